@@ -1,0 +1,31 @@
+// Builds dist/: TypeScript to JavaScript, then the instrumentation that makes the local state of
+// modelled threads visible (src/explore/instrument/). Run by `npm run build`.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+rmSync(dist, { recursive: true, force: true });
+
+const tsc = spawnSync(
+  process.execPath,
+  [join(root, "node_modules/typescript/bin/tsc"), "-p", join(root, "tsconfig.build.json")],
+  { stdio: "inherit", cwd: root },
+);
+if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+
+const { instrument, isInstrumentedPath } = await import("../dist/explore/instrument/instrument.js");
+for (const entry of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
+  const path = join(dist, entry);
+  if (!path.endsWith(".js") || !isInstrumentedPath(path)) continue;
+  const mapPath = `${path}.map`;
+  const map = existsSync(mapPath) ? readFileSync(mapPath, "utf8") : undefined;
+  const code = readFileSync(path, "utf8").replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
+  const result = instrument(code, { file: path, map });
+  if (result === null) continue;
+  writeFileSync(mapPath, result.map);
+  writeFileSync(path, `${result.code}\n//# sourceMappingURL=${entry.split(/[\\/]/).pop()}.map\n`);
+}
+chmodSync(join(dist, "cli/main.js"), 0o755);
