@@ -2,7 +2,7 @@
 // modelled threads visible (src/explore/instrument/). Run by `npm run build`.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -23,7 +23,8 @@ for (const entry of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   const mapPath = `${path}.map`;
   const map = existsSync(mapPath) ? readFileSync(mapPath, "utf8") : undefined;
   const code = readFileSync(path, "utf8").replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n");
-  const result = instrument(code, { file: path, map });
+  const runtime = relative(dirname(path), join(dist, "explore/frames.js")).replace(/^(?!\.)/, "./");
+  const result = instrument(code, { file: path, map, runtime });
   if (result === null) continue;
   writeFileSync(mapPath, result.map);
   writeFileSync(path, `${result.code}\n//# sourceMappingURL=${entry.split(/[\\/]/).pop()}.map\n`);

@@ -1,0 +1,74 @@
+// From a program to a verdict: search, then the shortest counterexample of what was found.
+import { type Counterexample, type FindingKind, findingKey } from "./outcome.ts";
+import { type Prepared, type Program, prepare } from "./program.ts";
+import { countSwitches } from "./schedule.ts";
+import { findShortest } from "./shortest.ts";
+import { Space } from "./space.ts";
+import { stateful } from "./stateful.ts";
+import type { Bounds, SearchResult, Strategy } from "./strategy.ts";
+
+/** What exploring a program came to. */
+export interface Exploration {
+  readonly prepared: Prepared;
+  /** `inconclusive` if nothing was found but a bound cut the search short. */
+  readonly verdict: "holds" | "violation" | "inconclusive";
+  readonly kind: FindingKind | null;
+  readonly property: string | null;
+  readonly search: SearchResult;
+  /** The shortest way to the first finding. */
+  readonly counterexample: Counterexample | null;
+}
+
+export interface ExploreOptions extends Bounds {
+  /** How to search; {@link stateful} if not given. */
+  readonly strategy?: Strategy;
+}
+
+/**
+ * Explores the interleavings of a program until a bound is reached or none are left.
+ *
+ * Sequentially consistent interleavings only: a finding is real, but a clean result says nothing
+ * about missing barriers.
+ *
+ * @param program Its `setup` must be deterministic.
+ * @param options Bounds on the search; the search for the shortest counterexample has the same.
+ * @throws {@link PagelifeError} PL2xx if the program is not well formed or its threads misbehave.
+ *
+ * @example
+ * const { verdict, counterexample } = explore({
+ *   name: "lost-update",
+ *   setup: () => cell("count", 0),
+ *   threads: { a: increment, b: increment },
+ *   invariants: [],
+ * });
+ */
+export function explore<W>(program: Program<W>, options: ExploreOptions = {}): Exploration {
+  return explorePrepared(prepare(program), options);
+}
+
+/** As {@link explore}, for a program whose setup has run. */
+export function explorePrepared(prepared: Prepared, options: ExploreOptions = {}): Exploration {
+  const search = (options.strategy ?? stateful).search(prepared, options);
+  const first = search.findings[0];
+  if (first === undefined) {
+    const verdict = search.complete ? "holds" : "inconclusive";
+    return { prepared, verdict, kind: null, property: null, search, counterexample: null };
+  }
+  const { kind, property } = first.finding;
+  const shortest = findShortest(new Space(prepared), first.finding, options);
+  const counterexample = shortest ?? asFound(first);
+  return { prepared, verdict: "violation", kind, property, search, counterexample };
+}
+
+/** What a strategy found, as it found it, where the shortest way was out of bounds. */
+function asFound({ finding, schedule }: SearchResult["findings"][number]): Counterexample | null {
+  if (schedule === null) return null;
+  const switches = countSwitches(schedule);
+  return { finding, schedule, steps: schedule.length, switches, preemptions: switches, shortest: false };
+}
+
+/** True if two lists of findings name the same rules, broken in the same ways. */
+export const sameFindings = (a: SearchResult, b: SearchResult): boolean => {
+  const keys = (r: SearchResult): string => r.findings.map((f) => findingKey(f.finding)).join("\n");
+  return keys(a) === keys(b);
+};

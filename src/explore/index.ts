@@ -1,0 +1,37 @@
+/**
+ * `pagelife/explore`: systematic exploration of threads over shared cells. It knows nothing of what
+ * the cells mean.
+ *
+ * @module
+ */
+export {
+  type Applied,
+  acquire,
+  type Cell,
+  type Code,
+  cell,
+  Failure,
+  fail,
+  fence,
+  type GhostUpdate,
+  ghostCell,
+  modelled,
+  type Note,
+  type Operation,
+  type Order,
+  read,
+  rmw,
+  type See,
+  type StepOptions,
+  sleep,
+  type Wait,
+  write,
+} from "./access.ts";
+export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
+export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
+export { plain } from "./plain.ts";
+export { type Invariant, type Prepared, type Program, prepare, type Thread } from "./program.ts";
+export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
+export { stateful } from "./stateful.ts";
+export type { Bounds, SearchResult, Strategy } from "./strategy.ts";
+export type { Modelled, Value } from "./value.ts";

@@ -1,0 +1,93 @@
+// How an execution can end. A finding is data; only misuse of the engine throws.
+import type { See, Wait } from "./access.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** What kind of thing was found, as it stands in JSON and in diagrams. */
+export type FindingKind =
+  /** A rule over the state was broken. */
+  | "invariant"
+  /** A thread found something wrong itself: a WARN or BUG of the modelled code. */
+  | "assertion"
+  /** Nobody can run; a sleeper's condition is true, but nobody woke it. */
+  | "missed-wakeup"
+  /** Nobody can run; what the sleeper waits for has come about, but its condition can no longer be true. */
+  | "stuck-wait"
+  /** Nobody can run, for any other reason. */
+  | "deadlock";
+
+/** In the order in which a verdict names them when there are several. */
+export const findingKinds: readonly FindingKind[] = [
+  "invariant",
+  "assertion",
+  "missed-wakeup",
+  "stuck-wait",
+  "deadlock",
+];
+
+/** What was found, without how it came about. */
+export interface Finding {
+  readonly kind: FindingKind;
+  /** The rule that was broken, or what is waited for. */
+  readonly property: string;
+  /** One sentence with the numbers, the objects and the threads in it. */
+  readonly detail: string;
+  /** The threads concerned, by position: who waits, or who made the step. */
+  readonly threads: readonly number[];
+}
+
+/** Two findings are the same if the same rule was broken in the same way, whatever the numbers. */
+export const findingKey = (f: Pick<Finding, "kind" | "property">): string => `${f.kind}:${f.property}`;
+
+/** The shortest way to a finding. */
+export interface Counterexample {
+  readonly finding: Finding;
+  readonly schedule: Schedule;
+  /** Atomic operations. */
+  readonly steps: number;
+  /** Changes of the running thread; the start of the first is none. */
+  readonly switches: number;
+  /** Switches away from a thread that could have gone on. */
+  readonly preemptions: number;
+  /** True if a complete search proved that no other has fewer preemptions, then switches, then steps. */
+  readonly shortest: boolean;
+}
+
+/** A thread that cannot go on in a state in which nobody can. */
+export interface Blocked {
+  readonly thread: number;
+  readonly name: string;
+  readonly blocks: "sleep" | "lock" | "event";
+  readonly wait: Wait | undefined;
+  /** The cells that it waits on, for a lock: `i_rwsem`. */
+  readonly on: string;
+}
+
+/** Explains a state in which nobody can run. */
+export function explainDeadState(blocked: readonly Blocked[], see: See): Finding {
+  const sleepers = blocked.filter((b) => b.blocks === "sleep" && b.wait !== undefined);
+  const missed = sleepers.find((b) => b.wait?.condition(see) === true);
+  if (missed?.wait) {
+    return {
+      kind: "missed-wakeup",
+      property: missed.wait.text,
+      detail: `${missed.name} waits for ever for ${missed.wait.text}: it is so, but nobody wakes it`,
+      threads: [missed.thread],
+    };
+  }
+  const stuck = sleepers.find((b) => b.wait?.goal?.(see) === true);
+  if (stuck?.wait) {
+    return {
+      kind: "stuck-wait",
+      property: stuck.wait.text,
+      detail: `${stuck.name} waits for ever for ${stuck.wait.text}: what it waits for is over, but that can no longer become true`,
+      threads: [stuck.thread],
+    };
+  }
+  const list = blocked.map((b) => `${b.name} for ${b.wait?.text ?? b.on}`).join(", ");
+  return {
+    kind: "deadlock",
+    property: blocked.map((b) => b.wait?.text ?? b.on).join(" and "),
+    detail: `nobody can go on: ${list}`,
+    threads: blocked.map((b) => b.thread),
+  };
+}

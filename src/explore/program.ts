@@ -1,0 +1,102 @@
+// A program to explore: shared cells, threads over them, and what must hold. Setup runs once, alone;
+// from then on its objects never change and all that does is in cells.
+import { PagelifeError } from "../base/errors.ts";
+import { Arena, type Cell, type Code, type See } from "./access.ts";
+import { perform } from "./operation.ts";
+import type { Value } from "./value.ts";
+
+/** A rule over the cells that must hold in every state. */
+export interface Invariant<W> {
+  /** The rule, in kebab-case: `no-pin-on-free-block`. */
+  readonly name: string;
+  /** Pure; sees cells through `see` only. @returns null, or one sentence with the numbers in it. */
+  readonly check: (world: W, see: See) => string | null;
+}
+
+/** A thread, and what it is called in diagrams. */
+export interface Thread<W> {
+  /** Column heading of a diagram; the thread's name if not given. */
+  readonly title?: string;
+  readonly body: (world: W) => Code<unknown>;
+}
+
+/** A closed world: what it does not do does not happen. */
+export interface Program<W> {
+  readonly name: string;
+  /** Makes all cells and objects. May be a generator, whose operations are made at once, in order. */
+  readonly setup: () => W | Code<W>;
+  readonly threads: Readonly<Record<string, Thread<W> | ((world: W) => Code<unknown>)>>;
+  readonly invariants?: readonly Invariant<W>[];
+}
+
+/** A program after its setup: the same every time, so that executions can be repeated. */
+export interface Prepared {
+  readonly name: string;
+  /** What setup made; threads and invariants have it already. */
+  readonly world: unknown;
+  readonly cells: readonly Cell[];
+  /** What each cell holds when the threads start. */
+  readonly memory: readonly Value[];
+  readonly threads: readonly PreparedThread[];
+  readonly invariants: readonly PreparedInvariant[];
+}
+
+export interface PreparedThread {
+  readonly name: string;
+  readonly title: string;
+  readonly start: () => Code<unknown>;
+}
+
+export interface PreparedInvariant {
+  readonly name: string;
+  readonly check: (see: See) => string | null;
+}
+
+const isGenerator = <W>(made: W | Code<W>): made is Code<W> =>
+  typeof made === "object" && made !== null && Symbol.iterator in made && "next" in made && "throw" in made;
+
+/**
+ * Runs the setup of a program.
+ *
+ * @throws {@link PagelifeError} PL208 if the program has no threads, or if setup would wait.
+ */
+export function prepare<W>(program: Program<W>): Prepared {
+  const { name } = program;
+  const arena = new Arena();
+  const memory: Value[] = [];
+  const world = arena.within(() => {
+    const made = program.setup();
+    return isGenerator(made) ? runAlone(made, arena, memory, name) : made;
+  });
+  fillMemory(memory, arena.cells);
+
+  const threads = Object.entries(program.threads).map(([threadName, thread]): PreparedThread => {
+    const { title, body } = typeof thread === "function" ? { title: undefined, body: thread } : thread;
+    return { name: threadName, title: title ?? threadName, start: () => body(world) };
+  });
+  if (threads.length === 0) throw new PagelifeError("PL208", `${name} has no threads`);
+  const invariants = (program.invariants ?? []).map((i) => ({
+    name: i.name,
+    check: (see: See) => i.check(world, see),
+  }));
+  return { name, world, cells: arena.cells, memory, threads, invariants };
+}
+
+/** Cells made since the last look hold their initial values. */
+function fillMemory(memory: Value[], cells: readonly Cell[]): void {
+  for (let i = memory.length; i < cells.length; i++) memory.push(cells[i]?.initial);
+}
+
+function runAlone<W>(setup: Code<W>, arena: Arena, memory: Value[], name: string): W {
+  let turn = setup.next();
+  while (!turn.done) {
+    fillMemory(memory, arena.cells);
+    const done = perform(turn.value, memory);
+    if (done === null) {
+      throw new PagelifeError("PL208", `setup of ${name} would wait for ever: nobody else runs yet`);
+    }
+    for (const { cell, value } of done.writes) memory[cell] = value;
+    turn = setup.next(done.result);
+  }
+  return turn.value;
+}

@@ -1,0 +1,122 @@
+// Repeats one execution exactly, from a token that a person can paste. The token says what it was
+// found in and what came out; it is refused when a step diverges or the outcome differs, since then
+// the scenario, the kernel or a change is not what it was.
+import { PagelifeError } from "../base/errors.ts";
+import { Execution, type Step } from "./execution.ts";
+import type { FrameListener } from "./frames.ts";
+import { mainCells } from "./operation.ts";
+import { type Finding, findingKey } from "./outcome.ts";
+import type { Prepared } from "./program.ts";
+import { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
+import { encode } from "./value.ts";
+
+/** Version of the token's format. */
+const FORMAT = "1";
+
+/** What was explored when a schedule was found: names in the user's words. */
+export interface Subject {
+  readonly scenario: string;
+  readonly kernel: string;
+  readonly changes: readonly string[];
+}
+
+/** A token, taken apart. */
+export interface Token extends Subject {
+  readonly schedule: Schedule;
+  /** `kind:property` of the finding, or `completed`; a checksum of it. */
+  readonly outcome: string;
+  /** Checksum of the steps: who did what to which cell, and what came back. */
+  readonly steps: string;
+}
+
+/** 28 bits are enough: this catches a changed scenario, not an adversary. */
+function checksum(text: string): string {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  h ^= h >>> 15;
+  return (Math.imul(h, 0x85ebca6b) >>> 4).toString(16).padStart(7, "0");
+}
+
+const outcomeOf = (finding: Finding | null): string => checksum(finding ? findingKey(finding) : "completed");
+
+const stepsOf = (steps: readonly Step[]): string =>
+  checksum(
+    steps
+      .map((s) => {
+        const cells = mainCells(s.op).map((c) => c.name);
+        return `${s.thread} ${s.op.op} ${cells.join()} ${encode(s.result, "a result")}`;
+      })
+      .join("\n"),
+  );
+
+/** Writes a token. Its parts are separated by colons: format, scenario, kernel, changes, schedule, checks. */
+export function formatToken(subject: Subject, execution: Execution, finding: Finding | null): string {
+  const schedule = formatSchedule(execution.steps.map((s) => s.thread));
+  const changes = subject.changes.length === 0 ? "-" : subject.changes.join("+");
+  const checks = `${outcomeOf(finding)}${stepsOf(execution.steps)}`;
+  return [FORMAT, subject.scenario, subject.kernel, changes, schedule, checks].join(":");
+}
+
+/**
+ * Reads a token.
+ *
+ * @throws {@link PagelifeError} PL202 if it is none, or of a format that this version does not know.
+ */
+export function parseToken(text: string): Token {
+  const [format, scenario = "", kernel = "", changes = "", schedule = "", checks = ""] = text
+    .trim()
+    .split(":");
+  if (format !== FORMAT || !/^[0-9a-f]{14}$/.test(checks)) {
+    throw new PagelifeError(
+      "PL202",
+      `"${text}" is not a replay token of format ${FORMAT} (format:scenario:kernel:changes:schedule:checks)`,
+    );
+  }
+  return {
+    scenario,
+    kernel,
+    changes: changes === "-" ? [] : changes.split("+"),
+    schedule: parseSchedule(schedule),
+    outcome: checks.slice(0, 7),
+    steps: checks.slice(7),
+  };
+}
+
+/** Runs a schedule from the start of a program. */
+export function runSchedule(
+  prepared: Prepared,
+  schedule: Schedule,
+  listener: ((thread: number) => FrameListener) | null = null,
+  onStep: (step: Step, execution: Execution) => void = () => {},
+): Execution {
+  const execution = new Execution(prepared, listener);
+  for (const thread of schedule) onStep(execution.step(thread), execution);
+  return execution;
+}
+
+/**
+ * Checks that an execution is the one that a token was written for.
+ *
+ * @returns The finding that the token names, or null if it names a completed execution.
+ * @throws {@link PagelifeError} PL202 if another thing came out, or the steps differ.
+ */
+export function confirmToken(token: Token, execution: Execution): Finding | null {
+  const findings = execution.findings();
+  const found = findings.find((f) => outcomeOf(f) === token.outcome) ?? null;
+  if (found === null && outcomeOf(null) !== token.outcome) {
+    const now = findings.length === 0 ? "nothing is wrong" : findings.map((f) => f.detail).join("; ");
+    throw new PagelifeError(
+      "PL202",
+      `the outcome differs: after ${execution.steps.length} steps ${now}. The token was recorded with ` +
+        "another version of the scenario, the kernel or its changes.",
+    );
+  }
+  if (stepsOf(execution.steps) !== token.steps) {
+    throw new PagelifeError(
+      "PL202",
+      "the steps differ: the schedule runs to the same end, but over other operations or values. The " +
+        "token was recorded with another version of the scenario, the kernel or its changes.",
+    );
+  }
+  return found;
+}

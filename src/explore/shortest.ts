@@ -1,0 +1,134 @@
+// The shortest way to a finding: fewest preemptions, then fewest switches, then fewest steps, proven
+// minimal. Costs only add up, so this is Dijkstra's search with the triple as distance, over states
+// that also say who ran last; since a step adds one to the steps and at most one to each of the
+// others, the queue is three levels of buckets (a 0-1 breadth-first search, twice). No reduction is
+// used here: it might drop the very interleaving that is wanted. Ties are broken by the order of
+// threads, so the same counterexample comes out of every run.
+import { type Counterexample, type Finding, findingKey } from "./outcome.ts";
+import type { Space } from "./space.ts";
+import { StateSet } from "./state-set.ts";
+import { type Bounds, Limits } from "./strategy.ts";
+
+/** Who ran last, where nobody has run yet. */
+const NOBODY = -1;
+
+interface Way {
+  readonly state: number;
+  readonly last: number;
+  readonly steps: number;
+  /** The way that this one goes on from; null at the start. */
+  readonly before: Way | null;
+}
+
+/** Buckets by preemptions and switches; within one, by steps. */
+class Queue {
+  readonly #buckets: Way[][][][] = [];
+
+  push(preemptions: number, switches: number, way: Way): void {
+    this.#buckets[preemptions] ??= [];
+    const bySwitches = this.#buckets[preemptions] as Way[][][];
+    bySwitches[switches] ??= [];
+    const bySteps = bySwitches[switches] as Way[][];
+    bySteps[way.steps] ??= [];
+    (bySteps[way.steps] as Way[]).push(way);
+  }
+
+  /** Takes the ways in order of cost, those pushed meanwhile included. */
+  *inOrder(): Generator<{ preemptions: number; switches: number; way: Way }, void, void> {
+    for (let p = 0; p < this.#buckets.length; p++) {
+      const bySwitches = this.#buckets[p] ?? [];
+      for (let s = 0; s < bySwitches.length; s++) {
+        const bySteps = bySwitches[s] ?? [];
+        for (let n = 0; n < bySteps.length; n++) {
+          for (const way of bySteps[n] ?? []) yield { preemptions: p, switches: s, way };
+          delete bySteps[n];
+        }
+      }
+      delete this.#buckets[p];
+    }
+  }
+}
+
+/**
+ * Finds the shortest way to a finding of the same kind and rule as `wanted`.
+ *
+ * @returns null if there is none, or if a bound was reached first.
+ */
+export function findShortest(
+  space: Space,
+  wanted: Pick<Finding, "kind" | "property">,
+  bounds: Bounds,
+): Counterexample | null {
+  const key = findingKey(wanted);
+  const threads = space.threads.length;
+  const seen = new StateSet(space.width);
+  // Settled pairs of state and last thread.
+  const settled: Uint8Array[] = Array.from({ length: threads + 1 }, () => new Uint8Array(1 << 12));
+  const limits = new Limits(bounds);
+  const next = space.initial();
+  const queue = new Queue();
+  queue.push(0, 0, { state: seen.add(next), last: NOBODY, steps: 0, before: null });
+
+  for (const { preemptions, switches, way } of queue.inOrder()) {
+    if (!limits.allow({ states: seen.size })) return null;
+    if (settle(settled, way.last + 1, way.state)) continue;
+    const row = seen.block(way.state);
+    const offset = seen.offset(way.state);
+    const finding = findingIn(space, row, offset, key);
+    if (finding !== null) {
+      const schedule: number[] = [];
+      for (let w: Way | null = way; w !== null && w.last !== NOBODY; w = w.before) schedule.push(w.last);
+      return {
+        finding,
+        schedule: schedule.reverse(),
+        steps: way.steps,
+        switches,
+        preemptions,
+        shortest: true,
+      };
+    }
+    if (space.stops(row, offset)) continue;
+    const couldGoOn = way.last !== NOBODY && space.enabled(row, offset, way.last);
+    for (let t = 0; t < threads; t++) {
+      if (!space.step(row, offset, t, next)) continue;
+      const switched = way.last !== NOBODY && way.last !== t;
+      const state = seen.add(next);
+      if (alreadySettled(settled, t + 1, state)) continue;
+      queue.push(preemptions + (switched && couldGoOn ? 1 : 0), switches + (switched ? 1 : 0), {
+        state,
+        last: t,
+        steps: way.steps + 1,
+        before: way,
+      });
+    }
+  }
+  return null;
+}
+
+function findingIn(space: Space, row: Int32Array, offset: number, key: string): Finding | null {
+  let found: Finding | null = null;
+  space.findings(row, offset, (f) => {
+    if (found === null && findingKey(f) === key) found = f;
+  });
+  if (found !== null || space.stops(row, offset)) return found;
+  for (let t = 0; t < space.threads.length; t++) if (space.enabled(row, offset, t)) return null;
+  const dead = space.deadFinding(row, offset);
+  return dead !== null && findingKey(dead) === key ? dead : null;
+}
+
+const alreadySettled = (settled: Uint8Array[], last: number, state: number): boolean =>
+  (settled[last] as Uint8Array)[state] === 1;
+
+/** Settles a pair; true if it was settled before. */
+function settle(settled: Uint8Array[], last: number, state: number): boolean {
+  let bits = settled[last] as Uint8Array;
+  if (state >= bits.length) {
+    const larger = new Uint8Array(Math.max(bits.length * 2, state + 1));
+    larger.set(bits);
+    settled[last] = larger;
+    bits = larger;
+  }
+  if (bits[state] === 1) return true;
+  bits[state] = 1;
+  return false;
+}

@@ -1,0 +1,86 @@
+// A running thread: a generator and the frames on its stack. Resuming it gives the next operation
+// that it asks for, or how it ended.
+import { PagelifeBug } from "../base/assert.ts";
+import { PagelifeError } from "../base/errors.ts";
+import { type Code, Failure, type Operation } from "./access.ts";
+import {
+  type Frame,
+  type FrameListener,
+  isInstrumented,
+  localState,
+  running,
+  whereRunning,
+} from "./frames.ts";
+import { assertOperation } from "./operation.ts";
+import type { PreparedThread } from "./program.ts";
+import type { Value } from "./value.ts";
+
+/** What a thread wants next. */
+export type Turn =
+  | { readonly kind: "wants"; readonly op: Operation }
+  | { readonly kind: "done"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly property: string; readonly detail: string };
+
+export class ThreadRun {
+  readonly #thread: PreparedThread;
+  readonly #generator: Code<unknown>;
+  readonly #stack: Frame[] = [];
+  readonly #listener: FrameListener | null;
+  /** What it wants, after the last resume. */
+  turn: Turn;
+
+  /** Starts the thread and runs it to its first operation. */
+  constructor(thread: PreparedThread, listener: FrameListener | null = null) {
+    this.#thread = thread;
+    this.#listener = listener;
+    this.#generator = thread.start();
+    if (!isInstrumented(this.#generator)) {
+      throw new PagelifeError("PL203", `thread ${thread.name} is not an instrumented generator function`);
+    }
+    this.turn = this.#run(undefined);
+  }
+
+  /** Hands the thread the result of its operation. */
+  resume(result: Value): Turn {
+    this.turn = this.#run(result);
+    return this.turn;
+  }
+
+  /** Its local state, written so that equal text means equal state. */
+  localState(): string {
+    if (this.turn.kind === "wants") return localState(this.#stack);
+    if (this.turn.kind === "failed") return `!${this.turn.property}:${this.turn.detail}`;
+    return "end";
+  }
+
+  /** The frames on its stack, outermost first. */
+  get stack(): readonly Frame[] {
+    return this.#stack;
+  }
+
+  #run(result: Value): Turn {
+    const outer = { ...running };
+    running.stack = this.#stack;
+    running.listener = this.#listener;
+    try {
+      const { done, value } = this.#generator.next(result);
+      if (done) return { kind: "done", value };
+      assertOperation(value, `${this.#thread.name} at ${whereRunning(this.#stack)}`);
+      return { kind: "wants", op: value };
+    } catch (error) {
+      if (error instanceof Failure) {
+        return { kind: "failed", property: error.property, detail: error.message };
+      }
+      if (error instanceof PagelifeError || error instanceof PagelifeBug) throw error;
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      throw new PagelifeError(
+        "PL207",
+        `thread ${this.#thread.name} threw ${name}: ${message} (after ${whereRunning(this.#stack)})`,
+        { cause: error },
+      );
+    } finally {
+      running.stack = outer.stack;
+      running.listener = outer.listener;
+    }
+  }
+}
