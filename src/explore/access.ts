@@ -50,8 +50,10 @@ export interface Wait {
 
 /** What the step means to the person who reads an execution; it has no effect on the search. */
 export interface Note {
-  /** Replaces the operation's own text; gets the result. */
+  /** What is printed for the step; gets the result. */
   readonly text?: (result: Value) => string;
+  /** True for a step that explains nothing: taking a lock, reading a constant. */
+  readonly quiet?: boolean;
   /** Events in the vocabulary of recordings (`src/events`); opaque here. */
   readonly event?: (result: Value) => Value;
 }

@@ -72,12 +72,7 @@ export class Execution {
 
   /** What is wrong now: broken invariants, failures, and who waits for ever if nobody can run. */
   findings(): Finding[] {
-    const found: Finding[] = brokenRules(this.prepared, this.memory).map(({ rule, detail }) => ({
-      kind: "invariant",
-      property: rule,
-      detail,
-      threads: [],
-    }));
+    const found = this.#broken("every-state");
     this.threads.forEach(({ turn }, t) => {
       if (turn.kind === "failed") {
         found.push({ kind: "assertion", property: turn.property, detail: turn.detail, threads: [t] });
@@ -85,10 +80,20 @@ export class Execution {
     });
     const failed = this.threads.some((t) => t.turn.kind === "failed");
     if (!failed && this.enabled().length === 0) {
+      found.push(...this.#broken("end"));
       const blocked = this.#blocked();
       if (blocked.length > 0) found.push(explainDeadState(blocked, this.see));
     }
     return found;
+  }
+
+  #broken(at: "every-state" | "end"): Finding[] {
+    return brokenRules(this.prepared, at, this.memory).map(({ rule, detail }) => ({
+      kind: "invariant",
+      property: rule,
+      detail,
+      threads: [],
+    }));
   }
 
   #blocked(): Blocked[] {

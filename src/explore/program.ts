@@ -9,6 +9,8 @@ import type { Value } from "./value.ts";
 export interface Invariant<W> {
   /** The rule, in kebab-case: `no-pin-on-free-block`. */
   readonly name: string;
+  /** `end`: only looked at where nobody can run any more. Every state, if not given. */
+  readonly at?: "every-state" | "end";
   /** Pure; sees cells through `see` only. @returns null, or one sentence with the numbers in it. */
   readonly check: (world: W, see: See) => string | null;
 }
@@ -49,6 +51,7 @@ export interface PreparedThread {
 
 export interface PreparedInvariant {
   readonly name: string;
+  readonly at: "every-state" | "end";
   readonly check: (see: See) => string | null;
 }
 
@@ -77,6 +80,7 @@ export function prepare<W>(program: Program<W>): Prepared {
   if (threads.length === 0) throw new PagelifeError("PL208", `${name} has no threads`);
   const invariants = (program.invariants ?? []).map((i) => ({
     name: i.name,
+    at: i.at ?? "every-state",
     check: (see: See) => i.check(world, see),
   }));
   return { name, world, cells: arena.cells, memory, threads, invariants };

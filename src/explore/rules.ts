@@ -2,7 +2,7 @@
 // says is a decision tree over the values it looked at; the tree is remembered, and the check itself
 // runs once for each distinct sight.
 import type { See } from "./access.ts";
-import type { Prepared } from "./program.ts";
+import type { Prepared, PreparedInvariant } from "./program.ts";
 import type { Interner, Value } from "./value.ts";
 
 interface Look {
@@ -81,12 +81,14 @@ export interface Broken {
   readonly detail: string;
 }
 
-/** All invariants of a program. */
+/** The invariants of a program that are looked at in every state, or at the end. */
 export class Rules {
   readonly #rules: readonly Rule[];
 
-  constructor(prepared: Prepared, interner: Interner) {
-    this.#rules = prepared.invariants.map((i) => new Rule(i.name, i.check, interner));
+  constructor(prepared: Prepared, at: PreparedInvariant["at"], interner: Interner) {
+    this.#rules = prepared.invariants
+      .filter((i) => i.at === at)
+      .map((i) => new Rule(i.name, i.check, interner));
   }
 
   /** Tells `found` each rule that is broken in a state. */
@@ -104,10 +106,15 @@ export class Rules {
 }
 
 /** Checks the invariants of a program on plain memory, without remembering anything. */
-export function brokenRules(prepared: Prepared, memory: readonly Value[]): Broken[] {
+export function brokenRules(
+  prepared: Prepared,
+  at: PreparedInvariant["at"],
+  memory: readonly Value[],
+): Broken[] {
   const see: See = (cell) => memory[cell.id] as never;
-  return prepared.invariants.flatMap(({ name, check }) => {
-    const detail = check(see);
+  return prepared.invariants.flatMap((i) => {
+    const detail = i.at === at ? i.check(see) : null;
+    const { name } = i;
     return detail === null ? [] : [{ rule: name, detail }];
   });
 }

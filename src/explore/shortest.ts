@@ -112,8 +112,7 @@ function findingIn(space: Space, row: Int32Array, offset: number, key: string): 
   });
   if (found !== null || space.stops(row, offset)) return found;
   for (let t = 0; t < space.threads.length; t++) if (space.enabled(row, offset, t)) return null;
-  const dead = space.deadFinding(row, offset);
-  return dead !== null && findingKey(dead) === key ? dead : null;
+  return space.endFindings(row, offset).find((f) => findingKey(f) === key) ?? null;
 }
 
 const alreadySettled = (settled: Uint8Array[], last: number, state: number): boolean =>

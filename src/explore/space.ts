@@ -11,7 +11,10 @@ import { Interner } from "./value.ts";
 export class Space {
   readonly prepared: Prepared;
   readonly interner = new Interner();
+  /** Invariants of every state. */
   readonly rules: Rules;
+  /** Invariants of the states in which nobody can run. */
+  readonly endRules: Rules;
   readonly threads: readonly Automaton[];
   /** Number of cells: the position of the first thread in a row. */
   readonly cells: number;
@@ -21,7 +24,8 @@ export class Space {
   constructor(prepared: Prepared, onMerge: ((thread: number) => OnMerge) | null = null) {
     this.prepared = prepared;
     this.cells = prepared.cells.length;
-    this.rules = new Rules(prepared, this.interner);
+    this.rules = new Rules(prepared, "every-state", this.interner);
+    this.endRules = new Rules(prepared, "end", this.interner);
     this.threads = prepared.threads.map(
       (t, i) => new Automaton(t, this.cells, this.interner, onMerge?.(i) ?? null),
     );
@@ -85,8 +89,17 @@ export class Space {
     return false;
   }
 
-  /** What is wrong in a state in which no thread can run; null if all have ended. */
-  deadFinding(row: Int32Array, offset: number): Finding | null {
+  /** What is wrong in a state in which no thread can run: rules of the end, and who waits for ever. */
+  endFindings(row: Int32Array, offset: number): Finding[] {
+    const found: Finding[] = [];
+    this.endRules.check(row, offset, ({ rule, detail }) => {
+      found.push({ kind: "invariant", property: rule, detail, threads: [] });
+    });
+    const dead = this.#deadFinding(row, offset);
+    return dead === null ? found : [...found, dead];
+  }
+
+  #deadFinding(row: Int32Array, offset: number): Finding | null {
     const blocked: Blocked[] = [];
     this.threads.forEach((automaton, t) => {
       const op = automaton.operation(row[offset + this.cells + t] ?? 0);

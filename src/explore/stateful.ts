@@ -46,8 +46,7 @@ export function searchStates(space: Space, bounds: Bounds): SearchResult {
     }
     if (!moved) {
       ends++;
-      const dead = space.deadFinding(row, offset);
-      if (dead !== null) findings.add(dead, noSchedule);
+      for (const f of space.endFindings(row, offset)) findings.add(f, noSchedule);
     }
   }
   return {
