@@ -8,7 +8,7 @@ import { identity, type Modelled, type Value } from "./value.ts";
 export interface Cell<T extends Value = Value> extends Modelled {
   /** Position in the program's memory, in order of creation. */
   readonly id: number;
-  /** How the cell is named in a printed execution, e.g. `page[0x40]._refcount`. */
+  /** How the cell is named in a printed execution, e.g. `queue.head`. */
   readonly name: string;
   readonly initial: T;
   /** Ghost state: a note of the model that the modelled system does not have. */
@@ -40,7 +40,7 @@ export type See = <T extends Value>(cell: Cell<T>) => T;
 
 /** Why a thread sleeps, so that a state in which nobody can run can be explained. */
 export interface Wait {
-  /** What the sleeper waits for, as it is printed: `_refcount == 1`. */
+  /** What the sleeper waits for, as it is printed: `count == 1`. */
   readonly text: string;
   /** Would the sleeper go on if it looked now? True in a dead state: a missed wakeup. */
   readonly condition: (see: See) => boolean;

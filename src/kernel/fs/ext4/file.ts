@@ -1,0 +1,25 @@
+// ext4: faults on a DAX file. Source: fs/ext4/file.c.
+import type { Code } from "../../../explore/access.ts";
+import { down_read, up_read } from "../../kernel/locking/rwsem.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
+
+declare module "../../kernel.ts" {
+  interface KernelFunctions {
+    ext4_dax_fault: typeof ext4_dax_fault;
+  }
+}
+
+/**
+ * Brings a page of a file into a page table, unless the file is being cut.
+ *
+ * Models `fs/ext4/file.c:ext4_dax_huge_fault()` @ v6.12, of order 0.
+ * Left out: the journal handle of a write fault, freezing.
+ */
+export function* ext4_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
+  const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
+  yield* down_read(k, invalidate_lock);
+  const fault = yield* k.dax_iomap_pte_fault(vmf);
+  yield* up_read(k, invalidate_lock);
+  return fault;
+}

@@ -1,0 +1,36 @@
+/**
+ * `pagelife/kernel`: the implemented subsystem, for scenarios and changes of one's own.
+ *
+ * @module
+ */
+export { type Pfn, pfn } from "../base/brand.ts";
+export { WARN } from "./include/asm-generic/bug.ts";
+export { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "./include/linux/mm.ts";
+export type {
+  AddressSpace,
+  DaxEntry,
+  Folio,
+  Inode,
+  MmStruct,
+  Page,
+  Pte,
+  SuperBlock,
+  VmArea,
+} from "./include/linux/mm_types.ts";
+export * from "./include/linux/page_ref.ts";
+export * from "./invariants.ts";
+export { down_read, down_write, up_read, up_write } from "./kernel/locking/rwsem.ts";
+export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
+export { finish_wait, prepare_to_wait, schedule, wake_up } from "./kernel/sched/wait.ts";
+export { type Change, change, type Kernel, type KernelCalls, type KernelFunctions } from "./kernel.ts";
+export * from "./lib/atomic.ts";
+export { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./mm/gup.ts";
+export {
+  type Expectation,
+  type Scenario,
+  type ScenarioThread,
+  scenario,
+  type Twin,
+} from "./scenario.ts";
+export { createFile, createProcess, mapFile, mountDax } from "./setup.ts";
+export type { Task, TlbModel, World } from "./world.ts";

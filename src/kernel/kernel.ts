@@ -1,0 +1,155 @@
+// A kernel version is a table of functions under their kernel names, built in layers: a base, and
+// named changes on top, each replacing whole functions. A function calls others through the kernel
+// that it runs in (`k.folio_put(folio)`), so a layer on top takes effect everywhere; what a change
+// replaced is `k.below`.
+import { PagelifeError } from "../base/errors.ts";
+import type { Code } from "../explore/access.ts";
+import { identity, type Modelled } from "../explore/value.ts";
+import type { Task, World } from "./world.ts";
+
+/** The functions of a kernel, by name. Each file of `src/kernel` adds its own by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: files of the kernel extend it
+export interface KernelFunctions {}
+
+/** What a function of the table looks like from its callers: without the kernel. */
+type Bound<F> = F extends (k: Kernel, ...args: infer A) => infer R ? (...args: A) => R : never;
+
+/** The functions of a kernel as they are called. */
+export type KernelCalls = { readonly [Name in keyof KernelFunctions]: Bound<KernelFunctions[Name]> };
+
+/** A kernel as one task sees it while it runs: `k.current` is the task. */
+export interface Kernel extends KernelCalls, Modelled {
+  /** `v6.12`, with the names of changes on top after a plus. */
+  readonly release: string;
+  /** What the layer of the running function replaced. */
+  readonly below: KernelCalls;
+  readonly current: Task;
+  readonly world: World;
+}
+
+export type FunctionName = keyof KernelFunctions;
+
+/** A named layer: what a patch, a series, or a proposal from a mail does to a kernel. */
+export interface Change {
+  /** Unique: `fsdax-wakeup/folio-put`; twins begin with `twin/`. */
+  readonly name: string;
+  /** Subject of the patch or mail, or one sentence. */
+  readonly subject: string;
+  /** Commit, Message-ID or archive address; for a twin, `twin`. */
+  readonly source: string;
+  /** What it is meant to fix or to break, and how it was before. */
+  readonly about?: string;
+  /** The kernels that it goes onto, by release; any, if not given. */
+  readonly onto?: readonly string[];
+  /** Names of changes that stand below it when both are there and replace one function. */
+  readonly after?: readonly string[];
+  /** The functions as they read with the change. */
+  readonly functions: Partial<KernelFunctions>;
+  /** Functions that the kernel below does not have. */
+  readonly adds?: Partial<KernelFunctions>;
+}
+
+/** Declares a change. */
+export const change = (c: Change): Change => c;
+
+/** A kernel version: a table of functions, and the layers that it was built from. */
+export interface KernelVersion {
+  readonly release: string;
+  readonly layers: readonly Layer[];
+}
+
+interface Layer {
+  /** Null for the base. */
+  readonly change: Change | null;
+  readonly functions: Readonly<Record<string, TableFunction>>;
+}
+
+type TableFunction = (k: Kernel, ...args: never[]) => unknown;
+
+/** The first kernel: all functions there are. */
+export const baseKernel = (release: string, functions: Partial<KernelFunctions>): KernelVersion => ({
+  release,
+  layers: [{ change: null, functions: functions as unknown as Layer["functions"] }],
+});
+
+/** A later kernel: an earlier one, and what changed until then. */
+export function laterKernel(release: string, from: KernelVersion, changes: readonly Change[]): KernelVersion {
+  const built = changes.reduce((version, c) => applyChange(version, c, changes), from);
+  return { release, layers: built.layers };
+}
+
+/**
+ * Puts changes onto a kernel, in the order given.
+ *
+ * @throws {@link PagelifeError} PL301 if one replaces a function that is not there, PL302 if two
+ *   replace one function without saying which is on top, PL303 if one does not go onto this kernel.
+ */
+export function withChanges(version: KernelVersion, changes: readonly Change[]): KernelVersion {
+  for (const c of changes) {
+    if (c.onto !== undefined && !c.onto.includes(version.release)) {
+      throw new PagelifeError(
+        "PL303",
+        `${c.name} goes onto ${c.onto.join(", ")}; this kernel is ${version.release}`,
+      );
+    }
+  }
+  return changes.reduce((built, c) => applyChange(built, c, changes), version);
+}
+
+function applyChange(version: KernelVersion, c: Change, together: readonly Change[]): KernelVersion {
+  const replaced = Object.keys(c.functions);
+  for (const name of replaced) {
+    if (!version.layers.some((l) => name in l.functions)) {
+      throw new PagelifeError(
+        "PL301",
+        `${c.name} replaces ${name}(), which ${version.release} does not have`,
+      );
+    }
+  }
+  const earlier = together.slice(0, together.indexOf(c));
+  for (const other of earlier) {
+    const both = replaced.find((name) => name in other.functions);
+    if (both !== undefined && !c.after?.includes(other.name)) {
+      throw new PagelifeError(
+        "PL302",
+        `${other.name} and ${c.name} both replace ${both}(); say in one of them that it goes after the other`,
+      );
+    }
+  }
+  const functions = { ...c.adds, ...c.functions } as unknown as Layer["functions"];
+  return { ...version, layers: [...version.layers, { change: c, functions }] };
+}
+
+/** The names of all functions of a kernel, and the layer that each comes from. */
+export function functionsOf(version: KernelVersion): Map<string, Change | null> {
+  const found = new Map<string, Change | null>();
+  for (const { change: c, functions } of version.layers) {
+    for (const name of Object.keys(functions)) found.set(name, c);
+  }
+  return found;
+}
+
+/** A kernel that runs as a task: all functions bound to it. */
+export function runKernel(version: KernelVersion, world: World, task: Task): Kernel {
+  const { layers, release } = version;
+  const kernels: Kernel[] = [];
+
+  // What a caller sees of the layers up to `top`: each function bound to the kernel of its own layer.
+  const callsUpTo = (top: number): Record<string, unknown> => {
+    const calls: Record<string, unknown> = {};
+    for (let i = 0; i <= top; i++) {
+      for (const [name, fn] of Object.entries(layers[i]?.functions ?? {})) {
+        calls[name] = (...args: never[]) => fn(kernels[i] as Kernel, ...args);
+      }
+    }
+    return calls;
+  };
+  const all = callsUpTo(layers.length - 1);
+  layers.forEach((_, i) => {
+    const own = { release, world, current: task, below: i === 0 ? {} : callsUpTo(i - 1) };
+    kernels.push({ ...all, ...own, [identity]: `k:${task.name}:${i}` } as unknown as Kernel);
+  });
+  return kernels.at(-1) as Kernel;
+}
+
+export type { Code };

@@ -1,0 +1,97 @@
+// Wait queues: entries of (key, task, exclusive) in the order in which they were added. A sleeper is
+// woken by name; that what it waits for has come about does not wake it.
+// Source: kernel/sched/wait.c.
+
+import type { Cell } from "../../../explore/access.ts";
+import { type Code, rmw, sleep, type Wait } from "../../../explore/access.ts";
+import type { Modelled, Value } from "../../../explore/value.ts";
+import type { Kernel } from "../../kernel.ts";
+
+/** One waiter on a hashed queue. The key is the address that it waits on. */
+export interface QueueEntry {
+  readonly key: Modelled;
+  readonly task: string;
+  readonly exclusive: boolean;
+  readonly [field: string]: Value;
+}
+
+export type WaitTable = Cell<readonly QueueEntry[]>;
+
+/**
+ * Joins a queue, if not on it yet, and declares the intention to sleep: a wake-up from here on counts.
+ *
+ * Models `kernel/sched/wait.c:prepare_to_wait_event()` @ v6.12, and its exclusive variant.
+ * Left out: signals; nobody sends one.
+ */
+export function* prepare_to_wait(k: Kernel, table: WaitTable, key: Modelled, exclusive: boolean): Code {
+  const { name: task, woken } = k.current;
+  yield* rmw(
+    [table, woken],
+    (queue: readonly QueueEntry[], _woken: boolean) => ({
+      next: [
+        queue.some((e) => e.task === task && e.key === key) ? queue : [...queue, { key, task, exclusive }],
+        false,
+      ],
+      result: null,
+    }),
+    { note: { quiet: true } },
+  );
+}
+
+/**
+ * Leaves the queue.
+ *
+ * Models `kernel/sched/wait.c:finish_wait()` @ v6.12.
+ */
+export function* finish_wait(k: Kernel, table: WaitTable): Code {
+  const { name } = k.current;
+  yield* rmw(
+    [table],
+    (queue: readonly QueueEntry[]) => ({ next: [queue.filter((e) => e.task !== name)], result: null }),
+    { note: { quiet: true } },
+  );
+}
+
+/**
+ * Sleeps until woken.
+ *
+ * Models `kernel/sched/core.c:schedule()` @ v6.12, of a task that has prepared to wait.
+ *
+ * @param wait What it waits for, to explain a sleep without end.
+ */
+export function* schedule(k: Kernel, wait: Wait): Code {
+  yield* sleep(k.current.woken, wait);
+}
+
+/**
+ * Wakes the waiters on a key: all that are not exclusive, and the first `exclusives` of those that are.
+ * Who is woken leaves the queue.
+ *
+ * Models `kernel/sched/wait.c:__wake_up()` @ v6.12, with autoremove_wake_function().
+ *
+ * @returns the names of the tasks that were woken.
+ */
+export function* wake_up(
+  k: Kernel,
+  table: WaitTable,
+  key: Modelled,
+  exclusives: number,
+): Code<readonly string[]> {
+  const { tasks } = k.world;
+  return yield* rmw(
+    [table, ...tasks.map((t) => t.woken)],
+    (queue: readonly QueueEntry[], ...woken: boolean[]) => {
+      let left = exclusives;
+      const chosen = queue.filter((e) => e.key === key && (!e.exclusive || left-- > 0));
+      const names = chosen.map((e) => e.task);
+      return {
+        next: [
+          queue.filter((e) => !chosen.includes(e)),
+          ...tasks.map((t, i) => (woken[i] ?? false) || names.includes(t.name)),
+        ],
+        result: names,
+      };
+    },
+    { note: { text: (names) => ((names as readonly string[]).length === 0 ? "<nobody waits>" : "") } },
+  );
+}

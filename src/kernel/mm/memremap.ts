@@ -1,0 +1,84 @@
+// Device memory's struct pages: where they come from and how they are given back.
+// Source: mm/memremap.c.
+import { assert } from "../../base/assert.ts";
+import type { Pfn } from "../../base/brand.ts";
+import { type Code, cell, fail, modelled, rmw } from "../../explore/access.ts";
+import { pfn_to_page } from "../include/linux/mm.ts";
+import {
+  type DevPagemap,
+  type Folio,
+  MEMORY_DEVICE_FS_DAX,
+  type MemoryType,
+  newPage,
+} from "../include/linux/mm_types.ts";
+import { folio_ref_sub_return } from "../include/linux/page_ref.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE } from "../lib/atomic.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    memremap_pages: typeof memremap_pages;
+    get_dev_pagemap: typeof get_dev_pagemap;
+    put_dev_pagemap: typeof put_dev_pagemap;
+    __put_devmap_managed_folio_refs: typeof __put_devmap_managed_folio_refs;
+    free_zone_device_folio: typeof free_zone_device_folio;
+  }
+}
+
+/**
+ * Gives a range of device memory its struct pages. Only in setup.
+ *
+ * Models `mm/memremap.c:memremap_pages()` @ v6.12, for FS-DAX memory.
+ * Left out: altmap, vmemmap_shift, the reference of the pgmap that each page holds.
+ */
+export function memremap_pages(k: Kernel, type: MemoryType, pfns: readonly Pfn[]): DevPagemap {
+  const pgmap: DevPagemap = modelled("pgmap", { type, ref: cell("pgmap.ref", 1) });
+  for (const pfn of pfns) {
+    assert(!k.world.mem_map.has(pfn), "memory is remapped twice");
+    k.world.mem_map.set(pfn, newPage(pfn, pgmap, k.fsdax_idle_count()));
+  }
+  return pgmap;
+}
+
+/**
+ * Keeps the pgmap of a page frame alive for as long as its struct page is looked at.
+ *
+ * Models `mm/memremap.c:get_dev_pagemap()` @ v6.12.
+ * Left out: the look-up under RCU and the death of the pgmap; here it is always alive.
+ */
+export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap> {
+  const pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
+  assert(pgmap !== null && !("head" in pgmap), "the pgmap of a tail page was asked for");
+  yield* rmw([pgmap.ref], (ref: number) => ({ next: [ref + 1], result: null }), { note: { quiet: true } });
+  return pgmap;
+}
+
+/** Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12. */
+export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap): Code {
+  yield* rmw([pgmap.ref], (ref: number) => ({ next: [ref - 1], result: null }), { note: { quiet: true } });
+}
+
+/**
+ * Drops references to an FS-DAX page and, when only the base reference is left, wakes those who wait
+ * for it to be idle.
+ *
+ * Models `mm/memremap.c:__put_devmap_managed_page()` @ v5.18, with the number of references as a
+ * parameter; callers of v5.18 pass 1.
+ */
+export function* __put_devmap_managed_folio_refs(k: Kernel, folio: Folio, refs: number): Code<boolean> {
+  const pgmap = yield* READ_ONCE(folio.pgmap);
+  if (pgmap === null || "head" in pgmap || pgmap.type !== MEMORY_DEVICE_FS_DAX) return false;
+  if ((yield* folio_ref_sub_return(folio, refs)) === 1) yield* k.wake_up_var(folio._refcount);
+  return true;
+}
+
+/**
+ * What happens when the last reference to a page of device memory is gone. One-based FS-DAX pages have
+ * no business here.
+ *
+ * Models `mm/memremap.c:free_zone_device_folio()` @ v6.12: FS-DAX memory has no page_free operation, so
+ * it warns and returns. v5.18 has it as free_zone_device_page().
+ */
+export function* free_zone_device_folio(_k: Kernel, folio: Folio): Code {
+  fail("no-free-of-one-based-page", `the base reference of pfn 0x${folio.page.pfn.toString(16)} was dropped`);
+}

@@ -1,0 +1,57 @@
+// TLB flushes, and the CPUs that walk page tables without locks. Source: mm/mmu_gather.c,
+// arch/x86/mm/tlb.c. In the model `ipi` a flush waits for every CPU that runs the mm with interrupts
+// off: it takes a snapshot of them, and each strikes itself off when it turns interrupts on again.
+import { acquire, type Code, rmw } from "../../explore/access.ts";
+import type { MmStruct } from "../include/linux/mm_types.ts";
+import type { Kernel } from "../kernel.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    flush_tlb_mm: typeof flush_tlb_mm;
+  }
+}
+
+/** Models `include/linux/irqflags.h:local_irq_save()` @ v6.12. */
+export function* local_irq_save(k: Kernel): Code {
+  yield* rmw([k.current.irqs_off], () => ({ next: [true], result: null }), { note: { quiet: true } });
+}
+
+/** Models `include/linux/irqflags.h:local_irq_restore()` @ v6.12: interrupts that are pending are taken. */
+export function* local_irq_restore(k: Kernel): Code {
+  const { name, irqs_off } = k.current;
+  const { tasks } = k.world;
+  yield* rmw(
+    [irqs_off, ...tasks.map((t) => t.ipi_pending)],
+    (_off: boolean, ...pending: (readonly string[])[]) => ({
+      next: [false, ...pending.map((p) => p.filter((cpu) => cpu !== name))],
+      result: null,
+    }),
+    { note: { quiet: true } },
+  );
+}
+
+/**
+ * Makes every CPU forget translations of an mm.
+ *
+ * Models `arch/x86/mm/tlb.c:flush_tlb_mm_range()` @ v6.12, or with the TLB model `rcu-table-free` a
+ * broadcast that interrupts nobody.
+ * Left out: ranges, lazy TLB.
+ */
+export function* flush_tlb_mm(k: Kernel, mm: MmStruct): Code {
+  if (k.world.tlb === "rcu-table-free") return;
+  const { name, ipi_pending } = k.current;
+  const walkers = k.world.tasks.filter((t) => t.mm === mm && t.name !== name);
+  yield* rmw(
+    [ipi_pending, ...walkers.map((t) => t.irqs_off)],
+    (_pending: readonly string[], ...off: boolean[]) => ({
+      next: [walkers.filter((_, i) => off[i]).map((t) => t.name), ...off],
+      result: null,
+    }),
+    { note: { quiet: true } },
+  );
+  yield* acquire(
+    [ipi_pending],
+    (pending: readonly string[]) => (pending.length === 0 ? { next: [pending], result: null } : null),
+    { blocks: "event", note: { quiet: true } },
+  );
+}

@@ -1,0 +1,104 @@
+// A scenario: a closed world over the kernel, a question, and what is expected of each kernel. What
+// no thread of it does does not happen.
+import { assert } from "../base/assert.ts";
+import type { Code } from "../explore/access.ts";
+import type { FindingKind } from "../explore/outcome.ts";
+import type { Program } from "../explore/program.ts";
+import type { MmStruct } from "./include/linux/mm_types.ts";
+import type { KernelInvariant } from "./invariants.ts";
+import { type Kernel, type KernelVersion, runKernel } from "./kernel.ts";
+import { newWorld, type TlbModel } from "./world.ts";
+
+/** One actor. */
+export interface ScenarioThread<W> {
+  /** Column heading of a diagram: what it does, in the field's words. */
+  readonly title: string;
+  readonly cpu: number;
+  /** The process that it runs in; none if not given. */
+  readonly mm?: (w: W) => MmStruct;
+  readonly run: (k: Kernel, w: W) => Code<unknown>;
+}
+
+/** What a kernel is expected to do, and why. */
+export interface Expectation {
+  readonly verdict: "holds" | FindingKind | "not-applicable";
+  /** One sentence; with the commit that changed it, where one did. */
+  readonly because: string;
+}
+
+/** A change that breaks something on purpose: where the scenario catches it, and where it survives. */
+export interface Twin {
+  readonly change: string;
+  readonly kernel: string;
+  readonly tlb?: TlbModel;
+  readonly expect: "survives" | FindingKind;
+  readonly because: string;
+}
+
+export interface Scenario<W = unknown> {
+  /** `a-vs-b`, in kebab-case. */
+  readonly name: string;
+  /** The one question that it asks. */
+  readonly question: string;
+  /** The claim from the mails that it settles, in our words, and where it was made. */
+  readonly claim?: string;
+  /** What does not happen, since no thread does it: "nobody munmaps". */
+  readonly closed?: string;
+  /** Runs alone, through the kernel's own functions. */
+  readonly setup: (k: Kernel) => Code<W>;
+  readonly threads: Readonly<Record<string, ScenarioThread<W>>>;
+  readonly invariants: readonly KernelInvariant[];
+  /** How the machine flushes TLBs; the weaker `rcu-table-free` if not given. */
+  readonly tlb?: TlbModel;
+  /** By kernel, `v5.18`, or by kernel and changes, `v5.18+fsdax-wakeup/gup-put`. */
+  readonly expected?: Readonly<Record<string, Expectation>>;
+  readonly twins?: readonly Twin[];
+}
+
+/** Declares a scenario. */
+export const scenario = <W>(s: Scenario<W>): Scenario => s as unknown as Scenario;
+
+interface Instance {
+  readonly w: unknown;
+  readonly kernels: Readonly<Record<string, Kernel>>;
+  /** The kernel as setup saw it, for invariants. */
+  readonly k: Kernel;
+}
+
+/** A scenario on a kernel, ready to explore. */
+export function programOf(
+  s: Scenario,
+  version: KernelVersion,
+  options: { readonly tlb?: TlbModel | undefined } = {},
+): Program<Instance> {
+  const specs = Object.entries(s.threads);
+  const kernelOf = (instance: Instance, name: string): Kernel => {
+    const k = instance.kernels[name];
+    assert(k, `thread ${name} has no kernel`);
+    return k;
+  };
+  return {
+    name: s.name,
+    *setup(): Code<Instance> {
+      const tasks = specs.map(([name, { cpu }]) => ({ name, cpu }));
+      const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free");
+      const [own, ...others] = world.tasks.map((task) => runKernel(version, world, task));
+      assert(own, "setup has no task");
+      const w = yield* s.setup(own);
+      for (const k of others) k.current.mm = s.threads[k.current.name]?.mm?.(w) ?? null;
+      const kernels = Object.fromEntries(others.map((k) => [k.current.name, k]));
+      return { w, kernels, k: own };
+    },
+    threads: Object.fromEntries(
+      specs.map(([name, { title, run }]) => [
+        name,
+        { title, body: (instance: Instance) => run(kernelOf(instance, name), instance.w) },
+      ]),
+    ),
+    invariants: s.invariants.map((i) => ({
+      name: i.name,
+      at: i.at ?? "every-state",
+      check: ({ k }, see) => i.check(k, see),
+    })),
+  };
+}

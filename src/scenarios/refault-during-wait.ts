@@ -1,0 +1,70 @@
+import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
+import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+
+interface World {
+  readonly mm: MmStruct;
+  readonly inode: Inode;
+  readonly pages: readonly Page[];
+}
+
+export const refaultDuringWait = scenario<World>({
+  name: "refault-during-wait",
+  question: "Does a punch hole end after the last unpin if the page was touched again while it waited?",
+  claim:
+    "Nothing keeps a fault from mapping the page again while break-layouts sleeps without " +
+    "invalidate_lock; a mapping then holds a reference that no unpin drops.",
+  closed: "Nobody munmaps, no signal arrives.",
+  *setup(k) {
+    const sb = mountDax(k, 2);
+    const inode = yield* createFile(k, sb, "file", 1);
+    const mm = createProcess(k, "mm", 1);
+    yield* mapFile(k, mm, inode, 0, 1);
+    k.current.mm = mm;
+    yield* k.touch(mm, 0, true);
+    const pages = yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);
+    return { mm, inode, pages: typeof pages === "number" ? [] : pages };
+  },
+  threads: {
+    punch: {
+      title: "punch hole",
+      cpu: 0,
+      *run(k, { inode }) {
+        yield* k.ext4_punch_hole(inode, 0, 1);
+      },
+    },
+    unpin: {
+      title: "unpin",
+      cpu: 1,
+      mm: ({ mm }) => mm,
+      *run(k, { pages }) {
+        yield* k.unpin_user_pages(pages);
+      },
+    },
+    touch: {
+      title: "touch",
+      cpu: 2,
+      mm: ({ mm }) => mm,
+      *run(k, { mm }) {
+        yield* k.touch(mm, 0, true);
+      },
+    },
+  },
+  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  expected: {
+    "v5.18": {
+      verdict: "missed-wakeup",
+      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
+    },
+    "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "idle is 1, mapped or not" },
+    "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "idle is 1, mapped or not" },
+    "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
+    "v7.2": {
+      verdict: "stuck-wait",
+      because:
+        "the wait is for 0, and the new mapping keeps 1; recordings of 7.2.13 on ext4 and XFS show it. No fix known",
+    },
+  },
+});

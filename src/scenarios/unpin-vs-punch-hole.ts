@@ -1,0 +1,102 @@
+import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
+import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+
+interface World {
+  readonly mm: MmStruct;
+  readonly inode: Inode;
+  readonly pages: readonly Page[];
+}
+
+export const unpinVsPunchHole = scenario<World>({
+  name: "unpin-vs-punch-hole",
+  question: "Does the last unpin wake a punch hole that waits for it?",
+  claim:
+    "Pins of FS-DAX pages are dropped through a folio put that does not see 2 -> 1, so a waiter in " +
+    "break-layouts misses its wakeup (songmuchun, July 2022, reference/threads/004).",
+  closed: "Nobody munmaps, nobody touches the page again, no signal arrives.",
+  *setup(k) {
+    const sb = mountDax(k, 1);
+    const inode = yield* createFile(k, sb, "file", 1);
+    const mm = createProcess(k, "mm", 1);
+    yield* mapFile(k, mm, inode, 0, 1);
+    k.current.mm = mm;
+    yield* k.touch(mm, 0, true);
+    const pages = yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);
+    return { mm, inode, pages: typeof pages === "number" ? [] : pages };
+  },
+  threads: {
+    punch: {
+      title: "punch hole",
+      cpu: 0,
+      *run(k, { inode }) {
+        yield* k.ext4_punch_hole(inode, 0, 1);
+      },
+    },
+    unpin: {
+      title: "unpin",
+      cpu: 1,
+      mm: ({ mm }) => mm,
+      *run(k, { pages }) {
+        yield* k.unpin_user_pages(pages);
+      },
+    },
+  },
+  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  expected: {
+    "v5.18": {
+      verdict: "missed-wakeup",
+      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
+    },
+    "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
+    "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
+    "v6.12": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
+    "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
+  },
+  twins: [
+    {
+      change: "twin/hook-tests-zero",
+      kernel: "v6.12",
+      expect: "missed-wakeup",
+      because: "the count goes from 1025 to 1 and never to 0",
+    },
+    {
+      change: "twin/free-does-not-wake",
+      kernel: "v7.2",
+      expect: "missed-wakeup",
+      because: "the count reaches 0, and nobody is told",
+    },
+    {
+      change: "twin/check-before-enqueue",
+      kernel: "v6.12",
+      expect: "missed-wakeup",
+      because: "the unpin comes between the look at the count and the joining of the queue",
+    },
+    {
+      change: "twin/check-before-enqueue",
+      kernel: "v7.2",
+      expect: "missed-wakeup",
+      because: "the unpin comes between the look at the count and the joining of the queue",
+    },
+    {
+      change: "twin/busy-ignores-pins",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the block is freed while the pin is held",
+    },
+    {
+      change: "twin/sleep-with-invalidate-lock",
+      kernel: "v6.12",
+      expect: "survives",
+      because: "nobody else takes invalidate_lock; refault-during-wait has somebody who does",
+    },
+    {
+      change: "twin/skip-pte-recheck",
+      kernel: "v6.12",
+      expect: "survives",
+      because: "the page is pinned before the threads start; truncate-vs-gup-fast pins while they run",
+    },
+  ],
+});
