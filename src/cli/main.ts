@@ -3,6 +3,7 @@
 // prints, reads files, or exits.
 import { Command, CommanderError } from "commander";
 import { PagelifeError } from "../base/errors.ts";
+import { registerTrace } from "./commands/trace.ts";
 import { exitCode } from "./exit.ts";
 import { version } from "./version.ts";
 
@@ -11,6 +12,8 @@ const program = new Command("pagelife")
   .version(version)
   .showSuggestionAfterError()
   .exitOverride();
+
+registerTrace(program);
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader such as `head` has seen enough.

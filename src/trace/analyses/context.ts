@@ -1,0 +1,35 @@
+// What every analysis may look at.
+import type { KernelRules } from "../kernel-rules.ts";
+import type { Clock } from "../sink.ts";
+import type { LockTracker } from "../trackers/locks.ts";
+import type { PageState } from "../trackers/page-state.ts";
+import type { PageTracker } from "../trackers/pages.ts";
+import type { RemovalTracker } from "../trackers/removals.ts";
+import type { WaitTracker } from "../trackers/waits.ts";
+import { timeText } from "../wording.ts";
+
+export interface AnalysisContext {
+  readonly rules: KernelRules | null;
+  readonly clock: Clock;
+  readonly pages: PageTracker;
+  readonly waits: WaitTracker;
+  readonly removals: RemovalTracker;
+  readonly locks: LockTracker;
+  /** Time of the last event. */
+  readonly end: number;
+  /** Stack traces were recorded. */
+  readonly stacks: boolean;
+  /** Names of events that occurred. */
+  readonly seen: ReadonlySet<string>;
+}
+
+export const at = (c: AnalysisContext, time: number): string => timeText(c.clock, time);
+
+/**
+ * Whether a page is device memory: some event says so, or a page of the same 2 MiB is. Where no
+ * event of the recording can tell, every page is taken for one.
+ */
+export function isDevice(c: AnalysisContext, page: PageState): boolean {
+  const blocks = c.pages.deviceBlocks;
+  return page.device || blocks.size === 0 || blocks.has(Math.floor(page.pfn / 512));
+}

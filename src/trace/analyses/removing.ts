@@ -1,0 +1,143 @@
+// Devices taken away while somebody still used their pages, and removals that do not end.
+import type { Finding } from "../finding.ts";
+import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
+import { type AnalysisContext, at, isDevice } from "./context.ts";
+
+export function analyseRemovals(c: AnalysisContext): Finding[] {
+  const findings: Finding[] = [];
+  c.removals.finish();
+  for (const r of c.removals.removals) {
+    const begun = {
+      time: r.since,
+      where: r.where,
+      cpu: r.cpu,
+      task: r.task,
+      text: "enters memunmap_pages()",
+    };
+    const lost = r.losses > 0;
+    const holders = r.holders
+      .slice(0, 3)
+      .map(
+        (g) =>
+          `${plural(g.references, g.kind === "pin" ? "pin" : "reference")} of ${taskName(g.task)} on ${pagesText(g.pfns)} since ${at(c, g.since)}`,
+      )
+      .join(", and ");
+    const evidence = [
+      ...r.holders.slice(0, 3).map((g) => ({
+        time: g.since,
+        where: g.where,
+        cpu: -1,
+        task: g.task,
+        text: `${g.event === "" ? "not recorded" : `${g.event}()`}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
+      })),
+      ...(r.killedAt === null
+        ? []
+        : [{ time: r.killedAt, where: 0, cpu: -1, task: r.task, text: `${r.killedBy}()` }]),
+      begun,
+      ...(r.releasedAt === null
+        ? []
+        : [
+            {
+              time: r.releasedAt,
+              where: 0,
+              cpu: -1,
+              task: null,
+              text: "dev_pagemap_percpu_release(): the last reference to the pgmap is gone",
+            },
+          ]),
+      ...(r.until === null
+        ? []
+        : [
+            {
+              time: r.until,
+              where: r.untilWhere,
+              cpu: -1,
+              task: r.task,
+              text: "memunmap_pages() returns: the struct pages are gone",
+            },
+          ]),
+    ].sort((a, b) => a.time - b.time);
+    const base = {
+      evidence,
+      tasks: [r.task, ...r.holders.map((g) => g.task).filter((t) => t !== null)],
+      stacks: r.holders.map((g) => g.stack).filter((s) => s !== null),
+      caveats: lost ? ["events were lost during the removal"] : [],
+    };
+    const pfns = r.holders.flatMap((g) => g.pfns);
+    if (r.until === null) {
+      const age = c.end - r.since;
+      if (age < 10e6) continue;
+      findings.push({
+        ...base,
+        kind: "removal-hang",
+        severity: lost ? "unknown" : "error",
+        sentence:
+          `${taskName(r.task)} is in memunmap_pages() since ${at(c, r.since)}, ${durationText(age)} until the recording ends: it waits for the last reference to the pgmap, which device-private and P2PDMA pages hold while they are in use` +
+          (holders === ""
+            ? "; the recording shows no holder of a page."
+            : `; the recording shows ${holders}.`),
+        pfns,
+        durationNs: age,
+      });
+      continue;
+    }
+    if (pfns.length > 0) {
+      findings.push({
+        ...base,
+        kind: "removed-while-held",
+        severity: lost ? "unknown" : "error",
+        sentence: `${taskName(r.task)} removed the device while its pages were held: memunmap_pages() returned at ${at(c, r.until)}, after ${durationText(r.until - r.since)}, with ${holders}; their struct pages are gone, and dropping these references will touch freed memory.`,
+        pfns,
+        durationNs: r.until - r.since,
+      });
+    }
+    if (r.mapped.length > 0) {
+      findings.push({
+        ...base,
+        kind: "removed-while-mapped",
+        severity: lost ? "unknown" : "error",
+        sentence: `${taskName(r.task)} removed the device while ${pagesText(r.mapped)} ${r.mapped.length === 1 ? "was" : "were"} mapped: memunmap_pages() returned at ${at(c, r.until)}, and the next fault or munmap on ${r.mapped.length === 1 ? "it" : "them"} will touch freed struct pages.`,
+        pfns: r.mapped,
+        durationNs: r.until - r.since,
+      });
+    }
+  }
+  const first = c.removals.uses[0];
+  if (first !== undefined) {
+    findings.push({
+      kind: "used-after-removal",
+      severity: "error",
+      sentence: `${taskName(first.task)} touched ${pageText(first.pfn)} in ${first.event}() at ${at(c, first.time)}, ${durationText(first.time - (first.removal.until ?? first.time))} after memunmap_pages() had removed its struct page.`,
+      evidence: c.removals.uses.slice(0, 5).map((u) => ({
+        time: u.time,
+        where: u.where,
+        cpu: u.cpu,
+        task: u.task,
+        text: `${u.event}() on ${pageText(u.pfn)}`,
+      })),
+      pfns: [...new Set(c.removals.uses.map((u) => u.pfn))],
+      tasks: [first.task],
+      stacks: [],
+      caveats: [],
+      durationNs: Number.NaN,
+    });
+  }
+  for (const w of c.locks.open) {
+    const page = c.pages.pages.get(w.pfn);
+    if (page !== undefined && !isDevice(c, page)) continue;
+    const age = c.end - w.since;
+    if (age < 10e6) continue;
+    findings.push({
+      kind: "lock-hang",
+      severity: "warning",
+      sentence: `${taskName(w.task)} is waiting for the lock of ${w.pfn >= 0 ? pageText(w.pfn) : "a folio"} since ${at(c, w.since)}, ${durationText(age)} until the recording ends; who holds a folio lock is not recorded.`,
+      evidence: [{ time: w.since, where: w.where, cpu: w.cpu, task: w.task, text: "enters __folio_lock()" }],
+      pfns: w.pfn >= 0 ? [w.pfn] : [],
+      tasks: [w.task],
+      stacks: [],
+      caveats: [],
+      durationNs: age,
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,270 @@
+// Events in, answers out: hands each event to the trackers, and at the end asks every analysis.
+import type { KernelEvent } from "../events/event.ts";
+import { analyseConformance } from "./analyses/conforming.ts";
+import { type AnalysisContext, isDevice } from "./analyses/context.ts";
+import { analyseHolding, type CullKey, outstanding, type SortKey } from "./analyses/holding.ts";
+import { analyseRemovals } from "./analyses/removing.ts";
+import { analyseWaits } from "./analyses/waiting.ts";
+import type { Finding, FindingSeverity } from "./finding.ts";
+import { KernelRecogniser, type KernelRules, rulesOfVersion } from "./kernel-rules.ts";
+import type { FormatName, ReadContext } from "./readers/reader.ts";
+import type { Coverage, HeldOverTime, PageGroup, TraceReport } from "./report.ts";
+import type { Stack, TraceSink } from "./sink.ts";
+import { ConformanceTracker } from "./trackers/conformance.ts";
+import { LockTracker } from "./trackers/locks.ts";
+import type { PageState } from "./trackers/page-state.ts";
+import { type ChangeListener, PageTracker } from "./trackers/pages.ts";
+import { RemovalTracker } from "./trackers/removals.ts";
+import { WaitTracker } from "./trackers/waits.ts";
+
+export interface AnalysisOptions {
+  /** The kernel, if the person states it. */
+  readonly kernel?: { readonly rules: KernelRules; readonly text: string };
+  readonly cull?: readonly CullKey[];
+  readonly sort?: SortKey;
+  readonly listener?: ChangeListener;
+}
+
+const MAX_CPUS = 65_536;
+
+export class TraceAnalysis implements TraceSink {
+  readonly kernel: KernelRecogniser = new KernelRecogniser();
+  readonly pages: PageTracker;
+  readonly waits: WaitTracker;
+  readonly removals: RemovalTracker;
+  readonly locks: LockTracker = new LockTracker();
+  readonly conformance: ConformanceTracker = new ConformanceTracker();
+  readonly #options: AnalysisOptions;
+  readonly #held = new HeldTimeline();
+  readonly #cpus = new Set<number>();
+  readonly #seenOnce = new Set<string>();
+  #stacks = false;
+  #losses = 0;
+
+  constructor(options: AnalysisOptions = {}) {
+    this.#options = options;
+    if (options.kernel !== undefined)
+      this.kernel.state(options.kernel.rules, `stated as ${options.kernel.text}`);
+    this.pages = new PageTracker(this.kernel);
+    this.waits = new WaitTracker(this.pages);
+    this.removals = new RemovalTracker(this.pages);
+    this.pages.listener = options.listener ?? null;
+  }
+
+  event(e: KernelEvent): void {
+    const { name, role } = e.spec;
+    if (!this.#seenOnce.has(name)) {
+      this.#seenOnce.add(name);
+      this.kernel.sawEvent(name);
+    }
+    if (this.#cpus.size < MAX_CPUS) this.#cpus.add(e.cpu);
+    if (role === "wake" && this.kernel.rules === null && this.pages.pages.get(e.pfn)?.device === true) {
+      this.kernel.sawWakeKey(e.offset);
+    }
+    this.pages.event(e);
+    switch (role) {
+      case "count-changed":
+      case "grab":
+      case "put":
+      case "freed":
+      case "left-file":
+      case "map":
+      case "unmap":
+      case "insert": {
+        const page = this.pages.pages.get(e.pfn);
+        if (page !== undefined) this.conformance.check(page, e, this.#losses);
+        this.#held.at(e.time, this.pages.held.size);
+        this.removals.event(e);
+        return;
+      }
+      case "lock-enter":
+      case "lock-exit":
+        this.locks.event(e);
+        return;
+      case "kill":
+      case "created":
+      case "remove-enter":
+      case "remove-exit":
+      case "pgmap-released":
+        this.removals.event(e);
+        return;
+      default:
+        this.waits.event(e);
+    }
+  }
+
+  stack(cpu: number, stack: Stack): void {
+    this.#stacks = true;
+    this.pages.stack(cpu, stack);
+  }
+
+  lost(_cpu: number): void {
+    this.#losses++;
+    this.pages.lost();
+    this.waits.lost();
+  }
+
+  finish(name: string, format: FormatName, read: ReadContext): TraceReport {
+    if (this.kernel.rules === null && read.log.kernelText !== "") {
+      const rules = rulesOfVersion(read.log.kernelText);
+      if (rules !== null) this.kernel.state(rules, `the recording is of ${read.log.kernelText}`);
+    }
+    const entries = [...read.eventCounts.values()].filter((x) => x.count > 0);
+    for (const entry of entries) {
+      if (entry.spec !== null) continue;
+      read.log.unknownEvents.set(entry.name, entry.count);
+      read.log.note("unknownEvent", 0, entry.count);
+    }
+    const context: AnalysisContext = {
+      rules: this.kernel.rules,
+      clock: read.clock,
+      pages: this.pages,
+      waits: this.waits,
+      removals: this.removals,
+      locks: this.locks,
+      end: Number.isFinite(read.lastTime) ? read.lastTime : 0,
+      stacks: this.#stacks,
+      seen: new Set(entries.map((x) => x.name)),
+    };
+    const findings = [
+      ...analyseConformance(context, this.conformance),
+      ...analyseWaits(context),
+      ...analyseRemovals(context),
+      ...analyseHolding(context),
+    ];
+    const all = [...this.pages.pages.values()];
+    const device = all.filter((p) => isDevice(context, p));
+    return {
+      name,
+      format,
+      clock: read.clock,
+      start: Number.isNaN(read.firstTime) ? 0 : read.firstTime,
+      end: context.end,
+      events: read.events,
+      cpus: this.#cpus.size,
+      tasks: read.tasks.all.length,
+      log: read.log,
+      eventCounts: entries
+        .map((x) => ({ name: x.name, count: x.count, known: x.spec !== null }))
+        .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1)),
+      kernel: {
+        rules: this.kernel.rules,
+        because: this.kernel.because,
+        contradiction: this.kernel.contradiction,
+      },
+      findings: ordered(findings),
+      outstanding: outstanding(context, this.#options.cull, this.#options.sort),
+      pages: {
+        seen: device.length,
+        ordinary: all.length - device.length,
+        dropped: this.pages.dropped,
+        groups: groupPages(device, this.pages),
+      },
+      held: this.#held.result(),
+      coverage: coverageOf(context),
+      context,
+      illegalChecked: this.conformance.checked,
+    };
+  }
+}
+
+const SEVERITIES: readonly FindingSeverity[] = ["error", "warning", "unknown", "note"];
+
+function ordered(findings: readonly Finding[]): Finding[] {
+  const rank = (f: Finding): number => SEVERITIES.indexOf(f.severity);
+  const length = (f: Finding): number => (Number.isNaN(f.durationNs) ? 0 : f.durationNs);
+  return [...findings].sort((a, b) => rank(a) - rank(b) || length(b) - length(a));
+}
+
+/** Pages with one story, next to each other, most eventful first. */
+function groupPages(pages: readonly PageState[], tracker: PageTracker): PageGroup[] {
+  const sorted = [...pages].sort((a, b) => a.pfn - b.pfn);
+  const runs: PageState[][] = [];
+  for (const page of sorted) {
+    const run = runs[runs.length - 1];
+    const last = run?.[run.length - 1];
+    if (
+      run !== undefined &&
+      last !== undefined &&
+      last.pfn + 1 === page.pfn &&
+      last.signature === page.signature
+    )
+      run.push(page);
+    else runs.push([page]);
+  }
+  runs.sort((a, b) => (b[0]?.changes ?? 0) - (a[0]?.changes ?? 0) || (a[0]?.pfn ?? 0) - (b[0]?.pfn ?? 0));
+  return runs.slice(0, 1000).map((run) => {
+    const example = run[0] as PageState;
+    return { pfns: run.map((p) => p.pfn), example, lifeline: tracker.lifelines.of(example.lifeline) };
+  });
+}
+
+function coverageOf(c: AnalysisContext): Coverage {
+  const has = (...names: string[]): boolean => names.some((n) => c.seen.has(n));
+  const tracepoints = c.pages.tracepoints;
+  const probes = has(
+    "try_grab_folio",
+    "try_grab_folio_fast",
+    "gup_put_folio",
+    "unpin_user_folio",
+    "put_devmap_managed",
+    "free_zone_device_folio",
+  );
+  const waits = has("dax_layout_busy_page_range_ret");
+  const wakes = has("wake_up_var");
+  const missing: string[] = [];
+  if (!tracepoints) {
+    missing.push(
+      "page_ref tracepoints (CONFIG_DEBUG_PAGE_REF): counts are what probes read at a function's entry, and what follows from it is inferred",
+    );
+  }
+  const putsOfGets = tracepoints || has("put_devmap_managed");
+  if (!putsOfGets)
+    missing.push("puts of plain references (put_page(), folio_put()), unless they free the page");
+  if (!waits) missing.push("who waits: no return of dax_layout_busy_page_range()");
+  else if (!wakes) missing.push("wakeups: no wake_up_var()");
+  if (!c.stacks) missing.push("call stacks: holders are told apart by task and function only");
+  if (!has("memunmap_pages", "kill_dax")) missing.push("device removal: no memunmap_pages() or kill_dax()");
+  if (!has("folio_lock")) missing.push("waits for folio locks: no __folio_lock()");
+  return {
+    counts: tracepoints ? (probes ? "both" : "tracepoints") : probes ? "probes" : "none",
+    stacks: c.stacks,
+    waits,
+    wakes,
+    putsOfPins:
+      tracepoints || has("unpin_user_folio", "gup_put_folio", "unpin_user_page", "put_devmap_managed"),
+    putsOfGets,
+    mappings: has("folio_add_file_rmap_ptes", "folio_add_file_rmap_pmd"),
+    removals: has("memunmap_pages", "kill_dax"),
+    missing,
+  };
+}
+
+/** The most pages held at once in each of at most 64 slices; slices double as the recording grows. */
+class HeldTimeline {
+  #slice = 1e6;
+  #start: number = Number.NaN;
+  #most: number[] = [];
+  #now = 0;
+
+  at(time: number, held: number): void {
+    if (Number.isNaN(this.#start)) this.#start = time;
+    let i = Math.floor((time - this.#start) / this.#slice);
+    if (i < 0) i = 0;
+    while (i >= 64) {
+      const merged: number[] = [];
+      for (let k = 0; k < this.#most.length; k += 2)
+        merged.push(Math.max(this.#most[k] ?? 0, this.#most[k + 1] ?? 0));
+      this.#most = merged;
+      this.#slice *= 2;
+      i = Math.floor((time - this.#start) / this.#slice);
+    }
+    while (this.#most.length <= i) this.#most.push(this.#now);
+    if (held > (this.#most[i] ?? 0)) this.#most[i] = held;
+    this.#now = held;
+  }
+
+  result(): HeldOverTime {
+    return { sliceNs: this.#slice, most: this.#most };
+  }
+}

@@ -1,0 +1,125 @@
+// The text that `perf script` prints: `comm pid [cpu] time: system:event: arguments`, and the call
+// chain of a sample on indented lines below it, up to an empty line.
+//
+//           daxops   334 [001]    32.578180: dax:try_grab_folio: (ffffffff811ba854) page=0x...
+//         ffffffff811ba854 try_grab_folio+0x4 ([kernel.kallsyms])
+//
+// Source: tools/perf/builtin-script.c
+import type { Task } from "../../events/event.ts";
+import { ByteInterner } from "../bytes.ts";
+import { type ArgPlan, ArgReader, planFor } from "../text/args.ts";
+import { LineSplitter } from "../text/lines.ts";
+import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.ts";
+
+// The name may hold anything; pid (or pid/tid) and the CPU end it.
+const HEAD =
+  /^\s*(.{0,40}?)\s+(?:(\d+)\/)?(\d+)\s+(?:\[(\d+)\]\s+)?(?:[^\s\d]\S{3,6}\s+)?(\d+)\.(\d{6}|\d{9}):\s+(?:\d+\s+)?(?:([\w.-]+):)?([\w.-]+):/;
+const LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b\D*(\d+)?/;
+const RELEASE = /^#\s*os ?release\s*:\s*(\S+)/;
+const MAX_HEAD = 300;
+
+interface PlannedEntry extends EventEntry {
+  readonly plan: ArgPlan | null;
+}
+
+export class PerfScriptReader implements TextReader {
+  readonly format: FormatName = "perf script";
+  readonly #context: ReadContext;
+  readonly #lines: LineSplitter;
+  readonly #args: ArgReader;
+  readonly #entryOf: ByteInterner<PlannedEntry>;
+  #frames: string[] = [];
+  #cpu = -1;
+  #task: Task | null = null;
+  #lastGood = true;
+
+  constructor(context: ReadContext) {
+    this.#context = context;
+    this.#args = new ArgReader(context.map);
+    this.#lines = new LineSplitter((b, from, to, line) => this.#line(b, from, to, line), context.log);
+    this.#entryOf = new ByteInterner((name) => {
+      const entry = context.entryOf(name);
+      return Object.assign(entry, { plan: entry.spec === null ? null : planFor(entry.spec) });
+    });
+  }
+
+  push(chunk: Buffer): void {
+    this.#lines.push(chunk);
+  }
+
+  end(): void {
+    const cut = this.#lines.end();
+    this.#endStack();
+    if (cut && !this.#lastGood) this.#context.log.note("truncated", this.#lines.line);
+    if (this.#lines.line > 0) this.#context.log.counts.set("lines", this.#lines.line);
+  }
+
+  #line(b: Buffer, from: number, to: number, line: number): void {
+    if (to === from) {
+      this.#endStack();
+      return;
+    }
+    if (b[from] === 9) {
+      // A frame of the call chain: "\t  address function+offset (where)"
+      const frame = /^\s+[0-9a-f]+\s+(.*)$/.exec(b.toString("latin1", from, Math.min(to, from + 200)));
+      if (frame !== null && this.#cpu >= 0 && this.#frames.length < 64) this.#frames.push(frame[1] ?? "");
+      return;
+    }
+    this.#endStack();
+    const text = b.toString("latin1", from, Math.min(to, from + MAX_HEAD));
+    this.#lastGood = this.#event(b, from, to, text, line);
+    if (this.#lastGood) return;
+    this.#lastGood = true;
+    const lost = LOST.exec(text);
+    if (lost !== null) {
+      this.#context.log.lost(lost[1] === undefined ? null : Number(lost[1]), line);
+      this.#context.sink.lost(-1);
+      return;
+    }
+    if (text.startsWith("#")) {
+      const release = RELEASE.exec(text);
+      if (release !== null) this.#context.log.kernelText = release[1] ?? "";
+      return;
+    }
+    this.#lastGood = false;
+    this.#context.log.note("malformedLine", line);
+  }
+
+  #event(b: Buffer, from: number, to: number, text: string, line: number): boolean {
+    const m = HEAD.exec(text);
+    if (m === null) return false;
+    const [head, comm = "", , tid = "0", cpuText, secondsText = "0", fractionText = "0", , name = ""] = m;
+    const { clock } = this.#context;
+    const seconds = Number(secondsText);
+    if (clock.epochSeconds < 0) clock.epochSeconds = seconds;
+    if (fractionText.length === 9) clock.digits = 9;
+    const time =
+      (seconds - clock.epochSeconds) * 1e9 + Number(fractionText) * (fractionText.length === 9 ? 1 : 1000);
+    const cpu = cpuText === undefined ? 0 : Number(cpuText);
+    const nameEnd = from + head.length - 1;
+    const entry = this.#entryOf.get(b, nameEnd - name.length, nameEnd);
+    entry.count++;
+    this.#cpu = cpu;
+    this.#context.tick(time, line);
+    const { spec, plan } = entry;
+    if (spec === null || plan === null) return true;
+    if (this.#task === null || this.#task.comm !== comm || this.#task.tid !== Number(tid)) {
+      this.#task = this.#context.tasks.get(Buffer.from(comm, "latin1").toString("utf8"), Number(tid));
+    }
+    const e = this.#context.event;
+    e.spec = spec;
+    e.time = time;
+    e.cpu = cpu;
+    e.where = line;
+    e.task = this.#task;
+    this.#args.read(b, nameEnd + 1, to, plan, e);
+    this.#context.sink.event(e);
+    return true;
+  }
+
+  #endStack(): void {
+    if (this.#frames.length > 0) this.#context.sink.stack(this.#cpu, this.#context.stacks.get(this.#frames));
+    this.#frames = [];
+    this.#cpu = -1;
+  }
+}

@@ -1,0 +1,219 @@
+// The line that ftrace and trace-cmd print for an event. The task name may hold any character, "-",
+// "[" and spaces too; but it is at most 15 bytes, right-aligned in 16, so the "-" before the tid
+// stands at byte 16. Where it does not (a line that was indented anew), the first place that fits
+// ends the name.
+//
+//     kworker/u16:1-77      (     77) [004] d..2.   316.196720: page_ref_mod: pfn=0x40 ...
+//           <idle>-0        [000]                     0.002188: sched_switch: ...
+//
+// Source: kernel/trace/trace_output.c:trace_print_context()
+import type { Task } from "../../events/event.ts";
+import { ByteInterner } from "../bytes.ts";
+import { type ArgPlan, ArgReader, planFor } from "../text/args.ts";
+import { LineSplitter } from "../text/lines.ts";
+import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.ts";
+
+const SPACE = 0x20;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const COLON = 0x3a;
+
+const isDigit = (c: number | undefined): boolean => c !== undefined && c >= 0x30 && c <= 0x39;
+
+interface PlannedEntry extends EventEntry {
+  readonly plan: ArgPlan | null;
+}
+
+/** Reads lines of events; a format adds what stands between them. */
+export abstract class TaskLineReader implements TextReader {
+  abstract readonly format: FormatName;
+  protected readonly context: ReadContext;
+  readonly #lines: LineSplitter;
+  readonly #args: ArgReader;
+  readonly #taskOf: ByteInterner<Task>;
+  readonly #entryOf: ByteInterner<PlannedEntry>;
+  // Bytes of the task seen last: in most recordings one task is named many times in a row.
+  #frames: string[] = [];
+  #stackCpu = -1;
+  #lastCpu = -1;
+  #afterMark = false;
+  #lastGood = true;
+
+  constructor(context: ReadContext) {
+    this.context = context;
+    this.#args = new ArgReader(context.map);
+    this.#lines = new LineSplitter((b, from, to, line) => this.#line(b, from, to, line), context.log);
+    this.#taskOf = new ByteInterner((text) => {
+      const cut = text.lastIndexOf("-");
+      return context.tasks.get(text.slice(0, cut).trimStart(), Number(text.slice(cut + 1)));
+    });
+    this.#entryOf = new ByteInterner((name) => {
+      const entry = context.entryOf(name);
+      const plan = entry.spec === null ? null : planFor(entry.spec);
+      return Object.assign(entry, { plan });
+    });
+  }
+
+  /** A line that is no event: `true` if the format knows what it is. */
+  protected abstract otherLine(text: string, line: number): boolean;
+
+  push(chunk: Buffer): void {
+    this.#lines.push(chunk);
+  }
+
+  end(): void {
+    const cut = this.#lines.end();
+    this.#endStack();
+    if (cut && !this.#lastGood) this.context.log.note("truncated", this.#lines.line);
+    const { log } = this.context;
+    if (this.#lines.line > 0) log.counts.set("lines", this.#lines.line);
+  }
+
+  #line(b: Buffer, from: number, to: number, line: number): void {
+    if (to === from) return;
+    const c = b[from] as number;
+    if (c === SPACE ? b[from + 1] === 0x3d && b[from + 2] === 0x3e : c === 0x3d && b[from + 1] === 0x3e) {
+      // " => function" or "=> function (address)"
+      if (this.#stackCpu >= 0 && this.#frames.length < 64) {
+        this.#frames.push(b.toString("latin1", from + (c === SPACE ? 3 : 2), Math.min(to, from + 200)));
+      }
+      return;
+    }
+    if (this.#stackCpu >= 0) this.#endStack();
+    if (c === 0x23 || c === 0x43) {
+      // "#" a comment, "C" perhaps "CPU:1 [LOST 12 EVENTS]"
+      if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) {
+        this.#lastGood = true;
+        return;
+      }
+    }
+    this.#lastGood = this.#event(b, from, to, line);
+    if (this.#lastGood) return;
+    if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) this.#lastGood = true;
+    else if (this.#afterMark) this.context.log.note("continuedLine", line);
+    else this.context.log.note("malformedLine", line);
+  }
+
+  #event(b: Buffer, from: number, to: number, line: number): boolean {
+    let p = from + 16;
+    if (!(b[p] === MINUS && isDigit(b[p + 1]) && p < to)) {
+      p = findTid(b, from, to);
+      if (p < 0) return false;
+    }
+    let taskEnd = p + 1;
+    while (taskEnd < to && isDigit(b[taskEnd])) taskEnd++;
+    p = taskEnd;
+    while (p < to && b[p] === SPACE) p++;
+    if (b[p] === 0x28) {
+      // "(  77) " or "(-----) ": the thread group
+      while (p < to && b[p] !== 0x29) p++;
+      p++;
+      while (p < to && b[p] === SPACE) p++;
+    }
+    if (b[p] !== 0x5b) return false;
+    p++;
+    let cpu = 0;
+    const cpuStart = p;
+    while (p < to && isDigit(b[p]) && p < cpuStart + 6) {
+      cpu = cpu * 10 + (b[p] as number) - 0x30;
+      p++;
+    }
+    if (p === cpuStart || b[p] !== 0x5d) return false;
+    p++;
+    while (p < to && b[p] === SPACE) p++;
+    if (!isDigit(b[p])) {
+      // irqs-off, need-resched, …: the first of them is never a digit
+      while (p < to && b[p] !== SPACE) p++;
+      while (p < to && b[p] === SPACE) p++;
+    }
+    let seconds = 0;
+    const secondsStart = p;
+    while (p < to && isDigit(b[p])) {
+      seconds = seconds * 10 + (b[p] as number) - 0x30;
+      p++;
+    }
+    if (p === secondsStart || p - secondsStart > 19) return false;
+    const clock = this.context.clock;
+    let time: number;
+    if (b[p] === DOT) {
+      p++;
+      let fraction = 0;
+      const fractionStart = p;
+      while (p < to && isDigit(b[p])) {
+        fraction = fraction * 10 + (b[p] as number) - 0x30;
+        p++;
+      }
+      const digits = p - fractionStart;
+      if (digits === 6) fraction *= 1000;
+      else if (digits === 9) clock.digits = 9;
+      else return false;
+      if (clock.epochSeconds < 0) clock.epochSeconds = seconds;
+      time = (seconds - clock.epochSeconds) * 1e9 + fraction;
+    } else {
+      // A clock that counts ticks (trace_clock "counter", "x86-tsc"): they serve as nanoseconds.
+      if (clock.epochSeconds < 0) clock.epochSeconds = 0;
+      clock.digits = 0;
+      time = seconds;
+    }
+    if (b[p] !== COLON) return false;
+    p++;
+    while (p < to && b[p] === SPACE) p++;
+    if (b[p] === 0x3c) {
+      // "<stack trace>", of the event before on this CPU
+      return this.#startStack(b, p, to, cpu);
+    }
+    const nameStart = p;
+    while (p < to && b[p] !== COLON && b[p] !== SPACE) p++;
+    if (p === nameStart || p - nameStart > 128) return false;
+    if (b[p] !== COLON && b[nameStart] === 0x2f) return false;
+    const entry = this.#entryOf.get(b, nameStart, p);
+    this.#lastCpu = cpu;
+    if (entry.name === "kernel_stack") return this.#startStack(b, p, to, cpu);
+    entry.count++;
+    this.context.tick(time, line);
+    const { spec, plan } = entry;
+    if (spec === null || plan === null) {
+      this.#afterMark = false;
+      return true;
+    }
+    this.#afterMark = spec.role === "mark";
+    const e = this.context.event;
+    e.spec = spec;
+    e.time = time;
+    e.cpu = cpu;
+    e.where = line;
+    e.task = this.#taskOf.get(b, from, taskEnd);
+    this.#args.read(b, p + 1, to, plan, e);
+    this.context.sink.event(e);
+    return true;
+  }
+
+  #startStack(b: Buffer, from: number, to: number, cpu: number): boolean {
+    const text = b.toString("latin1", from, Math.min(to, from + 60));
+    if (!text.includes("stack trace")) return false;
+    this.#stackCpu = text.includes("user") ? -1 : cpu;
+    this.#frames = [];
+    return true;
+  }
+
+  #endStack(): void {
+    if (this.#frames.length > 0)
+      this.context.sink.stack(this.#stackCpu, this.context.stacks.get(this.#frames));
+    this.#stackCpu = -1;
+    this.#frames = [];
+  }
+
+  /** The CPU of the last event, -1 before the first. */
+  protected get lastCpu(): number {
+    return this.#lastCpu;
+  }
+}
+
+/** Finds the "-" of "-<tid> … [<cpu>] " in a line whose columns moved; -1 if there is none. */
+function findTid(b: Buffer, from: number, to: number): number {
+  const text = b.toString("latin1", from, Math.min(to, from + 160));
+  const match = /^\s*.{1,40}?(-)\d+\s+(?:\(\s*[\d-]+\)\s+)?\[\d+\]\s/.exec(text);
+  if (match === null) return -1;
+  const head = /^\s*.{1,40}?(?=-\d+\s+(?:\(\s*[\d-]+\)\s+)?\[\d+\]\s)/.exec(text);
+  return head === null ? -1 : from + head[0].length;
+}

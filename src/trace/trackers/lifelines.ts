@@ -1,0 +1,125 @@
+// The last million changes of all pages together, in columns: bounded, whatever the recording's
+// length. Each change knows the one before it on its page; what was overwritten is said to be.
+import type { KernelEvent, Task } from "../../events/event.ts";
+import { noTask } from "../../events/event.ts";
+import type { EventSpec } from "../../events/vocabulary.ts";
+import type { Stack } from "../sink.ts";
+
+/**
+ * Where a count comes from. `after`: the tracepoint printed it after the change. `sampled`: a probe
+ * read it before the change. `inferred`: worked out from a sample and from what the function does.
+ */
+export type Certainty = "after" | "sampled" | "inferred" | "unknown";
+
+const CERTAINTIES: readonly Certainty[] = ["after", "sampled", "inferred", "unknown"];
+
+/** One change, or observation, of a page. */
+export interface LifelineEntry {
+  readonly time: number;
+  readonly where: number;
+  readonly cpu: number;
+  readonly task: Task;
+  readonly spec: EventSpec;
+  /** Count before the event, NaN if unknown. */
+  readonly before: number;
+  /** Count after the event, NaN if unknown. */
+  readonly count: number;
+  readonly certainty: Certainty;
+  /** Mappings after the event, NaN if unknown. */
+  readonly mappings: number;
+  readonly stack: Stack | null;
+}
+
+export const LIFELINE_CAPACITY = 1 << 20;
+
+export class LifelinePool {
+  readonly #capacity: number;
+  readonly #time: Float64Array;
+  readonly #where: Float64Array;
+  readonly #previous: Float64Array;
+  readonly #before: Float32Array;
+  readonly #count: Float32Array;
+  readonly #mappings: Float32Array;
+  readonly #cpu: Uint16Array;
+  readonly #certainty: Uint8Array;
+  readonly #task: Task[] = [];
+  readonly #spec: EventSpec[] = [];
+  readonly #stack: (Stack | null)[] = [];
+  #next = 0;
+
+  constructor(capacity: number = LIFELINE_CAPACITY) {
+    this.#capacity = capacity;
+    this.#time = new Float64Array(capacity);
+    this.#where = new Float64Array(capacity);
+    this.#previous = new Float64Array(capacity);
+    this.#before = new Float32Array(capacity);
+    this.#count = new Float32Array(capacity);
+    this.#mappings = new Float32Array(capacity);
+    this.#cpu = new Uint16Array(capacity);
+    this.#certainty = new Uint8Array(capacity);
+  }
+
+  /** @param previous Number of the page's change before this one, -1 for none. @returns its number. */
+  add(
+    e: KernelEvent,
+    before: number,
+    count: number,
+    certainty: Certainty,
+    mappings: number,
+    previous: number,
+  ): number {
+    const n = this.#next++;
+    const i = n % this.#capacity;
+    this.#time[i] = e.time;
+    this.#where[i] = e.where;
+    this.#previous[i] = previous;
+    this.#before[i] = before;
+    this.#count[i] = count;
+    this.#mappings[i] = mappings;
+    this.#cpu[i] = e.cpu;
+    this.#certainty[i] = CERTAINTIES.indexOf(certainty);
+    this.#task[i] = e.task;
+    this.#spec[i] = e.spec;
+    this.#stack[i] = null;
+    return n;
+  }
+
+  setStack(n: number, stack: Stack): void {
+    if (this.#has(n)) this.#stack[n % this.#capacity] = stack;
+  }
+
+  get(n: number): LifelineEntry | null {
+    if (!this.#has(n)) return null;
+    const i = n % this.#capacity;
+    const spec = this.#spec[i];
+    if (spec === undefined) return null;
+    return {
+      time: this.#time[i] ?? 0,
+      where: this.#where[i] ?? 0,
+      cpu: this.#cpu[i] ?? 0,
+      task: this.#task[i] ?? noTask,
+      spec,
+      before: this.#before[i] ?? Number.NaN,
+      count: this.#count[i] ?? Number.NaN,
+      certainty: CERTAINTIES[this.#certainty[i] ?? 3] ?? "unknown",
+      mappings: this.#mappings[i] ?? Number.NaN,
+      stack: this.#stack[i] ?? null,
+    };
+  }
+
+  /** The changes of a page that are still kept, oldest first. */
+  of(last: number): LifelineEntry[] {
+    const entries: LifelineEntry[] = [];
+    for (let n = last; this.#has(n); ) {
+      const entry = this.get(n);
+      if (entry === null) break;
+      entries.push(entry);
+      n = this.#previous[n % this.#capacity] ?? -1;
+    }
+    return entries.reverse();
+  }
+
+  #has(n: number): boolean {
+    return n >= 0 && n < this.#next && n >= this.#next - this.#capacity;
+  }
+}

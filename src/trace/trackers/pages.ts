@@ -1,0 +1,786 @@
+// The life of every page: its count, its mappings and its holders, from whatever events there are.
+//
+// Two kinds of events tell of one change. `page_ref:*` is exact: it comes after the change, with the
+// value. A kprobe comes before the change, with the value at that moment; what the function does to
+// the count is then inferred. Where a page has both, the tracepoint counts and the probe only says
+// who and why.
+import type { KernelEvent, Task } from "../../events/event.ts";
+import type { KernelRecogniser, KernelRules } from "../kernel-rules.ts";
+import type { Stack } from "../sink.ts";
+import { type Certainty, LifelinePool } from "./lifelines.ts";
+import { type Holder, type HolderKind, type Moment, PageState, PIN_BIAS } from "./page-state.ts";
+import { TaskState } from "./task-state.ts";
+
+/** Pages beyond this many are dropped from memory when they are idle; see `dropped`. */
+export const MAX_PAGES = 1_000_000;
+/** Tasks beyond this many share no state; enough for any machine, and a bound for hostile files. */
+const MAX_TASKS = 262_144;
+
+// FOLL_PIN is 0x80000 since v6.3. Before, it was 0x40000, which is FOLL_REMOTE now; a grab has either
+// FOLL_GET (2 now) or FOLL_PIN.
+// Source: include/linux/mm_types.h, mm/internal.h
+const FOLL_PIN = 0x80000;
+const OLD_FOLL_PIN = 0x40000;
+const FOLL_GET = 2;
+const isPin = (gup: number): boolean =>
+  (gup & FOLL_PIN) !== 0 || ((gup & OLD_FOLL_PIN) !== 0 && (gup & FOLL_GET) === 0);
+
+// PG_head is bit 6, with PG_reserved at 13; before v6.6 it was bit 16, with PG_reserved at 12. Every page
+// of ZONE_DEVICE is reserved.
+// Source: include/linux/page-flags.h
+const isHead = (flags: number): boolean =>
+  (flags & 0x3000) === 0x1000 ? (flags & 0x10000) !== 0 : (flags & 0x40) !== 0;
+
+/** Stands for an event's name where a put shows only by what follows from it. */
+export const UNRECORDED_PUT = "a put that was not recorded";
+
+/** Called when something has changed on a page that somebody waits for. */
+export interface PageWatcher {
+  pageChanged(
+    page: PageState,
+    e: KernelEvent,
+    what: "put" | "get" | "map" | "unmap" | "insert" | "wake" | "sample",
+    event?: string,
+  ): void;
+}
+
+/** Whoever wants each change as it happens, for output that does not fit in memory. */
+export interface ChangeListener {
+  change(page: PageState, e: KernelEvent, before: number, certainty: Certainty): void;
+}
+
+export class PageTracker {
+  readonly pages = new Map<number, PageState>();
+  readonly lifelines: LifelinePool;
+  readonly tasks = new Map<Task, TaskState>();
+  /** Pages that somebody outside holds a reference to. */
+  readonly held = new Set<PageState>();
+  /** Blocks of 512 pages in which a page of ZONE_DEVICE was named. */
+  readonly deviceBlocks = new Set<number>();
+  /** Pages that were idle and had to be dropped from memory. */
+  dropped = 0;
+  /** Names of events seen that can tell of a put. */
+  readonly putsSeen = new Set<string>();
+  tracepoints = false;
+  /** Completed holds: longest, and totals for statistics. */
+  readonly completed: CompletedHolds = new CompletedHolds();
+  watcher: PageWatcher | null = null;
+  listener: ChangeListener | null = null;
+  /** Events lost so far. */
+  losses = 0;
+  readonly #kernel: KernelRecogniser;
+  /** What the last event of each CPU was about: its stack comes after it. */
+  readonly #lastHolder = new Map<number, Holder>();
+  readonly #lastChange = new Map<number, number>();
+
+  constructor(kernel: KernelRecogniser, lifelines: LifelinePool = new LifelinePool()) {
+    this.#kernel = kernel;
+    this.lifelines = lifelines;
+  }
+
+  get rules(): KernelRules | null {
+    return this.#kernel.rules;
+  }
+
+  task(task: Task): TaskState {
+    let state = this.tasks.get(task);
+    if (state === undefined) {
+      state = new TaskState(task);
+      if (this.tasks.size < MAX_TASKS) this.tasks.set(task, state);
+    }
+    return state;
+  }
+
+  /** The page of an event; null if the event names none. */
+  pageOf(e: KernelEvent): PageState | null {
+    const pfn = e.pfn;
+    if (!(pfn >= 0)) return null;
+    let page = this.pages.get(pfn);
+    if (page === undefined) {
+      if (this.pages.size >= MAX_PAGES) this.#dropIdle();
+      page = new PageState(pfn, e.time);
+      this.pages.set(pfn, page);
+    }
+    page.last = e.time;
+    if (!page.device && (e.spec.deviceOnly || (e.spec.role === "insert" && insertsDevicePage(e))))
+      this.#isDevice(page);
+    if (e.pgmap !== "") page.pgmap = e.pgmap;
+    if (!Number.isNaN(e.flags) && e.spec.name !== "snap") page.large ||= isHead(e.flags);
+    else if (e.flagWords !== "") page.large = e.flagWords.endsWith("|head") || e.flagWords.includes("|head|");
+    if (e.spec.sampled === "entry" || e.spec.name === "snap") {
+      if (e.spec.fields.mapping !== undefined) page.mapping = e.mapping;
+      if (!Number.isNaN(e.index)) page.index = e.index;
+    }
+    return page;
+  }
+
+  #isDevice(page: PageState): void {
+    page.device = true;
+    this.deviceBlocks.add(Math.floor(page.pfn / 512));
+  }
+
+  event(e: KernelEvent): void {
+    this.#lastHolder.delete(e.cpu);
+    this.#lastChange.delete(e.cpu);
+    switch (e.spec.role) {
+      case "count-changed":
+        this.#countChanged(e);
+        return;
+      case "grab":
+        this.#grab(e);
+        return;
+      case "put":
+        this.#put(e);
+        return;
+      case "freed":
+        this.#freed(e);
+        return;
+      case "map":
+        this.#map(e);
+        return;
+      case "unmap":
+        this.#unmap(e);
+        return;
+      case "insert":
+        this.#insert(e);
+        return;
+      case "allocated":
+        this.#allocated(e);
+        return;
+      case "left-file":
+        this.#leftFile(e);
+        return;
+      case "looked-at":
+        this.#lookedAt(e);
+        return;
+      case "wake":
+        this.#wake(e);
+        return;
+      case "fault-enter":
+        this.task(e.task).faultDepth++;
+        return;
+      case "fault-exit":
+        this.#faultExit(e);
+        return;
+      default:
+        return;
+    }
+  }
+
+  stack(cpu: number, stack: Stack): void {
+    const holder = this.#lastHolder.get(cpu);
+    if (holder !== undefined && holder.stack === null) holder.stack = stack;
+    const change = this.#lastChange.get(cpu);
+    if (change !== undefined) this.lifelines.setStack(change, stack);
+  }
+
+  /** After a loss nothing that was held is sure to be held still. */
+  lost(): void {
+    this.losses++;
+    for (const state of this.tasks.values()) {
+      state.grab = null;
+      state.put = null;
+      state.half = null;
+      state.faultDepth = 0;
+      state.faultRefs = [];
+    }
+  }
+
+  /** Count of the page when only the kernel itself refers to it, mappings apart; NaN if unknown. */
+  idleCount(page: PageState): number {
+    if (page.type === "device-dax") return 1;
+    if (page.type === "private") return 0;
+    return this.rules === null ? Number.NaN : this.rules.fsdaxIdle;
+  }
+
+  /** References that mappings hold: known only where the kernel counts them. */
+  mappingRefs(page: PageState): number {
+    if (this.rules?.mappingHoldsReference !== true) return page.type === "private" ? page.mappings || 0 : 0;
+    return Number.isNaN(page.mappings) ? 0 : page.mappings;
+  }
+
+  // ---- events -------------------------------------------------------------------------------
+
+  #grab(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    const t = this.task(e.task);
+    this.#sample(page, e);
+    const n = e.n > 0 ? e.n : 1;
+    if (n > 1 && e.spec.name !== "try_grab_page") page.large = true;
+    const pin = isPin(e.gup);
+    t.put = null;
+    t.half = null;
+    t.grab = { page, pin, n, gup: e.gup, event: e.spec.name, applied: null };
+    if (page.traced) return;
+    const before = page.count;
+    if (before <= 0) {
+      // get_user_pages refuses a count of 0.
+      this.#changed(page, e, before, "sampled");
+      return;
+    }
+    const holder = this.#take(page, e, pin ? "pin" : "get", n, pin && !page.large ? PIN_BIAS : 1, e.gup);
+    t.grab.applied = holder;
+    page.count = before + n * holder.value;
+    page.certainty = "inferred";
+    this.#changed(page, e, before, "inferred");
+    this.watcher?.pageChanged(page, e, "get");
+  }
+
+  #put(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    this.putsSeen.add(e.spec.name);
+    if (e.spec.name === "put_devmap_managed") page.type = "fs-dax";
+    const t = this.task(e.task);
+    t.grab = null;
+    t.half = null;
+    const pending = t.put;
+    if (
+      pending !== null &&
+      pending.page === page &&
+      e.spec.depth > pending.depth &&
+      (Number.isNaN(e.count) || Number.isNaN(pending.refs) || e.count === pending.refs)
+    ) {
+      // The same put, seen again further inside.
+      pending.depth = e.spec.depth;
+      if (e.spec.depth === 3 && pending.applied > 0 && e.n > 0 && e.n !== pending.applied) {
+        page.count += pending.applied - e.n;
+        pending.applied = e.n;
+      }
+      return;
+    }
+    this.#sample(page, e);
+    if (e.spec.depth === 0) return;
+    let n = e.n > 0 ? e.n : 1;
+    let pin = e.spec.depth === 1;
+    if (e.spec.depth === 2) pin = isPin(e.gup);
+    if (e.spec.depth === 3) {
+      pin = n % PIN_BIAS === 0 && !page.large;
+      if (pin) n /= PIN_BIAS;
+    }
+    const total = pin && !page.large ? n * PIN_BIAS : n;
+    t.put = { page, pin, n, refs: e.count, depth: e.spec.depth, applied: 0, done: false };
+    if (page.traced) return;
+    const before = page.count;
+    this.#release(page, e, pin ? "pin" : "get", n, t);
+    page.count = before - total;
+    page.certainty = "inferred";
+    t.put.applied = total;
+    this.#changed(page, e, before, "inferred");
+    page.lastPut = moment(e, page.count);
+    this.watcher?.pageChanged(page, e, "put");
+  }
+
+  #countChanged(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    this.tracepoints = true;
+    const t = this.task(e.task);
+    const name = e.spec.name;
+    if (!page.traced) this.#undoInference(page, t);
+    page.traced = true;
+    const previous = page.count;
+    if (name === "page_ref_mod_unless" && e.ret === 0) {
+      page.count = e.count;
+      page.certainty = "after";
+      return;
+    }
+    if (name === "page_ref_freeze") {
+      if (e.ret === 1) this.#setCount(page, e, 0);
+      return;
+    }
+    if (name === "page_ref_unfreeze" || name === "page_ref_set") {
+      this.#setCount(page, e, Number.isNaN(e.val) ? e.count : e.val);
+      return;
+    }
+    const val = e.val;
+    if (Number.isNaN(val) || Number.isNaN(e.count)) return;
+    // The return value is exact; the printed count may hold a change of another CPU already.
+    const after = name === "page_ref_mod_and_return" && !Number.isNaN(e.ret) ? e.ret : e.count;
+    const before = after - val;
+    if (!Number.isNaN(previous) && previous !== before) page.jumps++;
+    if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large) this.#heldBefore(page, e, before);
+    if (!page.large && !Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1);
+    if (val > 0) this.#gained(page, e, val, t);
+    else if (val < 0) this.#dropped(page, e, -val, t);
+    page.count = after;
+    page.certainty = "after";
+    this.#balance(page, after);
+    this.#changed(page, e, before, "after");
+    if (val < 0) page.lastPut = moment(e, after);
+    this.watcher?.pageChanged(page, e, val > 0 ? "get" : "put");
+  }
+
+  #gained(page: PageState, e: KernelEvent, val: number, t: TaskState): void {
+    const { grab, half } = t;
+    if (half !== null && half.page === page && val === half.holder.n * (PIN_BIAS - 1)) {
+      // The second half of a pin: a reference became 1024 of them.
+      const { holder } = half;
+      this.#replace(page, holder, { ...holder, kind: "pin", value: PIN_BIAS });
+      t.half = null;
+      return;
+    }
+    if (grab !== null && grab.page === page && grab.applied === null) {
+      const inOne = grab.pin && !page.large && val % PIN_BIAS === 0;
+      const holder = this.#take(
+        page,
+        e,
+        grab.pin && (inOne || page.large) ? "pin" : "get",
+        inOne ? val / PIN_BIAS : val,
+        inOne ? PIN_BIAS : 1,
+        grab.gup,
+        grab.event,
+      );
+      grab.applied = holder;
+      if (grab.pin && !inOne && !page.large) t.half = { page, holder };
+      return;
+    }
+    if (val % PIN_BIAS === 0 && !page.large) {
+      this.#take(page, e, "pin", val / PIN_BIAS, PIN_BIAS, Number.NaN);
+      return;
+    }
+    if (t.faultDepth > 0 && e.spec.name === "page_ref_mod") {
+      const holder = this.#take(page, e, "fault", val, 1, Number.NaN);
+      t.faultRefs.push({ page, holder });
+      return;
+    }
+    const holder = this.#take(page, e, "get", val, 1, Number.NaN);
+    if (e.spec.name === "page_ref_mod_unless") t.half = { page, holder };
+  }
+
+  #dropped(page: PageState, e: KernelEvent, val: number, t: TaskState): void {
+    const { put } = t;
+    t.half = null;
+    if (put !== null && put.page === page && !put.done) {
+      put.done = true;
+      this.#release(page, e, put.pin ? "pin" : "get", put.n, t);
+      return;
+    }
+    const fault = page.holders.find((h) => h.kind === "fault" && h.task === t.task && h.n >= val);
+    if (fault !== undefined) {
+      this.#shrink(page, fault, val, e);
+      return;
+    }
+    if (val % PIN_BIAS === 0 && !page.large) {
+      this.#release(page, e, "pin", val / PIN_BIAS, t);
+      return;
+    }
+    if (page.zapping >= val) {
+      page.zapping -= val;
+      return;
+    }
+    this.#release(page, e, "get", val, t);
+  }
+
+  #map(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    const t = this.task(e.task);
+    this.#sample(page, e);
+    const n = e.n > 0 ? e.n : 1;
+    if (page.traced) {
+      // The reference that the mapping holds was counted a moment ago.
+      const taken =
+        page.holders.find((h) => h.kind === "fault" && h.task === t.task) ??
+        page.holders.findLast((h) => h.kind === "get" && h.task === t.task && h.event === "page_ref_mod");
+      if (taken !== undefined && taken.n >= n) {
+        if (taken.kind === "get") page.gets -= n;
+        if (taken.n === n) this.#remove(page, taken);
+        else taken.n -= n;
+      }
+    }
+    if (!Number.isNaN(e.mapcount)) page.mappings = e.mapcount + 1 + n;
+    else if (!Number.isNaN(page.mappings)) page.mappings += n;
+    page.lastInsert = moment(e, page.count);
+    this.#changed(page, e, page.count, "sampled");
+    this.watcher?.pageChanged(page, e, "map");
+  }
+
+  #unmap(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    this.#sample(page, e);
+    const n = e.n > 0 ? e.n : 1;
+    if (!Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1 - n);
+    else if (!Number.isNaN(page.mappings)) page.mappings = Math.max(0, page.mappings - n);
+    page.zapping += n;
+    const before = page.count;
+    if (!page.traced && !Number.isNaN(before)) {
+      page.count = before - n;
+      page.certainty = "inferred";
+    }
+    this.#changed(page, e, before, page.traced ? "sampled" : "inferred");
+    page.lastPut = moment(e, page.count);
+    this.watcher?.pageChanged(page, e, "unmap");
+  }
+
+  #insert(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    const t = this.task(e.task);
+    if (page.device) page.type = page.type === "fs-dax" || t.faultDepth > 0 ? "fs-dax" : "device-dax";
+    if (e.spec.name === "vmf_insert_folio_pmd") page.large = true;
+    if (!Number.isNaN(e.count)) {
+      this.#sample(page, e);
+      if (!page.traced && page.type === "fs-dax" && e.count > 0) {
+        // The fault holds a reference of its own until it returns.
+        const holder = this.#take(page, e, "fault", 1, 1, Number.NaN);
+        t.faultRefs.push({ page, holder });
+      }
+    }
+    page.lastInsert = moment(e, page.count);
+    this.#changed(page, e, page.count, Number.isNaN(e.count) ? "unknown" : "sampled");
+    this.watcher?.pageChanged(page, e, "insert");
+  }
+
+  #faultExit(e: KernelEvent): void {
+    const t = this.task(e.task);
+    if (t.faultDepth > 0) t.faultDepth--;
+    if (t.faultDepth > 0 || t.faultRefs.length === 0) return;
+    for (const { page, holder } of t.faultRefs) {
+      if (!page.holders.includes(holder)) continue;
+      this.#remove(page, holder);
+      // With tracepoints every drop is seen: what is left has become a mapping.
+      if (page.traced) continue;
+      page.count -= holder.n;
+      page.certainty = "inferred";
+    }
+    t.faultRefs = [];
+  }
+
+  #freed(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    const t = this.task(e.task);
+    this.putsSeen.add(e.spec.name);
+    page.zapping = 0;
+    const before = page.count;
+    const pending = t.put;
+    const nested = pending !== null && pending.page === page;
+    this.#sample(page, e);
+    if (nested) pending.depth = e.spec.depth;
+    else if (before !== page.count) {
+      page.lastPut = moment(e, page.count);
+      this.watcher?.pageChanged(page, e, "put");
+    }
+    this.#changed(page, e, before, "sampled");
+  }
+
+  #allocated(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    page.type = "private";
+    page.holders = [];
+    this.held.delete(page);
+    page.mappings = Number.NaN;
+    page.zapping = 0;
+    const before = page.count;
+    if (!page.traced) {
+      page.count = 1;
+      page.certainty = "inferred";
+    }
+    this.#changed(page, e, before, "inferred");
+  }
+
+  #leftFile(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    this.#sample(page, e);
+    page.type = "fs-dax";
+    this.#changed(page, e, page.count, "sampled");
+    page.mapping = "";
+    page.large = false;
+  }
+
+  #lookedAt(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null || Number.isNaN(e.count)) return;
+    this.#sample(page, e);
+    this.#changed(page, e, page.count, "sampled");
+    this.watcher?.pageChanged(page, e, "sample");
+  }
+
+  #wake(e: KernelEvent): void {
+    const page = this.pageOf(e);
+    if (page === null) return;
+    const before = page.count;
+    const { rules } = this;
+    if (rules !== null && !page.traced && page.device && before > rules.wakeAt && page.type === "fs-dax") {
+      // Pages of FS-DAX are woken for one reason only: a put that nobody recorded made them idle.
+      this.#explain(page, e, rules.wakeAt - before);
+      page.count = rules.wakeAt;
+      page.certainty = "inferred";
+      page.lastPut = { ...moment(e, page.count), event: UNRECORDED_PUT };
+      this.watcher?.pageChanged(page, e, "put", UNRECORDED_PUT);
+    }
+    page.lastWake = moment(e, page.count);
+    this.#changed(page, e, before, page.certainty);
+    this.watcher?.pageChanged(page, e, "wake");
+  }
+
+  // ---- holders ------------------------------------------------------------------------------
+
+  #take(
+    page: PageState,
+    e: KernelEvent,
+    kind: HolderKind,
+    n: number,
+    value: number,
+    gup: number,
+    event: string = e.spec.name,
+  ): Holder {
+    const holder: Holder = {
+      kind,
+      n,
+      value,
+      task: e.task,
+      cpu: e.cpu,
+      time: e.time,
+      where: e.where,
+      event,
+      gup,
+      stack: null,
+      seen: "recorded",
+      losses: this.losses,
+    };
+    page.holders.push(holder);
+    if (kind === "pin") page.pins += n;
+    else if (kind === "get") page.gets += n;
+    if (kind !== "fault") this.held.add(page);
+    this.#lastHolder.set(e.cpu, holder);
+    return holder;
+  }
+
+  #replace(page: PageState, old: Holder, next: Holder): void {
+    const i = page.holders.indexOf(old);
+    if (i < 0) return;
+    page.holders[i] = next;
+    page.gets -= old.n;
+    page.pins += next.n;
+    for (const [cpu, holder] of this.#lastHolder) if (holder === old) this.#lastHolder.set(cpu, next);
+    this.#lastHolder.set(next.cpu, next);
+  }
+
+  /** Takes references off a holder of this kind: of the same task first, else the oldest. */
+  #release(page: PageState, e: KernelEvent, kind: HolderKind, n: number, t: TaskState): void {
+    page.puts += n;
+    let left = n;
+    while (left > 0) {
+      const holder =
+        page.holders.find((h) => h.kind === kind && h.task === t.task) ??
+        page.holders.find((h) => h.kind === kind) ??
+        page.holders.find((h) => h.seen !== "recorded");
+      if (holder === undefined) break;
+      const part = Math.min(left, holder.n);
+      this.#shrink(page, holder, part, e);
+      left -= part;
+    }
+    if (left > 0) page.unmatchedPuts += left;
+  }
+
+  #shrink(page: PageState, holder: Holder, n: number, e: KernelEvent): void {
+    if (holder.kind !== "fault") this.completed.add(page.pfn, holder, e.time);
+    if (n >= holder.n) this.#remove(page, holder);
+    else holder.n -= n;
+  }
+
+  #remove(page: PageState, holder: Holder): void {
+    const i = page.holders.indexOf(holder);
+    if (i >= 0) page.holders.splice(i, 1);
+    for (const h of page.holders) if (h.kind !== "fault") return;
+    this.held.delete(page);
+  }
+
+  /** A page that was pinned before the recording began. */
+  #heldBefore(page: PageState, e: KernelEvent, count: number): void {
+    const pins = Math.floor(count / PIN_BIAS);
+    page.holders.push({
+      kind: "pin",
+      n: pins,
+      value: PIN_BIAS,
+      task: null,
+      cpu: e.cpu,
+      time: e.time,
+      where: e.where,
+      event: "",
+      gup: Number.NaN,
+      stack: null,
+      seen: "before",
+      losses: this.losses,
+    });
+    this.held.add(page);
+  }
+
+  // ---- counts -------------------------------------------------------------------------------
+
+  #setCount(page: PageState, e: KernelEvent, count: number): void {
+    const before = page.count;
+    page.count = count;
+    page.certainty = "after";
+    this.#changed(page, e, before, "after");
+  }
+
+  /** Takes in a count that a probe read before its function changed it. */
+  #sample(page: PageState, e: KernelEvent): void {
+    if (Number.isNaN(e.count)) return;
+    const seen = e.count;
+    const known = page.count;
+    if (Number.isNaN(known)) {
+      if (seen >= PIN_BIAS && !page.large) this.#heldBefore(page, e, seen);
+    } else if (seen !== known && !page.traced) this.#explain(page, e, seen - known);
+    else if (seen === known) page.zapping = page.traced ? page.zapping : 0;
+    page.count = seen;
+    page.certainty = "sampled";
+    if (!Number.isNaN(e.mapcount) && !page.large && e.spec.role !== "map" && e.spec.role !== "unmap") {
+      page.mappings = Math.max(0, e.mapcount + 1);
+    }
+  }
+
+  /** A sample is not what the events so far add up to: something happened that was not recorded. */
+  #explain(page: PageState, e: KernelEvent, gap: number): void {
+    if (gap > 0) {
+      if (gap <= page.zapping) return; // unmapped, but not yet flushed and dropped
+      const mapped = Number.isNaN(e.mapcount) || page.large ? 0 : e.mapcount + 1 - (page.mappings || 0);
+      if (gap === mapped) return;
+      const faulting = e.spec.role === "insert" || e.spec.role === "map";
+      if (faulting) return; // the references of the fault itself
+      page.unrecordedGets += gap;
+      const pin = gap % PIN_BIAS === 0 && !page.large;
+      page.holders.push({
+        kind: pin ? "pin" : "get",
+        n: pin ? gap / PIN_BIAS : gap,
+        value: pin ? PIN_BIAS : 1,
+        task: null,
+        cpu: e.cpu,
+        time: e.time,
+        where: e.where,
+        event: "",
+        gup: Number.NaN,
+        stack: null,
+        seen: "unrecorded",
+        losses: this.losses,
+      });
+      this.held.add(page);
+      return;
+    }
+    let left = -gap;
+    for (const kind of ["fault", "get", "pin"] as const) {
+      for (const holder of [...page.holders]) {
+        if (holder.kind !== kind || left < holder.value) continue;
+        const n = Math.min(holder.n, Math.floor(left / holder.value));
+        if (kind === "get" && left % PIN_BIAS === 0 && page.holders.some((h) => h.kind === "pin")) continue;
+        this.#shrink(page, holder, n, e);
+        left -= n * holder.value;
+        if (kind !== "fault") page.unrecordedPuts += n;
+      }
+    }
+  }
+
+  /** Where each mapping holds a reference, what plain gets are too many were mappings. */
+  #balance(page: PageState, count: number): void {
+    if (this.rules?.mappingHoldsReference !== true || page.large || Number.isNaN(page.mappings)) return;
+    if (page.type === "private" || page.type === "device-dax") return;
+    let excess = page.held + page.mappings + page.zapping - count;
+    for (const kind of ["fault", "get"] as const) {
+      for (const holder of [...page.holders]) {
+        if (excess <= 0) return;
+        if (holder.kind !== kind || holder.event !== "page_ref_mod") continue;
+        const n = Math.min(excess, holder.n);
+        if (kind === "get") page.gets -= n;
+        if (n >= holder.n) this.#remove(page, holder);
+        else holder.n -= n;
+        excess -= n;
+      }
+    }
+  }
+
+  /** The first tracepoint of a page: what a probe just before it did to the count is taken back. */
+  #undoInference(page: PageState, t: TaskState): void {
+    const { grab, put } = t;
+    if (grab?.page === page && grab.applied !== null) {
+      this.#remove(page, grab.applied);
+      page.count -= grab.applied.n * grab.applied.value;
+      if (grab.applied.kind === "pin") page.pins -= grab.applied.n;
+      else page.gets -= grab.applied.n;
+      grab.applied = null;
+    }
+    if (put?.page === page && put.applied > 0) {
+      page.count += put.applied;
+      put.done = true;
+    }
+  }
+
+  #changed(page: PageState, e: KernelEvent, before: number, certainty: Certainty): void {
+    page.changes++;
+    if (page.count > page.maxCount) page.maxCount = page.count;
+    page.lifeline = this.lifelines.add(e, before, page.count, certainty, page.mappings, page.lifeline);
+    this.#lastChange.set(e.cpu, page.lifeline);
+    let s = page.signature;
+    s = Math.imul(s ^ (e.task.id + 1), 0x01000193);
+    s = Math.imul(s ^ e.spec.name.length ^ (e.spec.name.charCodeAt(e.spec.name.length - 1) << 8), 0x85ebca6b);
+    s = Math.imul(s ^ (Number.isNaN(page.count) ? 77777 : page.count), 0x01000193);
+    page.signature = s ^ (s >>> 15);
+    this.listener?.change(page, e, before, certainty);
+  }
+
+  /** Forgets pages that are idle and that nobody waits for, so that memory stays bounded. */
+  #dropIdle(): void {
+    for (const [pfn, page] of this.pages) {
+      if (this.held.has(page)) continue;
+      this.pages.delete(pfn);
+      this.dropped++;
+      if (this.pages.size <= MAX_PAGES / 2) return;
+    }
+    // All are held: then the oldest go, whatever they hold.
+    for (const [pfn, page] of this.pages) {
+      this.pages.delete(pfn);
+      this.held.delete(page);
+      this.dropped++;
+      if (this.pages.size <= MAX_PAGES / 2) return;
+    }
+  }
+}
+
+/** Whether what is being mapped is a page of the device, and not the zero page of a hole. */
+function insertsDevicePage(e: KernelEvent): boolean {
+  return e.spec.fields.pfn === undefined ? e.mapping !== "" : e.pfnFlags !== 0;
+}
+
+export function moment(e: KernelEvent, count: number): Moment {
+  return { time: e.time, where: e.where, cpu: e.cpu, task: e.task, event: e.spec.name, count };
+}
+
+/** A hold that has ended. */
+export interface CompletedHold {
+  readonly pfn: number;
+  readonly holder: Holder;
+  readonly end: number;
+}
+
+/** Statistics of holds that have ended: how many, how long, and the longest few. */
+export class CompletedHolds {
+  count = 0;
+  totalNs = 0;
+  readonly longest: CompletedHold[] = [];
+  /** Longest completed hold for each event that takes references, in ns. */
+  readonly longestBy = new Map<string, number>();
+  /** How many holds lasted less than 10^i ns. */
+  readonly histogram: number[] = Array.from({ length: 14 }, () => 0);
+
+  add(pfn: number, holder: Holder, end: number): void {
+    const ns = end - holder.time;
+    if (holder.seen !== "recorded" || ns < 0) return;
+    this.count++;
+    this.totalNs += ns;
+    const bucket = Math.min(13, Math.max(0, Math.ceil(Math.log10(ns + 1))));
+    this.histogram[bucket] = (this.histogram[bucket] ?? 0) + 1;
+    if (ns > (this.longestBy.get(holder.event) ?? -1)) this.longestBy.set(holder.event, ns);
+    const { longest } = this;
+    const tenth = longest.length < 10 ? null : longest[longest.length - 1];
+    if (tenth !== null && tenth !== undefined && tenth.end - tenth.holder.time >= ns) return;
+    longest.push({ pfn, holder: { ...holder }, end });
+    longest.sort((a, b) => b.end - b.holder.time - (a.end - a.holder.time) || a.pfn - b.pfn);
+    if (longest.length > 10) longest.pop();
+  }
+}

@@ -1,0 +1,451 @@
+// Tasks that break layouts: they unmap a file, look for a page of it that is still referenced, sleep
+// until that page is idle, and look again. A wait is made of one segment for each page slept for.
+//
+//     ext4_break_layouts()                     break-enter
+//       dax_layout_busy_page_range()           scan-enter … scan-exit page=P
+//       <sleeps until P is idle>               the segment: from here …
+//       dax_layout_busy_page_range()           … to here: scan-enter … scan-exit page=0
+//     returns                                  break-exit
+import type { KernelEvent, Task } from "../../events/event.ts";
+import type { Stack } from "../sink.ts";
+import { functionName } from "../stacks.ts";
+import type { HolderKind, Moment, PageState } from "./page-state.ts";
+import { moment, type PageTracker, type PageWatcher } from "./pages.ts";
+
+/** Holders that are alike: the same task took them by the same path. */
+export interface HolderGroup {
+  readonly kind: HolderKind;
+  readonly task: Task | null;
+  readonly event: string;
+  readonly stack: Stack | null;
+  readonly since: number;
+  readonly where: number;
+  readonly gup: number;
+  readonly pfns: number[];
+  readonly references: number;
+}
+
+/** One page slept for. */
+export interface Segment {
+  readonly page: PageState;
+  readonly since: number;
+  readonly where: number;
+  readonly cpu: number;
+  readonly count: number;
+  readonly mappings: number;
+  /** Who held references to pages of the file when the sleep began. */
+  readonly blockers: readonly HolderGroup[];
+  until: number | null;
+  /** The put after which nobody outside held a reference; taken back if somebody takes one again. */
+  externalGone: Moment | null;
+  /** The first time, after that, that the count was 0 and 1. */
+  atZero: Moment | null;
+  atOne: Moment | null;
+  /** The last wake of this page before the waiter ran again. */
+  wake: Moment | null;
+  /** The page was mapped again during the sleep. */
+  readonly refaults: Moment[];
+  readonly unmaps: Moment[];
+  /** References taken from outside during the sleep. */
+  readonly newHolders: Moment[];
+  /** Losses of events during the sleep. */
+  losses: number;
+}
+
+export interface Wait {
+  readonly task: Task;
+  /** The functions entered, outermost first. */
+  readonly via: readonly string[];
+  /** Who called the outermost, if its return told. */
+  caller: string;
+  readonly enteredAt: number;
+  readonly where: number;
+  readonly mapping: string;
+  readonly inode: string;
+  readonly segments: Segment[];
+  endedAt: number | null;
+  /** Return value; NaN while not known. */
+  result: number;
+}
+
+/** A scan that found no page to wait for, although the recording knows of a holder. */
+export interface MissedHolder {
+  readonly task: Task;
+  readonly via: readonly string[];
+  readonly scan: Moment;
+  readonly groups: readonly HolderGroup[];
+  readonly pages: readonly PageState[];
+  /** The holders were still there when break-layouts returned. */
+  confirmed: boolean;
+  readonly losses: number;
+}
+
+interface Context {
+  readonly fn: string;
+  readonly enteredAt: number;
+  readonly where: number;
+  readonly inode: string;
+}
+
+interface Scan {
+  readonly mapping: string;
+  readonly start: number;
+  readonly end: number;
+  readonly time: number;
+}
+
+interface WaiterState {
+  readonly contexts: Context[];
+  scan: Scan | null;
+  wait: Wait | null;
+  missed: MissedHolder | null;
+  /** An inner function has returned; whether the outer ones leave an event, too, is not known yet. */
+  provisional: boolean;
+}
+
+/** At most this many waits are kept whole; of more, the longest. */
+const MAX_WAITS = 1000;
+const MAX_NOTED = 16;
+const MAX_CONTEXTS = 16;
+
+export class WaitTracker implements PageWatcher {
+  /** Waits in which the task slept for at least one page. */
+  readonly waits: Wait[] = [];
+  readonly missed: MissedHolder[] = [];
+  /** Times that layouts were broken, with or without sleeping. */
+  breaks = 0;
+  scans = 0;
+  /** Scans whose file could not be compared with any page: no probe printed page->mapping. */
+  blindScans = 0;
+  wakes = 0;
+  readonly #pages: PageTracker;
+  readonly #waiters = new Map<Task, WaiterState>();
+  /** Functions whose return was recorded at least once. */
+  readonly #returns = new Set<string>();
+  readonly #watched = new Map<PageState, Segment[]>();
+
+  constructor(pages: PageTracker) {
+    this.#pages = pages;
+    pages.watcher = this;
+  }
+
+  /** Waits that had not ended when the recording did. */
+  get open(): Wait[] {
+    return this.waits.filter((w) => w.endedAt === null);
+  }
+
+  /** Tasks that are in break-layouts when the recording ends, but do not sleep for a page we know. */
+  get unfinished(): {
+    readonly task: Task;
+    readonly fn: string;
+    readonly since: number;
+    readonly where: number;
+  }[] {
+    const list = [];
+    for (const [task, w] of this.#waiters) {
+      const first = w.contexts[0];
+      if (first !== undefined && w.wait === null && this.#returns.has(first.fn)) {
+        list.push({ task, fn: first.fn, since: first.enteredAt, where: first.where });
+      }
+    }
+    return list;
+  }
+
+  event(e: KernelEvent): void {
+    switch (e.spec.role) {
+      case "break-enter":
+        this.#enter(e);
+        return;
+      case "break-exit":
+        this.#exit(e);
+        return;
+      case "scan-enter":
+        this.#scan(e);
+        return;
+      case "scan-exit":
+        this.#answer(e);
+        return;
+      case "wake":
+        this.wakes++;
+        return;
+      default:
+        return;
+    }
+  }
+
+  lost(): void {
+    for (const wait of this.waits) {
+      if (wait.endedAt !== null) continue;
+      const segment = wait.segments[wait.segments.length - 1];
+      if (segment !== undefined && segment.until === null) segment.losses++;
+    }
+  }
+
+  pageChanged(
+    page: PageState,
+    e: KernelEvent,
+    what: "put" | "get" | "map" | "unmap" | "insert" | "wake" | "sample",
+    event: string = e.spec.name,
+  ): void {
+    const segments = this.#watched.get(page);
+    if (segments === undefined) return;
+    for (const segment of segments) {
+      const now = { ...moment(e, page.count), event };
+      if (what === "wake") segment.wake = now;
+      else if (what === "unmap") push(segment.unmaps, now);
+      else if (what === "map") push(segment.refaults, now);
+      else if (what === "insert" && Number.isNaN(e.count)) push(segment.refaults, now);
+      else if (what === "get" && this.#isExternal(page, e)) push(segment.newHolders, now);
+      if (page.external > 0) {
+        segment.externalGone = null;
+        segment.atZero = null;
+        segment.atOne = null;
+      } else if (segment.externalGone === null) segment.externalGone = now;
+      if (segment.externalGone !== null) {
+        if (page.count === 0) segment.atZero ??= now;
+        if (page.count === 1) segment.atOne ??= now;
+      }
+    }
+  }
+
+  #isExternal(page: PageState, e: KernelEvent): boolean {
+    const last = page.holders[page.holders.length - 1];
+    return last !== undefined && last.kind !== "fault" && last.where === e.where;
+  }
+
+  #waiter(task: Task): WaiterState {
+    let w = this.#waiters.get(task);
+    if (w === undefined) {
+      w = { contexts: [], scan: null, wait: null, missed: null, provisional: false };
+      this.#waiters.set(task, w);
+    }
+    return w;
+  }
+
+  #enter(e: KernelEvent): void {
+    const w = this.#waiter(e.task);
+    this.#settle(w);
+    // None of these functions calls itself: it was left, and its return was not recorded.
+    const again = w.contexts.findIndex((c) => c.fn === e.spec.fn);
+    if (again >= 0 || w.contexts.length >= MAX_CONTEXTS) {
+      w.contexts.length = Math.max(again, 0);
+      if (again <= 0 && w.wait !== null) this.#end(w, e, Number.NaN);
+    }
+    if (w.contexts.length === 0) this.breaks++;
+    w.contexts.push({ fn: e.spec.fn, enteredAt: e.time, where: e.where, inode: e.inode });
+  }
+
+  #exit(e: KernelEvent): void {
+    this.#returns.add(e.spec.fn);
+    const w = this.#waiter(e.task);
+    const at = w.contexts.findLastIndex((c) => c.fn === e.spec.fn);
+    if (at >= 0) w.contexts.length = at;
+    if (w.wait !== null) {
+      const caller = /^(.*?)(?:\+0x[0-9a-f]+\/0x[0-9a-f]+.*?)? <- /.exec(e.site)?.[1] ?? "";
+      if (at <= 0 && caller !== "" && !caller.startsWith("[")) w.wait.caller = functionName(caller);
+      if (at <= 0) this.#end(w, e, e.ret);
+      else if (this.#leftUnseen(w, at)) {
+        this.#endSegment(w, e);
+        w.wait.endedAt = e.time;
+        w.wait.result = e.ret;
+        w.provisional = true;
+      }
+    }
+    if ((at <= 0 || this.#leftUnseen(w, at)) && w.missed !== null) {
+      w.missed.confirmed = w.missed.pages.some((p) => p.external > 0);
+      if (w.missed.confirmed && this.missed.length < MAX_WAITS) this.missed.push(w.missed);
+      w.missed = null;
+    }
+    if (w.contexts.length === 0 && w.wait === null) this.#waiters.delete(e.task);
+  }
+
+  /** The task goes on with something else: the outer functions had returned, too. */
+  #settle(w: WaiterState): void {
+    if (!w.provisional) return;
+    w.provisional = false;
+    w.wait = null;
+  }
+
+  /** Whether the functions around this one leave no event when they return: then this return ends all. */
+  #leftUnseen(w: WaiterState, at: number): boolean {
+    return w.contexts.slice(0, at).every((c) => !this.#returns.has(c.fn));
+  }
+
+  #scan(e: KernelEvent): void {
+    this.scans++;
+    const w = this.#waiter(e.task);
+    this.#settle(w);
+    w.scan = { mapping: e.mapping, start: e.start, end: e.end, time: e.time };
+    this.#endSegment(w, e);
+  }
+
+  #answer(e: KernelEvent): void {
+    const w = this.#waiter(e.task);
+    if (!(e.pfn >= 0)) {
+      this.#foundNone(w, e);
+      return;
+    }
+    const page = this.#pages.pageOf(e);
+    if (page === null) return;
+    page.device = true;
+    this.#pages.deviceBlocks.add(Math.floor(page.pfn / 512));
+    if (page.type === "unknown") page.type = "fs-dax";
+    if (!page.traced && !Number.isNaN(e.count)) page.count = e.count;
+    const { scan } = w;
+    if (scan !== null && scan.mapping !== "" && page.mapping === "") page.mapping = scan.mapping;
+    if (w.wait === null) {
+      const first = w.contexts[0];
+      w.wait = {
+        task: e.task,
+        via: w.contexts.map((c) => c.fn),
+        caller: "",
+        enteredAt: first?.enteredAt ?? scan?.time ?? e.time,
+        where: first?.where ?? e.where,
+        mapping: scan?.mapping ?? "",
+        inode: first?.inode ?? "",
+        segments: [],
+        endedAt: null,
+        result: Number.NaN,
+      };
+      this.#keep(w.wait);
+    }
+    const segment: Segment = {
+      page,
+      since: e.time,
+      where: e.where,
+      cpu: e.cpu,
+      count: page.count,
+      mappings: page.mappings,
+      blockers: this.#groups(this.#heldOf(scan, page)),
+      until: null,
+      externalGone: null,
+      atZero: null,
+      atOne: null,
+      wake: null,
+      refaults: [],
+      unmaps: [],
+      newHolders: [],
+      losses: 0,
+    };
+    if (w.wait.segments.length < 10_000) w.wait.segments.push(segment);
+    const watching = this.#watched.get(page);
+    if (watching === undefined) this.#watched.set(page, [segment]);
+    else watching.push(segment);
+  }
+
+  #foundNone(w: WaiterState, e: KernelEvent): void {
+    const { scan } = w;
+    w.scan = null;
+    if (scan !== null) {
+      if (scan.mapping === "") this.blindScans++;
+      else {
+        const pages = this.#heldOf(scan, null).filter((p) =>
+          p.holders.some((h) => h.kind !== "fault" && h.time < scan.time),
+        );
+        if (pages.length > 0) {
+          w.missed = {
+            task: e.task,
+            via: w.contexts.map((c) => c.fn),
+            scan: moment(e, Number.NaN),
+            groups: this.#groups(pages),
+            pages,
+            confirmed: false,
+            losses: this.#pages.losses,
+          };
+        }
+      }
+    }
+    const inner = w.contexts[w.contexts.length - 1];
+    // dax_break_layout_final() is void, and its return is rarely recorded.
+    if (inner?.fn === "dax_break_layout_final") w.contexts.pop();
+    if (w.contexts.length === 0) {
+      if (w.wait !== null) this.#end(w, e, 0);
+      if (w.wait === null) this.#waiters.delete(e.task);
+    }
+  }
+
+  #endSegment(w: WaiterState, e: KernelEvent): void {
+    if (w.wait === null) return;
+    const segment = w.wait.segments[w.wait.segments.length - 1];
+    if (segment === undefined || segment.until !== null) return;
+    segment.until = e.time;
+    const watching = this.#watched.get(segment.page);
+    if (watching === undefined) return;
+    const rest = watching.filter((s) => s !== segment);
+    if (rest.length === 0) this.#watched.delete(segment.page);
+    else this.#watched.set(segment.page, rest);
+  }
+
+  #end(w: WaiterState, e: KernelEvent, result: number): void {
+    w.provisional = false;
+    this.#endSegment(w, e);
+    if (w.wait !== null) {
+      w.wait.endedAt = e.time;
+      w.wait.result = result;
+    }
+    w.wait = null;
+  }
+
+  #keep(wait: Wait): void {
+    this.waits.push(wait);
+    if (this.waits.length < 2 * MAX_WAITS) return;
+    const length = (x: Wait): number => (x.endedAt ?? Number.POSITIVE_INFINITY) - x.enteredAt;
+    const longest = [...this.waits].sort((a, b) => length(b) - length(a)).slice(0, MAX_WAITS);
+    const kept = new Set(longest);
+    const left = this.waits.filter((x) => kept.has(x));
+    this.waits.length = 0;
+    this.waits.push(...left);
+  }
+
+  /** Pages of the file that was scanned which somebody outside holds. */
+  #heldOf(scan: Scan | null, also: PageState | null): PageState[] {
+    const pages: PageState[] = [];
+    for (const page of this.#pages.held) {
+      if (page === also) continue;
+      if (scan === null || scan.mapping === "" || page.mapping !== scan.mapping) continue;
+      const first = scan.start / 4096;
+      const last = scan.end / 4096;
+      if (page.index + 1 < first || page.index > last) continue;
+      pages.push(page);
+    }
+    if (also !== null) pages.push(also);
+    return pages.sort((a, b) => a.pfn - b.pfn);
+  }
+
+  #groups(pages: readonly PageState[]): HolderGroup[] {
+    return groupHolders(pages);
+  }
+}
+
+function push<T>(list: T[], item: T): void {
+  if (list.length < MAX_NOTED) list.push(item);
+}
+
+/** Puts holders of the same task, path and kind together; the order is that of their first page. */
+export function groupHolders(pages: readonly PageState[]): HolderGroup[] {
+  const groups = new Map<string, HolderGroup & { pfns: number[]; references: number }>();
+  for (const page of pages) {
+    for (const h of page.holders) {
+      if (h.kind === "fault") continue;
+      const key = `${h.kind} ${h.task?.id ?? `none ${h.seen}`} ${h.event} ${h.stack?.id ?? ""}`;
+      const group = groups.get(key);
+      if (group === undefined) {
+        groups.set(key, {
+          kind: h.kind,
+          task: h.task,
+          event: h.event,
+          stack: h.stack,
+          since: h.time,
+          where: h.where,
+          gup: h.gup,
+          pfns: [page.pfn],
+          references: h.n,
+        });
+      } else {
+        if (group.pfns[group.pfns.length - 1] !== page.pfn) group.pfns.push(page.pfn);
+        group.references += h.n;
+      }
+    }
+  }
+  return [...groups.values()];
+}
