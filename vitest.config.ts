@@ -6,7 +6,7 @@ import { instrument, isInstrumentedPath } from "./src/explore/instrument/instrum
 const definesThreads = (path: string, code: string): boolean =>
   /\.test\.ts$|[\\/]test[\\/].*\.ts$/.test(path) &&
   /function\s*\*|\{\s*\*|,\s*\*\w|^\s*\*\w+\(/m.test(code) &&
-  /explore\/|kernel\//.test(code);
+  /explore\/|kernel\//.test(path + code);
 
 const instrumentThreads = (): Plugin => ({
   name: "pagelife-instrument",

@@ -2,42 +2,53 @@
 // what the operation saw and did. The generator runs again, with recorded results, only when an edge
 // is first seen; from then on the search moves integers. This is what makes a generator, which can
 // neither be cloned nor compared, cheap to explore.
+import { PagelifeError } from "../base/errors.ts";
 import type { Operation } from "./access.ts";
 import { footprint, perform } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
 import { ThreadRun, type Turn } from "./thread.ts";
 import type { Interner, Value } from "./value.ts";
+import { ValueTable } from "./value-table.ts";
 
-/** One move of a thread: what it writes, as cell and value ids in turn, and where it then stands. */
+/** One move of a thread: what it changes, as cell and value ids in turn, and where it then stands. */
 export interface Edge {
-  readonly writes: Int32Array;
+  /** Position among the edges of the automaton, in the order in which they were first seen. */
+  readonly index: number;
+  readonly from: number;
   readonly next: number;
   readonly result: number;
+  /** Cells that change, each once, with their next values. */
+  readonly writes: Int32Array;
+  /** Cells that are stored to, those that keep their value by a plain store among them. */
+  readonly stores: Int32Array;
+  /** Value ids of the node's cells: what the operation saw. */
+  readonly saw: Int32Array;
 }
 
-/** `null`: the operation cannot be made on these values. */
-type Outcome = Edge | null;
+/** Told when two histories meet in one node: the audit checks that they behave alike. */
+export type OnMerge = (node: number, from: { readonly node: number; readonly result: number }) => void;
 
-/** Outcomes by the values of the footprint, one level of table a cell. */
-type Table = Map<number, Table | Outcome>;
+/** In a table of edges: the operation cannot be made on these values. */
+const BLOCKED = -1;
 
 interface Node {
   readonly turn: Turn;
   /** Ids of the cells that the operation touches. */
   readonly cells: Int32Array;
-  readonly table: Table;
+  /** Edges by what they see: index plus one, or {@link BLOCKED}. */
+  readonly table: ValueTable;
   /** How it was first reached: from which node, with which result. Null at the start. */
   readonly from: { readonly node: number; readonly result: number } | null;
+  /** Its local state, written out; with its history, where that cannot be written. */
+  readonly key: string;
 }
-
-/** Told when two histories meet in one node: the audit checks that they behave alike. */
-export type OnMerge = (node: number, from: { readonly node: number; readonly result: number }) => void;
 
 export class Automaton {
   readonly #thread: PreparedThread;
   readonly #interner: Interner;
   readonly #memory: Value[];
   readonly #nodes: Node[] = [];
+  readonly #edges: Edge[] = [];
   readonly #byState = new Map<string, number>();
   readonly #onMerge: OnMerge | null;
   /** The generator that was run last, which stands at `liveAt`: a straight line costs one run. */
@@ -45,6 +56,8 @@ export class Automaton {
   #liveAt: number;
   /** How often the thread was run from its start. */
   runs = 1;
+  /** Why states are told apart by their history, if a local could not be written down: the error's text. */
+  opaque: string | null = null;
 
   constructor(thread: PreparedThread, cells: number, interner: Interner, onMerge: OnMerge | null = null) {
     this.#thread = thread;
@@ -59,6 +72,10 @@ export class Automaton {
     return this.#nodes.length;
   }
 
+  get edges(): readonly Edge[] {
+    return this.#edges;
+  }
+
   /** Where the thread stands in a node. */
   turn(node: number): Turn {
     return this.#node(node).turn;
@@ -70,33 +87,61 @@ export class Automaton {
     return turn.kind === "wants" ? turn.op : null;
   }
 
+  /** Ids of the cells that the pending operation of a node touches. */
+  cells(node: number): Int32Array {
+    return this.#node(node).cells;
+  }
+
+  /** Text that is the same for a node in every search of the program. */
+  key(node: number): string {
+    return this.#node(node).key;
+  }
+
   /**
-   * The move of the thread in a state.
+   * The move of the thread in a state, as far as it is known.
    *
-   * @param row The state: value ids of all cells from `offset` on.
-   * @returns null if the thread has ended or must wait.
+   * @param row The state: value ids of all cells.
+   * @returns null if the thread has ended or must wait; undefined if this was never seen: then
+   *   {@link learn} it.
    */
-  edge(node: number, row: Int32Array, offset: number): Edge | null {
+  known(node: number, row: Int32Array): Edge | null | undefined {
+    const { cells, table, turn } = this.#nodes[node] as Node;
+    const found = table.get(cells, row);
+    if (found > 0) return this.#edges[found - 1];
+    if (found === BLOCKED || turn.kind !== "wants") return null;
+    return undefined;
+  }
+
+  /** Finds out what the thread does in a state. */
+  learn(node: number, row: Int32Array): Edge | null {
     const { turn, cells, table } = this.#node(node);
     if (turn.kind !== "wants") return null;
-    let level = table;
-    const last = cells.length - 1;
-    for (let i = 0; i < last; i++) {
-      const value = row[offset + (cells[i] ?? 0)] ?? 0;
-      let next = level.get(value) as Table | undefined;
-      if (next === undefined) {
-        next = new Map();
-        level.set(value, next);
-      }
-      level = next;
+    const memory = this.#memory;
+    for (const cell of cells) memory[cell] = this.#interner.value(row[cell] ?? 0);
+    const done = perform(turn.op, memory);
+    if (done === null) {
+      table.set(cells, row, BLOCKED);
+      return null;
     }
-    const key = last < 0 ? 0 : (row[offset + (cells[last] ?? 0)] ?? 0);
-    let outcome = level.get(key) as Outcome | undefined;
-    if (outcome === undefined) {
-      outcome = this.#explore(node, turn.op, cells, row, offset);
-      level.set(key, outcome);
-    }
-    return outcome;
+    const result = this.#interner.id(done.result);
+    if (this.#liveAt === node) this.#live.resume(this.#interner.value(result));
+    else this.#live = this.rerun(node, result);
+    this.#liveAt = this.#intern({ node, result });
+    const last = new Map(done.writes.map(({ cell, value }) => [cell, this.#interner.id(value)]));
+    const writes = [...last].filter(([cell, value]) => value !== row[cell]).flat();
+    const stores = [...last].filter(([cell, v]) => v !== row[cell] || turn.op.op === "write").map(([c]) => c);
+    const edge: Edge = {
+      index: this.#edges.length,
+      from: node,
+      next: this.#liveAt,
+      result,
+      writes: Int32Array.from(writes),
+      stores: Int32Array.from(stores),
+      saw: Int32Array.from(cells, (c) => row[c] ?? 0),
+    };
+    this.#edges.push(edge);
+    table.set(cells, row, edge.index + 1);
+    return edge;
   }
 
   /** The results that were handed to the thread on the first way to a node. */
@@ -121,24 +166,18 @@ export class Automaton {
     return this.#nodes[node] as Node;
   }
 
-  #explore(node: number, op: Operation, cells: Int32Array, row: Int32Array, offset: number): Outcome {
-    for (const cell of cells) this.#memory[cell] = this.#interner.value(row[offset + cell] ?? 0);
-    const done = perform(op, this.#memory);
-    if (done === null) return null;
-    const result = this.#interner.id(done.result);
-    if (this.#liveAt === node) this.#live.resume(this.#interner.value(result));
-    else this.#live = this.rerun(node, result);
-    this.#liveAt = this.#intern({ node, result });
-    const writes = new Int32Array(done.writes.length * 2);
-    done.writes.forEach(({ cell, value }, i) => {
-      writes[2 * i] = cell;
-      writes[2 * i + 1] = this.#interner.id(value);
-    });
-    return { writes, next: this.#liveAt, result };
+  #localState(from: Node["from"]): string {
+    try {
+      return this.#live.localState();
+    } catch (error) {
+      if (!(error instanceof PagelifeError) || error.code !== "PL204") throw error;
+      this.opaque ??= error.message;
+      return from === null ? "history" : `history ${from.node} ${from.result}`;
+    }
   }
 
   #intern(from: Node["from"]): number {
-    const key = this.#live.localState();
+    const key = this.#localState(from);
     const known = this.#byState.get(key);
     if (known !== undefined) {
       if (from !== null) this.#onMerge?.(known, from);
@@ -146,7 +185,7 @@ export class Automaton {
     }
     const { turn } = this.#live;
     const cells = turn.kind === "wants" ? Int32Array.from(footprint(turn.op), (c) => c.id) : new Int32Array();
-    const node = this.#nodes.push({ turn, cells, table: new Map(), from }) - 1;
+    const node = this.#nodes.push({ turn, cells, table: new ValueTable(), from, key }) - 1;
     this.#byState.set(key, node);
     return node;
   }

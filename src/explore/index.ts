@@ -31,7 +31,8 @@ export { type Exploration, type ExploreOptions, explore, explorePrepared } from 
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
 export { plain } from "./plain.ts";
 export { type Invariant, type Prepared, type Program, prepare, type Thread } from "./program.ts";
+export { reduced } from "./reduced.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";
-export type { Bounds, SearchResult, Strategy } from "./strategy.ts";
+export type { Bounds, Progress, SearchResult, SearchRun, Strategy } from "./strategy.ts";
 export type { Modelled, Value } from "./value.ts";

@@ -11,7 +11,7 @@ export const plain: Strategy = {
   search: (prepared, bounds) => searchExecutions(prepared, bounds).result,
 };
 
-/** As the strategy, and the values of all cells at the end of each execution, written out and sorted. */
+/** As the strategy, and the values of all cells at the end of each execution that did not fail, written out and sorted. */
 export function searchExecutions(
   prepared: Prepared,
   bounds: Bounds,
@@ -39,7 +39,8 @@ export function searchExecutions(
     if (limits.reached !== null) break;
     executions++;
     steps += execution.steps.length;
-    finals.add(JSON.stringify(execution.memory));
+    if (!execution.threads.some((t) => t.turn.kind === "failed"))
+      finals.add(JSON.stringify(execution.memory));
     while (choices.length > 0) {
       const last = choices.at(-1) as (typeof choices)[number];
       if (++last.tried < last.enabled.length) break;

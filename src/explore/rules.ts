@@ -7,7 +7,8 @@ import type { Interner, Value } from "./value.ts";
 
 interface Look {
   readonly cell: number;
-  readonly branches: Map<number, Decision>;
+  /** By value id. */
+  readonly branches: (Decision | undefined)[];
 }
 
 /** What to look at next, or the verdict: null where the rule holds. */
@@ -18,6 +19,8 @@ class Rule {
   readonly #check: (see: See) => string | null;
   readonly #interner: Interner;
   #root: Decision | null = null;
+  /** The cells that the rule has looked at in any state so far. */
+  readonly cells = new Set<number>();
 
   constructor(name: string, check: (see: See) => string | null, interner: Interner) {
     this.name = name;
@@ -26,29 +29,18 @@ class Rule {
   }
 
   /** One sentence if the rule is broken in the state, else null. */
-  verdict(row: Int32Array, offset: number): string | null {
+  verdict(row: Int32Array): string | null {
     let at = this.#root;
-    while (at !== null && "branches" in at) at = at.branches.get(row[offset + at.cell] ?? 0) ?? null;
-    return at === null ? this.#learn(row, offset) : at.verdict;
+    while (at !== null && "branches" in at) at = at.branches[row[at.cell] as number] ?? null;
+    return at === null ? this.#learn(row) : at.verdict;
   }
 
-  /** The cells that the rule has looked at in any state so far. */
-  cells(): Set<number> {
-    const found = new Set<number>();
-    const visit = (d: Decision | null): void => {
-      if (d === null || !("branches" in d)) return;
-      found.add(d.cell);
-      for (const next of d.branches.values()) visit(next);
-    };
-    visit(this.#root);
-    return found;
-  }
-
-  #learn(row: Int32Array, offset: number): string | null {
+  #learn(row: Int32Array): string | null {
     const seen: number[] = [];
     const see: See = (cell) => {
       if (!seen.includes(cell.id)) seen.push(cell.id);
-      return this.#interner.value(row[offset + cell.id] ?? 0) as never;
+      this.cells.add(cell.id);
+      return this.#interner.value(row[cell.id] ?? 0) as never;
     };
     const verdict = this.#check(see);
     let node: Decision = { verdict };
@@ -62,15 +54,17 @@ class Rule {
     let last: Look | null = null;
     while (known !== null && "branches" in known && depth < seen.length) {
       last = known;
-      known = known.branches.get(row[offset + known.cell] ?? 0) ?? null;
+      known = known.branches[row[known.cell] ?? 0] ?? null;
       depth++;
     }
     for (let i = seen.length - 1; i >= depth; i--) {
       const cell = seen[i] ?? 0;
-      node = { cell, branches: new Map([[row[offset + cell] ?? 0, node]]) };
+      const branches: (Decision | undefined)[] = [];
+      branches[row[cell] ?? 0] = node;
+      node = { cell, branches };
     }
     if (last === null) this.#root = node;
-    else last.branches.set(row[offset + last.cell] ?? 0, node);
+    else last.branches[row[last.cell] ?? 0] = node;
     return verdict;
   }
 }
@@ -81,27 +75,57 @@ export interface Broken {
   readonly detail: string;
 }
 
+/** Rules are marked by a bit in 31; where there are more, some share one. */
+const BITS = 31;
+
 /** The invariants of a program that are looked at in every state, or at the end. */
 export class Rules {
   readonly #rules: readonly Rule[];
+  /** For each cell the bits of the rules that have looked at it. */
+  readonly #watchers: Int32Array;
+  /** How many pairs of rule and cell are known. */
+  watched = 0;
 
   constructor(prepared: Prepared, at: PreparedInvariant["at"], interner: Interner) {
     this.#rules = prepared.invariants
       .filter((i) => i.at === at)
       .map((i) => new Rule(i.name, i.check, interner));
+    this.#watchers = new Int32Array(prepared.cells.length);
   }
 
-  /** Tells `found` each rule that is broken in a state. */
-  check(row: Int32Array, offset: number, found: (broken: Broken) => void): void {
-    for (const rule of this.#rules) {
-      const detail = rule.verdict(row, offset);
+  get size(): number {
+    return this.#rules.length;
+  }
+
+  /** The cells that a rule has looked at. */
+  cells(rule: number): ReadonlySet<number> {
+    return (this.#rules[rule] as Rule).cells;
+  }
+
+  /** The bits of the rules that a change of these cells (with values, in turn) may break. */
+  touchedBy(writes: Int32Array): number {
+    let bits = 0;
+    for (let i = 0; i < writes.length; i += 2) bits |= this.#watchers[writes[i] as number] as number;
+    return bits;
+  }
+
+  /** Tells `found` each rule that is broken in a state, of those in `bits`. */
+  check(row: Int32Array, found: (broken: Broken) => void, bits = -1): void {
+    for (let i = 0; i < this.#rules.length; i++) {
+      if ((bits & (1 << (i % BITS))) === 0) continue;
+      const rule = this.#rules[i] as Rule;
+      const before = rule.cells.size;
+      const detail = rule.verdict(row);
+      if (rule.cells.size !== before) this.#watch(i, rule);
       if (detail !== null) found({ rule: rule.name, detail });
     }
   }
 
-  /** The cells that invariants have looked at. */
-  cells(): Set<number> {
-    return new Set(this.#rules.flatMap((r) => [...r.cells()]));
+  #watch(index: number, rule: Rule): void {
+    for (const cell of rule.cells) {
+      this.#watchers[cell] = (this.#watchers[cell] as number) | (1 << (index % BITS));
+    }
+    this.watched = this.#rules.reduce((sum, r) => sum + r.cells.size, 0);
   }
 }
 

@@ -61,20 +61,20 @@ export function findShortest(
 ): Counterexample | null {
   const key = findingKey(wanted);
   const threads = space.threads.length;
-  const seen = new StateSet(space.width);
+  const seen = new StateSet(space.packing);
   // Settled pairs of state and last thread.
   const settled: Uint8Array[] = Array.from({ length: threads + 1 }, () => new Uint8Array(1 << 12));
   const limits = new Limits(bounds);
-  const next = space.initial();
+  const cursor = space.start();
+  const { row } = cursor;
   const queue = new Queue();
-  queue.push(0, 0, { state: seen.add(next), last: NOBODY, steps: 0, before: null });
+  queue.push(0, 0, { state: seen.add(cursor), last: NOBODY, steps: 0, before: null });
 
   for (const { preemptions, switches, way } of queue.inOrder()) {
     if (!limits.allow({ states: seen.size })) return null;
     if (settle(settled, way.last + 1, way.state)) continue;
-    const row = seen.block(way.state);
-    const offset = seen.offset(way.state);
-    const finding = findingIn(space, row, offset, key);
+    seen.load(way.state, cursor);
+    const finding = findingIn(space, row, key);
     if (finding !== null) {
       const schedule: number[] = [];
       for (let w: Way | null = way; w !== null && w.last !== NOBODY; w = w.before) schedule.push(w.last);
@@ -87,12 +87,15 @@ export function findShortest(
         shortest: true,
       };
     }
-    if (space.stops(row, offset)) continue;
-    const couldGoOn = way.last !== NOBODY && space.enabled(row, offset, way.last);
+    if (space.stops(row)) continue;
+    const couldGoOn = way.last !== NOBODY && space.edge(row, way.last) !== null;
     for (let t = 0; t < threads; t++) {
-      if (!space.step(row, offset, t, next)) continue;
+      const edge = space.edge(row, t);
+      if (edge === null) continue;
       const switched = way.last !== NOBODY && way.last !== t;
-      const state = seen.add(next);
+      cursor.step(edge, t);
+      const state = seen.add(cursor);
+      cursor.back();
       if (alreadySettled(settled, t + 1, state)) continue;
       queue.push(preemptions + (switched && couldGoOn ? 1 : 0), switches + (switched ? 1 : 0), {
         state,
@@ -105,14 +108,14 @@ export function findShortest(
   return null;
 }
 
-function findingIn(space: Space, row: Int32Array, offset: number, key: string): Finding | null {
+function findingIn(space: Space, row: Int32Array, key: string): Finding | null {
   let found: Finding | null = null;
-  space.findings(row, offset, (f) => {
+  space.findings(row, (f) => {
     if (found === null && findingKey(f) === key) found = f;
   });
-  if (found !== null || space.stops(row, offset)) return found;
-  for (let t = 0; t < space.threads.length; t++) if (space.enabled(row, offset, t)) return null;
-  return space.endFindings(row, offset).find((f) => findingKey(f) === key) ?? null;
+  if (found !== null || space.stops(row)) return found;
+  for (let t = 0; t < space.threads.length; t++) if (space.edge(row, t) !== null) return null;
+  return space.endFindings(row).find((f) => findingKey(f) === key) ?? null;
 }
 
 const alreadySettled = (settled: Uint8Array[], last: number, state: number): boolean =>

@@ -1,108 +1,143 @@
 // The state space of a program over integers. A state is a row: the value id of each cell, then the
 // node of each thread. Strategies move rows and never see a value.
 import type { See } from "./access.ts";
-import { Automaton, type OnMerge } from "./automaton.ts";
+import { Automaton, type Edge, type OnMerge } from "./automaton.ts";
 import { mainCells } from "./operation.ts";
 import { type Blocked, explainDeadState, type Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Rules } from "./rules.ts";
+import { Cursor, Packing } from "./state-set.ts";
 import { Interner } from "./value.ts";
+
+/** Finds out what a thread does in a state that was never seen; the one place where a space grows. */
+export type Learn = (thread: number, node: number, row: Int32Array) => Edge | null;
 
 export class Space {
   readonly prepared: Prepared;
   readonly interner = new Interner();
-  /** Invariants of every state. */
   readonly rules: Rules;
-  /** Invariants of the states in which nobody can run. */
   readonly endRules: Rules;
   readonly threads: readonly Automaton[];
-  /** Number of cells: the position of the first thread in a row. */
+  /** Number of cells. */
   readonly cells: number;
-  /** Integers in a row. */
-  readonly width: number;
+  readonly packing: Packing;
+  /** Position of the first thread in a row. */
+  readonly threadsAt: number;
+  /** Value ids of the cells when the threads start. Every thread starts in node 0 of its automaton. */
+  readonly initial: readonly number[];
+  /** What was learned, in order: thread, node, the values that it saw. Learned anew in the same order,
+   * it gives the same numbers to everything. */
+  readonly journal: number[] = [];
+  /** How a strategy that shares its journal replaces {@link learnHere}. */
+  learn: Learn = (thread, node, row) => this.learnHere(thread, node, row);
 
   constructor(prepared: Prepared, onMerge: ((thread: number) => OnMerge) | null = null) {
     this.prepared = prepared;
     this.cells = prepared.cells.length;
+    this.initial = prepared.memory.map((value) => this.interner.id(value));
     this.rules = new Rules(prepared, "every-state", this.interner);
     this.endRules = new Rules(prepared, "end", this.interner);
     this.threads = prepared.threads.map(
       (t, i) => new Automaton(t, this.cells, this.interner, onMerge?.(i) ?? null),
     );
-    this.width = this.cells + this.threads.length;
+    this.packing = new Packing(this.cells, this.threads.length);
+    this.threadsAt = this.packing.chunks * this.packing.chunk;
   }
 
-  /** The state in which the threads start. */
-  initial(): Int32Array {
-    const row = new Int32Array(this.width);
-    this.prepared.memory.forEach((value, i) => {
-      row[i] = this.interner.id(value);
-    });
-    // Every thread starts in node 0 of its automaton.
-    return row;
+  /** A cursor in the state in which the threads start. */
+  start(): Cursor {
+    const cursor = new Cursor(this.packing);
+    cursor.start(this.initial);
+    return cursor;
   }
 
-  /**
-   * Makes one step of a thread.
-   *
-   * @param row    States, of which the one at `offset` is meant.
-   * @param out    Receives the next state at its start.
-   * @returns false if the thread has ended or must wait; `out` is then not changed.
-   */
-  step(row: Int32Array, offset: number, thread: number, out: Int32Array): boolean {
-    const at = this.cells + thread;
-    const edge = (this.threads[thread] as Automaton).edge(row[offset + at] ?? 0, row, offset);
-    if (edge === null) return false;
-    const { width } = this;
-    for (let i = 0; i < width; i++) out[i] = row[offset + i] as number;
-    const { writes } = edge;
-    for (let i = 0; i < writes.length; i += 2) out[writes[i] as number] = writes[i + 1] as number;
-    out[at] = edge.next;
-    return true;
+  /** Grows with every edge that is learned and every look of a rule at another cell. */
+  get knowledge(): number {
+    return this.threads.reduce((sum, t) => sum + t.edges.length, this.rules.watched);
   }
 
-  /** True if a thread can make a step. */
-  enabled(row: Int32Array, offset: number, thread: number): boolean {
-    const node = row[offset + this.cells + thread] ?? 0;
-    return (this.threads[thread] as Automaton).edge(node, row, offset) !== null;
+  /** The move of a thread in a state; null if it has ended or must wait. */
+  edge(row: Int32Array, thread: number): Edge | null {
+    const node = row[this.threadsAt + thread] as number;
+    const known = (this.threads[thread] as Automaton).known(node, row);
+    return known === undefined ? this.learn(thread, node, row) : known;
   }
 
-  /** What is wrong in a state itself: broken invariants, and threads that ended with a failure. */
-  findings(row: Int32Array, offset: number, found: (finding: Finding) => void): void {
-    this.rules.check(row, offset, ({ rule, detail }) => {
-      found({ kind: "invariant", property: rule, detail, threads: [] });
-    });
-    for (let t = 0; t < this.threads.length; t++) {
-      const turn = (this.threads[t] as Automaton).turn(row[offset + this.cells + t] ?? 0);
-      if (turn.kind === "failed") {
-        found({ kind: "assertion", property: turn.property, detail: turn.detail, threads: [t] });
-      }
+  /** Learns an edge and notes it in the journal. */
+  learnHere(thread: number, node: number, row: Int32Array): Edge | null {
+    const automaton = this.threads[thread] as Automaton;
+    this.journal.push(thread, node);
+    for (const cell of automaton.cells(node)) this.journal.push(row[cell] ?? 0);
+    return automaton.learn(node, row);
+  }
+
+  /** Learns what another space of the same program has learned, from position `from` of its journal on. */
+  catchUp(journal: ArrayLike<number>, from: number, to: number): void {
+    const row = new Int32Array(this.cells);
+    for (let i = from; i < to; ) {
+      const thread = journal[i++] as number;
+      const node = journal[i++] as number;
+      const automaton = this.threads[thread] as Automaton;
+      for (const cell of automaton.cells(node)) row[cell] = journal[i++] as number;
+      if (automaton.known(node, row) === undefined) this.learnHere(thread, node, row);
     }
   }
 
-  /** True if the execution stops here: a thread has failed, as after a BUG(). */
-  stops(row: Int32Array, offset: number): boolean {
+  /** True if a thread stands in a node in which it has failed, as after a BUG(): then nobody goes on. */
+  failed(thread: number, node: number): boolean {
+    return (this.threads[thread] as Automaton).turn(node).kind === "failed";
+  }
+
+  /** True if the execution stops here. */
+  stops(row: Int32Array): boolean {
     for (let t = 0; t < this.threads.length; t++) {
-      const node = row[offset + this.cells + t] ?? 0;
-      if ((this.threads[t] as Automaton).turn(node).kind === "failed") return true;
+      if (this.failed(t, row[this.threadsAt + t] as number)) return true;
     }
     return false;
   }
 
+  /** What is wrong in a state itself: broken invariants, and threads that ended with a failure. */
+  findings(row: Int32Array, found: (finding: Finding) => void): void {
+    this.#checkRules(row, -1, found);
+    for (let t = 0; t < this.threads.length; t++) this.#checkThread(row, t, found);
+  }
+
+  /** As {@link findings}, for a state that differs by one step from one that was looked at before. */
+  findingsAfter(row: Int32Array, thread: number, edge: Edge, found: (finding: Finding) => void): void {
+    const touched = this.rules.touchedBy(edge.writes);
+    if (touched !== 0) this.#checkRules(row, touched, found);
+    if (this.failed(thread, edge.next)) this.#checkThread(row, thread, found);
+  }
+
+  #checkRules(row: Int32Array, bits: number, found: (finding: Finding) => void): void {
+    this.rules.check(
+      row,
+      ({ rule, detail }) => found({ kind: "invariant", property: rule, detail, threads: [] }),
+      bits,
+    );
+  }
+
+  #checkThread(row: Int32Array, t: number, found: (finding: Finding) => void): void {
+    const turn = (this.threads[t] as Automaton).turn(row[this.threadsAt + t] as number);
+    if (turn.kind === "failed") {
+      found({ kind: "assertion", property: turn.property, detail: turn.detail, threads: [t] });
+    }
+  }
+
   /** What is wrong in a state in which no thread can run: rules of the end, and who waits for ever. */
-  endFindings(row: Int32Array, offset: number): Finding[] {
+  endFindings(row: Int32Array): Finding[] {
     const found: Finding[] = [];
-    this.endRules.check(row, offset, ({ rule, detail }) => {
+    this.endRules.check(row, ({ rule, detail }) => {
       found.push({ kind: "invariant", property: rule, detail, threads: [] });
     });
-    const dead = this.#deadFinding(row, offset);
+    const dead = this.#deadFinding(row);
     return dead === null ? found : [...found, dead];
   }
 
-  #deadFinding(row: Int32Array, offset: number): Finding | null {
+  #deadFinding(row: Int32Array): Finding | null {
     const blocked: Blocked[] = [];
     this.threads.forEach((automaton, t) => {
-      const op = automaton.operation(row[offset + this.cells + t] ?? 0);
+      const op = automaton.operation(row[this.threadsAt + t] as number);
       if (op?.op !== "acquire") return;
       blocked.push({
         thread: t,
@@ -114,11 +149,22 @@ export class Space {
           .join(", "),
       });
     });
-    return blocked.length === 0 ? null : explainDeadState(blocked, this.see(row, offset));
+    return blocked.length === 0 ? null : explainDeadState(blocked, this.see(row));
   }
 
   /** Looks at a state as invariants and conditions do. */
-  see(row: Int32Array, offset: number): See {
-    return (cell) => this.interner.value(row[offset + cell.id] ?? 0) as never;
+  see(row: Int32Array): See {
+    return (cell) => this.interner.value(row[cell.id] ?? 0) as never;
+  }
+
+  /** What is to be said with a result: threads whose local state cannot be written down. */
+  notes(): string[] {
+    return this.threads.flatMap(({ opaque }, t) =>
+      opaque === null
+        ? []
+        : [
+            `thread ${this.prepared.threads[t]?.name}: states are told apart by history, for ${opaque.replace(/^PL\d+: /, "")}`,
+          ],
+    );
   }
 }

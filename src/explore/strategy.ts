@@ -14,6 +14,30 @@ export interface Bounds {
   readonly maxSteps?: number;
   /** Wall-clock time of the search in milliseconds. It can only make a result inconclusive. */
   readonly maxMillis?: number;
+  /** Memory that the states take, in bytes. */
+  readonly maxBytes?: number;
+  /** Stops the search when it fires, as a bound does. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a search has come. */
+export interface Progress {
+  readonly states: number;
+  readonly executions: number;
+  readonly steps: number;
+  /** States that wait to be expanded, or the depth of the execution that runs. */
+  readonly queue: number;
+  /** Memory that the states take, in bytes. */
+  readonly bytes: number;
+}
+
+/** A search that is under way. Nothing happens between two calls, so it can be looked at and put aside. */
+export interface SearchRun {
+  /** Goes on for some milliseconds. @returns false once nothing is left or a bound was reached. */
+  advance(): boolean;
+  progress(): Progress;
+  /** What was seen so far: not complete while {@link advance} would return true. */
+  result(): SearchResult;
 }
 
 /** What a search saw. */
@@ -31,6 +55,10 @@ export interface SearchResult {
   readonly steps: number;
   /** One of each kind and rule, in the order of {@link findingKinds}. */
   readonly findings: readonly FoundAt[];
+  /** What else the reader must know to trust the result. */
+  readonly notes?: readonly string[];
+  /** Memory that the states took, in bytes. */
+  readonly bytes?: number;
 }
 
 /** A finding, and one way to it: not always the shortest. */
@@ -42,6 +70,14 @@ export interface FoundAt {
 export interface Strategy {
   readonly name: string;
   search(prepared: Prepared, bounds: Bounds): SearchResult;
+  /** The same, in pieces. */
+  start?(prepared: Prepared, bounds: Bounds): SearchRun;
+}
+
+/** Lets a search run to its end. */
+export function runToEnd(run: SearchRun): SearchResult {
+  while (run.advance());
+  return run.result();
 }
 
 /** Collects findings, the first of each kind and rule. */
@@ -78,16 +114,32 @@ export class Limits {
   }
 
   /** False once a bound is reached. Looks at the clock once in 4096 calls. */
-  allow(count: { states?: number; executions?: number; steps?: number }): boolean {
+  allow(count: { states?: number; executions?: number; steps?: number; bytes?: number }): boolean {
     if (this.reached !== null) return false;
-    const { maxStates, maxExecutions, maxSteps, maxMillis } = this.#bounds;
+    const { maxStates, maxExecutions, maxSteps, maxMillis, maxBytes, signal } = this.#bounds;
     if (maxStates !== undefined && (count.states ?? 0) > maxStates) this.reached = `states: ${maxStates}`;
     else if (maxExecutions !== undefined && (count.executions ?? 0) > maxExecutions) {
       this.reached = `executions: ${maxExecutions}`;
     } else if (maxSteps !== undefined && (count.steps ?? 0) > maxSteps) this.reached = `steps: ${maxSteps}`;
+    else if (maxBytes !== undefined && (count.bytes ?? 0) > maxBytes)
+      this.reached = `memory: ${maxBytes} bytes`;
+    else if (signal?.aborted === true) this.reached = "interrupted";
     else if (maxMillis !== undefined && (++this.#ticks & 4095) === 0) {
-      if (performance.now() - this.#start > maxMillis) this.reached = `time: ${maxMillis} ms`;
+      this.#lookAtClock();
     }
     return this.reached === null;
+  }
+
+  /** As {@link allow}, for a caller that asks seldom: looks at the clock every time. */
+  allowNow(count: { states?: number; executions?: number; steps?: number; bytes?: number }): boolean {
+    if (this.allow(count)) this.#lookAtClock();
+    return this.reached === null;
+  }
+
+  #lookAtClock(): void {
+    const { maxMillis } = this.#bounds;
+    if (maxMillis !== undefined && performance.now() - this.#start > maxMillis) {
+      this.reached = `time: ${maxMillis} ms`;
+    }
   }
 }

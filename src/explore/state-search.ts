@@ -1,0 +1,248 @@
+// The search over states that several strategies share: take a state, make every step that the
+// strategy wants, keep what is new. Last in, first out, so that the states in hand stay few.
+import type { Edge } from "./automaton.ts";
+import { ByteList, IntList } from "./int-list.ts";
+import type { Schedule } from "./schedule.ts";
+import type { Space } from "./space.ts";
+import { type Cursor, StateSet } from "./state-set.ts";
+import {
+  type Bounds,
+  Findings,
+  Limits,
+  type Progress,
+  type SearchResult,
+  type SearchRun,
+} from "./strategy.ts";
+
+/** Says which threads must be tried in a state for the search to miss nothing. */
+export interface Reduction {
+  /**
+   * @param row     The state.
+   * @param edges   The move of each thread, null where it has none.
+   * @param enabled Bits of the threads that have a move; at least two of them.
+   * @returns Bits of the threads to try.
+   */
+  choose(row: Int32Array, edges: readonly (Edge | null)[], enabled: number): number;
+  /** True for an edge that closes a loop of its thread: a chain of steps may not go on through it. */
+  closes(thread: number, edge: Edge): boolean;
+}
+
+/** States expanded between two looks at the bounds. */
+const PIECE = 1 << 12;
+
+export class StateSearch implements SearchRun {
+  readonly space: Space;
+  readonly #name: string;
+  readonly #reduction: Reduction | null;
+  readonly #seen: StateSet;
+  readonly #cursor: Cursor;
+  /** The moves in the state that is expanded, and in the one that was reached from it. */
+  readonly #edges: (Edge | null)[];
+  readonly #ahead: (Edge | null)[];
+  readonly #findings: Findings;
+  readonly #limits: Limits;
+  readonly #waiting = new IntList();
+  /** For each state the one before it that was kept, and where in `ways` the steps to it end. */
+  readonly #parents = new IntList();
+  readonly #wayEnds = new IntList();
+  /** Who made each step on the way from a state to the next that was kept. */
+  readonly #ways = new ByteList();
+  /** With a reduction: for each state the threads to try. */
+  readonly #choices = new IntList();
+  readonly #maxStates: number;
+  #steps = 0;
+  #ends = 0;
+
+  constructor(
+    name: string,
+    space: Space,
+    bounds: Bounds,
+    reduction: Reduction | null = null,
+    findings: Findings = new Findings(),
+    limits: Limits = new Limits(bounds),
+  ) {
+    this.#name = name;
+    this.space = space;
+    this.#reduction = reduction;
+    this.#findings = findings;
+    this.#limits = limits;
+    this.#maxStates = bounds.maxStates ?? Number.POSITIVE_INFINITY;
+    this.#seen = new StateSet(space.packing);
+    this.#cursor = space.start();
+    this.#edges = space.threads.map(() => null);
+    this.#ahead = space.threads.map(() => null);
+    space.findings(this.#cursor.row, (f) => findings.add(f, () => []));
+    if (space.stops(this.#cursor.row)) {
+      this.#keep(-1, [], 0);
+      this.#ends++;
+      return;
+    }
+    const enabled = this.#look(this.#edges);
+    const choice = this.#reduction === null ? 0 : this.#choose(this.#edges, enabled);
+    this.#waiting.push(this.#keep(-1, [], choice));
+  }
+
+  /** Notes the moves of all threads where the cursor stands. @returns bits of those that have one. */
+  #look(edges: (Edge | null)[]): number {
+    const { row } = this.#cursor;
+    let enabled = 0;
+    for (let t = 0; t < edges.length; t++) {
+      const edge = this.space.edge(row, t);
+      edges[t] = edge;
+      if (edge !== null) enabled |= 1 << t;
+    }
+    return enabled;
+  }
+
+  #choose(edges: readonly (Edge | null)[], enabled: number): number {
+    const several = (enabled & (enabled - 1)) !== 0;
+    return several && this.#reduction !== null
+      ? this.#reduction.choose(this.#cursor.row, edges, enabled)
+      : enabled;
+  }
+
+  /** Adds the state where the cursor stands. @returns its number, or -1 if it was seen before. */
+  #keep(parent: number, way: readonly number[], choice: number): number {
+    const before = this.#seen.size;
+    if (this.#seen.add(this.#cursor) !== before) return -1;
+    this.#parents.push(parent);
+    for (const thread of way) this.#ways.push(thread);
+    this.#wayEnds.push(this.#ways.length);
+    if (this.#reduction !== null) this.#choices.push(choice);
+    return before;
+  }
+
+  advance(): boolean {
+    const waiting = this.#waiting;
+    for (let i = 0; i < PIECE && waiting.length > 0 && this.#seen.size <= this.#maxStates; i++) {
+      this.#expand(waiting.pop());
+    }
+    return this.#limits.allowNow({ ...this.progress() }) && waiting.length > 0;
+  }
+
+  #expand(state: number): void {
+    const edges = this.#edges;
+    this.#seen.load(state, this.#cursor);
+    const enabled = this.#look(edges);
+    if (enabled === 0) {
+      this.#end(() => this.scheduleTo(state));
+      return;
+    }
+    const chosen = this.#reduction === null ? enabled : this.#choices.at(state);
+    for (let t = 0; t < edges.length; t++) {
+      if ((chosen & (1 << t)) === 0) continue;
+      if (this.#reduction === null) this.#step(state, t, edges[t] as Edge);
+      else this.#stepFar(state, t, edges[t] as Edge, this.#reduction);
+    }
+  }
+
+  /** Makes one step and takes it back. */
+  #step(from: number, thread: number, edge: Edge): void {
+    const cursor = this.#cursor;
+    this.#steps++;
+    cursor.step(edge, thread);
+    const state = this.#keep(from, [thread], 0);
+    if (state >= 0) {
+      this.#report(thread, edge, () => this.scheduleTo(state));
+      if (this.space.failed(thread, edge.next)) this.#ends++;
+      else this.#waiting.push(state);
+    }
+    cursor.back();
+  }
+
+  /**
+   * Makes one step, and further ones as long as one thread is all that must be tried: the states in
+   * between are looked at but not kept. A loop is never closed on the way, so this ends.
+   */
+  #stepFar(from: number, thread: number, edge: Edge, reduction: Reduction): void {
+    const cursor = this.#cursor;
+    const ahead = this.#ahead;
+    const way: number[] = [];
+    const schedule = (): Schedule => [...this.scheduleTo(from), ...way];
+    let [t, step] = [thread, edge];
+    for (;;) {
+      this.#steps++;
+      cursor.step(step, t);
+      way.push(t);
+      this.#report(t, step, schedule);
+      const failed = this.space.failed(t, step.next);
+      const enabled = failed ? 0 : this.#look(ahead);
+      if (enabled === 0) {
+        if (this.#keep(from, way, 0) < 0) break;
+        if (failed) this.#ends++;
+        else this.#end(schedule);
+        break;
+      }
+      const chosen = this.#choose(ahead, enabled);
+      t = 31 - Math.clz32(chosen);
+      step = ahead[t] as Edge;
+      if (chosen === 1 << t && !reduction.closes(t, step)) continue;
+      const state = this.#keep(from, way, chosen);
+      if (state >= 0) this.#waiting.push(state);
+      break;
+    }
+    if (way.length === 1) cursor.back();
+    else this.#seen.load(from, cursor);
+  }
+
+  #report(thread: number, edge: Edge, schedule: () => Schedule): void {
+    this.space.findingsAfter(this.#cursor.row, thread, edge, (f) => this.#findings.add(f, schedule));
+  }
+
+  #end(schedule: () => Schedule): void {
+    this.#ends++;
+    for (const f of this.space.endFindings(this.#cursor.row)) this.#findings.add(f, schedule);
+  }
+
+  /** A way to a state: the one on which it was first found. */
+  scheduleTo(state: number): Schedule {
+    const parts: number[][] = [];
+    for (let at = state; at > 0; at = this.#parents.at(at)) {
+      parts.push(this.#ways.slice(this.#wayEnds.at(at - 1), this.#wayEnds.at(at)));
+    }
+    return parts.reverse().flat();
+  }
+
+  progress(): Progress {
+    return {
+      states: this.#seen.size,
+      executions: this.#ends,
+      steps: this.#steps,
+      queue: this.#waiting.length,
+      bytes: this.#seen.bytes + this.#parents.bytes * 2 + this.#ways.bytes + this.#waiting.bytes,
+    };
+  }
+
+  result(): SearchResult {
+    const { states, executions, steps, bytes } = this.progress();
+    const bound = this.#limits.reached;
+    const complete = bound === null && this.#waiting.length === 0;
+    const findings = this.#findings.list();
+    return {
+      strategy: this.#name,
+      complete,
+      bound,
+      states,
+      executions,
+      steps,
+      findings,
+      notes: this.space.notes(),
+      bytes,
+    };
+  }
+}
+
+/** The values of all cells in every state in which nobody can run, written out and sorted. */
+export function finalStatesOf(space: Space, reduction: Reduction | null): string[] {
+  const finals = new Set<string>();
+  const { cells } = space.prepared;
+  const endFindings = space.endFindings.bind(space);
+  space.endFindings = (row) => {
+    const see = space.see(row);
+    finals.add(JSON.stringify(cells.map((c) => see(c))));
+    return endFindings(row);
+  };
+  const search = new StateSearch("finals", space, {}, reduction);
+  while (search.advance());
+  return [...finals].sort();
+}
