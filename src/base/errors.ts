@@ -76,6 +76,11 @@ export const errorCodes = {
     meaning: "A file is not a recording that pagelife can read.",
     remedy: "The message says what the file looks like, and which command converts it.",
   },
+  PL402: {
+    meaning: "A trace.dat is too damaged, or of a version that is not known.",
+    remedy:
+      "Try `trace-cmd report FILE > FILE.txt` and read that text; the message says what is wrong where.",
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,9 +1,23 @@
 // Bytes of a recording, from a file or from standard input, unpacked on the way.
-import { createReadStream, existsSync, statSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { Decompress } from "fzstd";
 import { PagelifeError } from "../base/errors.ts";
+import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
 
 export const CHUNK = 1 << 20;
 
@@ -103,4 +117,62 @@ export async function* unzstd(chunks: AsyncIterable<Buffer>, state: Unpacking): 
     state.damaged = error instanceof Error ? error.message : String(error);
   }
   for (const piece of out) yield piece;
+}
+
+/** A file that can be read at any place. */
+export interface OpenSource {
+  readonly source: ByteSource;
+  close(): void;
+}
+
+export function openSource(path: string): OpenSource {
+  const fd = openSync(path, "r");
+  const { size } = fstatSync(fd);
+  const read = (offset: number, length: number): Buffer => {
+    if (offset < 0 || offset >= size) return Buffer.alloc(0);
+    const b = Buffer.allocUnsafe(Math.min(length, size - offset));
+    let done = 0;
+    while (done < b.length) {
+      const n = readSync(fd, b, done, b.length - done, offset + done);
+      if (n === 0) break;
+      done += n;
+    }
+    return b.subarray(0, done);
+  };
+  return { source: { size, read: cached(read) }, close: () => closeSync(fd) };
+}
+
+/** Headers are read in many small pieces: those come from one larger piece. */
+function cached(read: ByteSource["read"]): ByteSource["read"] {
+  const ahead = 1 << 16;
+  let from = 0;
+  let bytes = Buffer.alloc(0);
+  return (offset, length) => {
+    if (length > 4096) return read(offset, length);
+    if (offset < from || offset + length > from + bytes.length) {
+      bytes = Buffer.from(read(offset, ahead));
+      from = offset;
+    }
+    return bytes.subarray(offset - from, offset - from + length);
+  };
+}
+
+/** Writes a stream to a temporary file, which goes when it is closed. */
+export async function spool(chunks: AsyncIterable<Buffer>): Promise<OpenSource> {
+  const folder = mkdtempSync(join(tmpdir(), "pagelife-"));
+  const path = join(folder, "trace.dat");
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  const fd = openSync(path, "w", 0o600);
+  for await (const chunk of chunks) writeSync(fd, chunk);
+  closeSync(fd);
+  const opened = openSource(path);
+  return {
+    source: opened.source,
+    close: () => {
+      opened.close();
+      process.removeListener("exit", remove);
+      remove();
+    },
+  };
 }

@@ -39,6 +39,8 @@ export class ImportLog {
   lostCount: number | null = 0;
   /** Names of events that are not analysed, with how often each came. */
   readonly unknownEvents: Map<string, number> = new Map();
+  /** Sentences about damage, the first few. */
+  readonly details: string[] = [];
   /** What the recording says about its kernel, for example from uname. */
   kernelText = "";
 

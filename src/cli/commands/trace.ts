@@ -12,10 +12,13 @@ import { rulesOfVersion } from "../../trace/kernel-rules.ts";
 import { PageMap } from "../../trace/page-map.ts";
 import { textReader } from "../../trace/read.ts";
 import { ReadContext } from "../../trace/readers/reader.ts";
+import type { ByteSource } from "../../trace/readers/trace-dat/byte-source.ts";
+import { DamagedFile } from "../../trace/readers/trace-dat/decompress.ts";
+import { TraceDatReader } from "../../trace/readers/trace-dat/trace-dat.ts";
 import { outcomeOf, type TraceReport } from "../../trace/report.ts";
 import type { TraceSink } from "../../trace/sink.ts";
 import { exitCode } from "../exit.ts";
-import { gunzip, openBytes, peek, type Unpacking, unzstd } from "../input.ts";
+import { gunzip, openBytes, openSource, peek, spool, type Unpacking, unzstd } from "../input.ts";
 import { Progress } from "../progress.ts";
 
 interface TraceFlags {
@@ -109,6 +112,7 @@ async function readRecording(
   const unpacking: Unpacking = { damaged: "" };
   let peeked = await peek(openBytes(file) as AsyncIterable<Buffer>, HEAD);
   let detected = detect(peeked.head);
+  const packed = detected.kind === "wrapper";
   if (detected.kind === "wrapper") {
     const unpack = detected.compression === "gzip" ? gunzip : unzstd;
     peeked = await peek(unpack(peeked.rest, unpacking), HEAD);
@@ -125,8 +129,7 @@ async function readRecording(
     throw new PagelifeError("PL401", `${file} is compressed twice; unpack it first.`);
   if (detected.kind === "unknown")
     throw new PagelifeError("PL401", `${file} is not a recording: ${detected.hint}.`);
-  if (detected.kind === "trace.dat")
-    throw new PagelifeError("PL401", `${file} is a trace.dat of version ${detected.version}.`);
+  if (detected.kind === "trace.dat") return readTraceDat(file, packed, peeked.rest, flags, options);
 
   const map = flags.vmemmap === undefined ? new PageMap() : PageMap.at(flags.vmemmap);
   const ahead = await peek(peeked.rest, LEARN);
@@ -148,6 +151,61 @@ async function readRecording(
   if (unpacking.damaged !== "") log.note("truncated", 0);
   return analysis.finish(file === "-" ? "standard input" : file, detected.format, context);
 }
+
+/** A trace.dat is read here and there, so it must be a file: what came packed or by a pipe is put into one. */
+async function readTraceDat(
+  file: string,
+  packed: boolean,
+  rest: AsyncGenerator<Buffer>,
+  flags: TraceFlags,
+  options: AnalysisOptions,
+): Promise<TraceReport> {
+  const opened = packed || file === "-" ? await spool(rest) : openSource(file);
+  if (!packed && file !== "-") await rest.return(undefined);
+  try {
+    const map = flags.vmemmap === undefined ? new PageMap() : PageMap.at(flags.vmemmap);
+    learnMap(opened.source, map);
+    const analysis = new TraceAnalysis(options);
+    const context = new ReadContext(new ImportLog(), map, analysis);
+    const reader = openTraceDat(file, opened.source, context);
+    const progress = new Progress(file);
+    reader.read(() => progress.update(() => `${context.events} events`));
+    progress.done();
+    return analysis.finish(file === "-" ? "standard input" : file, "trace.dat", context);
+  } finally {
+    opened.close();
+  }
+}
+
+function openTraceDat(file: string, source: ByteSource, context: ReadContext): TraceDatReader {
+  try {
+    return new TraceDatReader(source, context);
+  } catch (error) {
+    if (!(error instanceof DamagedFile)) throw error;
+    throw new PagelifeError("PL402", `${file} is a trace.dat that cannot be read: ${error.message}.`);
+  }
+}
+
+/** Reads ahead for the place of the memory map: enough events have both an address and a pfn. */
+function learnMap(source: ByteSource, map: PageMap): void {
+  if (map.base !== null) return;
+  try {
+    let left = 200_000;
+    const context = new ReadContext(new ImportLog(), map, {
+      event: () => {
+        if (--left === 0 || map.base !== null) throw new EnoughSeen();
+      },
+      stack: () => undefined,
+      lost: () => undefined,
+    });
+    new TraceDatReader(source, context).read();
+  } catch (error) {
+    if (!(error instanceof EnoughSeen) && !(error instanceof DamagedFile)) throw error;
+  }
+  map.unplaced = 0;
+}
+
+class EnoughSeen extends Error {}
 
 const COLOURS: Record<FindingSeverity, "red" | "yellow" | "cyan" | "bold"> = {
   error: "red",

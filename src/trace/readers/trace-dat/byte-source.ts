@@ -1,0 +1,13 @@
+// Bytes at any place of a file. The command line opens the file; everything below sees only this.
+
+export interface ByteSource {
+  readonly size: number;
+  /** Bytes from `offset` on; fewer than `length` only where the file ends. */
+  read(offset: number, length: number): Buffer;
+}
+
+export const bufferSource = (b: Buffer): ByteSource => ({
+  size: b.length,
+  read: (offset, length) =>
+    offset < 0 || offset >= b.length ? Buffer.alloc(0) : b.subarray(offset, offset + length),
+});

@@ -1,0 +1,40 @@
+// Sections and chunks of a version 7 file, unpacked with a bound: a few bytes must not ask for
+// gigabytes.
+import * as zlib from "node:zlib";
+import { decompress as fzstdDecompress } from "fzstd";
+
+/** Largest section or chunk that is unpacked. trace-cmd's chunks are some pages, its sections megabytes. */
+export const MAX_UNPACKED = 256 << 20;
+
+/** Why bytes cannot be read; the reader notes it and goes on. */
+export class DamagedFile extends Error {}
+
+type ZstdDecompress = (b: Buffer, options: { maxOutputLength: number }) => Buffer;
+const nativeZstd = (zlib as unknown as { zstdDecompressSync?: ZstdDecompress }).zstdDecompressSync;
+
+/** @throws DamagedFile if the bytes are not what they should be. */
+export function decompress(algorithm: string, packed: Buffer, size: number): Buffer {
+  if (size > MAX_UNPACKED)
+    throw new DamagedFile(`a part of the file claims to be ${size} bytes when unpacked`);
+  if (size > 64 && size / Math.max(packed.length, 1) > 100_000)
+    throw new DamagedFile("a part claims to unpack to far more than it can");
+  let out: Buffer;
+  try {
+    if (algorithm === "zstd") {
+      if (nativeZstd !== undefined) out = nativeZstd(packed, { maxOutputLength: size });
+      else {
+        const bytes = fzstdDecompress(packed, new Uint8Array(size));
+        out = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      }
+    } else if (algorithm === "zlib") out = zlib.inflateSync(packed, { maxOutputLength: size });
+    else
+      throw new DamagedFile(
+        `compression ${JSON.stringify(algorithm)} is not known; convert with \`trace-cmd convert --compression none\``,
+      );
+  } catch (error) {
+    if (error instanceof DamagedFile) throw error;
+    throw new DamagedFile(`${algorithm}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (out.length !== size) throw new DamagedFile(`a part unpacks to ${out.length} bytes, not ${size}`);
+  return out;
+}

@@ -1,0 +1,355 @@
+// trace-cmd's binary recordings, versions 6 and 7: the CPUs' buffers merged by time, each event read
+// by the description of it that stands in the file.
+import { clearEvent, type KernelEvent, type Task } from "../../../events/event.ts";
+import type { EventSpec, FieldName } from "../../../events/vocabulary.ts";
+import { FtraceTextReader } from "../ftrace-text.ts";
+import type { EventEntry, ReadContext } from "../reader.ts";
+import type { ByteSource } from "./byte-source.ts";
+import type { EventField, EventFormat } from "./event-format.ts";
+import { readHeader, type TraceDatHeader } from "./header.ts";
+import { CpuStream, type StreamEvents } from "./ring-buffer.ts";
+import { Symbols } from "./symbols.ts";
+
+/** How one field of ours is read from an event's bytes. */
+interface Step {
+  readonly field: FieldName;
+  readonly at: number;
+  readonly size: number;
+  readonly signed: boolean;
+}
+
+interface Plan {
+  readonly format: EventFormat;
+  readonly entry: EventEntry;
+  readonly spec: EventSpec | null;
+  readonly steps: readonly Step[];
+  readonly kind: "event" | "stack" | "print";
+  readonly callerAt: number;
+  readonly functionAt: number;
+  readonly text: EventField | null;
+  readonly least: number;
+}
+
+const MAX_TEXT = 200;
+const MAX_FRAMES = 64;
+
+export class TraceDatReader {
+  readonly format = "trace.dat";
+  readonly header: TraceDatHeader;
+  readonly #source: ByteSource;
+  readonly #context: ReadContext;
+  readonly #plans: (Plan | undefined)[] = [];
+  readonly #symbols: Symbols;
+  readonly #tasks = new Map<number, Task>();
+  readonly #streams: CpuStream[] = [];
+  readonly #pidAt: number;
+  readonly #little: boolean;
+  #unknownIds = 0;
+
+  /** @throws DamagedFile if the file is too damaged to find events in it. */
+  constructor(source: ByteSource, context: ReadContext) {
+    this.#source = source;
+    this.#context = context;
+    this.header = readHeader(source);
+    const { header } = this;
+    this.#little = !header.bigEndian;
+    this.#symbols = new Symbols(header.kallsyms);
+    for (const format of header.formats) if (format.id < 65_536) this.#plans[format.id] = this.#plan(format);
+    this.#pidAt = header.formats[0]?.fields.find((f) => f.name === "common_pid")?.offset ?? 4;
+    if (header.uname !== "") context.log.kernelText = header.uname;
+    for (const what of header.damage) this.#note(what);
+    if (header.overrun > 0) context.log.note("overwritten", 0, header.overrun);
+    if (/counter|tsc/.test(header.clock) && header.tscToNs === null) context.clock.digits = 0;
+    this.#open();
+  }
+
+  /** Reads everything; `pause` is called now and then, to show progress. */
+  read(pause: () => void = () => undefined): void {
+    if (this.header.latencyText !== null) this.#readText(this.header.latencyText);
+    const live = this.#streams.filter((s) => s.next());
+    let sincePause = 0;
+    while (live.length > 0) {
+      // The CPU whose event is the oldest; at equal times, the CPU that comes first.
+      let first = live[0] as CpuStream;
+      let second = Number.POSITIVE_INFINITY;
+      for (let i = 1; i < live.length; i++) {
+        const s = live[i] as CpuStream;
+        if (s.time < first.time) {
+          second = first.time;
+          first = s;
+        } else if (s.time < second) second = s.time;
+      }
+      const order = live.indexOf(first);
+      for (;;) {
+        this.#event(first);
+        if (++sincePause >= 65_536) {
+          sincePause = 0;
+          pause();
+        }
+        if (!first.next()) {
+          live.splice(order, 1);
+          break;
+        }
+        if (first.time >= second) break;
+      }
+    }
+    if (this.#unknownIds > 0) this.#context.log.note("damaged", 0, this.#unknownIds);
+  }
+
+  #note(what: string): void {
+    this.#context.log.note("damaged", 0);
+    this.#context.log.details.push(what);
+  }
+
+  #open(): void {
+    const { header } = this;
+    const layout = {
+      bigEndian: header.bigEndian,
+      commitSize: header.commitSize,
+      dataOffset: header.dataOffset,
+      compression: header.compression,
+    };
+    const listener: StreamEvents = {
+      lost: (cpu, count) => {
+        this.#context.log.lost(count, this.#context.events);
+        this.#context.sink.lost(cpu);
+      },
+      damaged: (cpu, offset, what) => {
+        this.#context.log.note(what.startsWith("the file ends") ? "truncated" : "damaged", offset);
+        if (this.#context.log.details.length < 20) this.#context.log.details.push(`CPU ${cpu}: ${what}`);
+        this.#context.sink.lost(cpu);
+      },
+    };
+    // Times count from the whole second before the first event of any CPU.
+    const quiet: StreamEvents = { lost: () => undefined, damaged: () => undefined };
+    let base: bigint | null = null;
+    const data = header.cpus.filter((c) => c.size > 0);
+    for (const cpu of data) {
+      const stamp = new CpuStream(this.#source, cpu, layout, 0n, quiet).firstStamp();
+      if (stamp !== null && (base === null || stamp < base)) base = stamp;
+    }
+    const { clock } = this.#context;
+    const start = base ?? 0n;
+    const seconds =
+      clock.digits === 0 || this.header.tscToNs !== null ? start : (start / 1_000_000_000n) * 1_000_000_000n;
+    clock.epochSeconds = clock.digits === 0 ? 0 : Number(this.#toNs(seconds) / 1_000_000_000n);
+    if (this.header.tscToNs !== null)
+      this.#ticks = {
+        base: seconds,
+        skew: Number(this.#toNs(seconds) - BigInt(clock.epochSeconds) * 1_000_000_000n),
+      };
+    for (const cpu of data) this.#streams.push(new CpuStream(this.#source, cpu, layout, seconds, listener));
+  }
+
+  #ticks: { readonly base: bigint; readonly skew: number } | null = null;
+
+  #toNs(ticks: bigint): bigint {
+    const t = this.header.tscToNs;
+    return t === null ? ticks : ((ticks * BigInt(t.multiplier)) >> BigInt(t.shift)) - t.offset;
+  }
+
+  #event(s: CpuStream): void {
+    const context = this.#context;
+    const { view, at, length } = s;
+    if (length < 4) {
+      this.#unknownIds++;
+      return;
+    }
+    const plan = this.#plans[view.getUint16(at, this.#little)];
+    if (plan === undefined || length < plan.least) {
+      this.#unknownIds++;
+      return;
+    }
+    if (plan.kind === "stack") {
+      this.#stack(s);
+      return;
+    }
+    plan.entry.count++;
+    let { time } = s;
+    if (this.#ticks !== null) {
+      const t = this.header.tscToNs;
+      time = this.#ticks.skew + (t === null ? time : (time * t.multiplier) / 2 ** t.shift);
+    }
+    context.tick(time, context.events + 1);
+    const { spec } = plan;
+    if (spec === null) return;
+    const e = context.event;
+    e.spec = spec;
+    e.time = time;
+    e.cpu = s.cpu;
+    e.where = context.events;
+    e.task = this.#task(view.getInt32(at + this.#pidAt, this.#little));
+    clearEvent(e);
+    for (const step of plan.steps) this.#fill(step, view, at, e);
+    if (plan.kind === "print") e.text = this.#text(plan, s);
+    if (plan.callerAt >= 0) {
+      const caller = this.#symbols.name(view.getBigUint64(at + plan.callerAt, this.#little));
+      const fn =
+        plan.functionAt < 0 ? "" : this.#symbols.name(view.getBigUint64(at + plan.functionAt, this.#little));
+      e.site = `${caller} <- ${fn}`;
+    }
+    context.sink.event(e);
+  }
+
+  #task(pid: number): Task {
+    let task = this.#tasks.get(pid);
+    if (task === undefined) {
+      task = this.#context.tasks.get(this.header.comms.get(pid) ?? "<...>", pid);
+      this.#tasks.set(pid, task);
+    }
+    return task;
+  }
+
+  #fill(step: Step, view: DataView, base: number, e: KernelEvent): void {
+    const at = base + step.at;
+    const little = this.#little;
+    switch (step.field) {
+      case "page": {
+        const lo = view.getUint32(little ? at : at + 4, little);
+        const hi = view.getUint32(little ? at + 4 : at, little);
+        e.pfn = this.#context.map.pfnOf(hi, lo);
+        e.offset = this.#context.map.offset;
+        return;
+      }
+      case "pfn": {
+        const lo =
+          step.size === 8 ? view.getUint32(little ? at : at + 4, little) : view.getUint32(at, little);
+        const hi = step.size === 8 ? view.getUint32(little ? at + 4 : at, little) : 0;
+        e.pfn = (hi & 0xfffff) * 2 ** 32 + lo;
+        e.pfnFlags = hi >>> 20;
+        this.#context.map.sawPfn(e.pfn);
+        return;
+      }
+      case "mapping":
+      case "pgmap":
+      case "inode":
+      case "vma": {
+        const lo = view.getUint32(little ? at : at + 4, little);
+        const hi = view.getUint32(little ? at + 4 : at, little);
+        e[step.field] = this.#address(hi, lo);
+        return;
+      }
+      case "flags":
+        e.flags = view.getUint32(step.size === 8 && !little ? at + 4 : at, little);
+        return;
+      case "index":
+      case "start":
+      case "end":
+        e[step.field] = number(view, at, step, little);
+        return;
+      default:
+        e[step.field] = number(view, at, step, little) | 0;
+    }
+  }
+
+  // The same few addresses come again and again.
+  readonly #addresses = new Map<number, string>();
+
+  #address(hi: number, lo: number): string {
+    if (hi === 0 && lo === 0) return "";
+    const key = (hi & 0x1fffff) * 2 ** 32 + lo;
+    let text = this.#addresses.get(key);
+    if (text === undefined || !text.startsWith(hi.toString(16).slice(0, 2))) {
+      text = hi === 0 ? lo.toString(16) : hi.toString(16) + lo.toString(16).padStart(8, "0");
+      if (this.#addresses.size < 1 << 18) this.#addresses.set(key, text);
+    }
+    return text;
+  }
+
+  #text(plan: Plan, s: CpuStream): string {
+    if (plan.text === null || plan.text.offset >= s.length) return "";
+    const from = s.at + plan.text.offset;
+    const to = Math.min(s.at + s.length, from + MAX_TEXT);
+    const end = s.bytes.indexOf(0, from);
+    return s.bytes.toString("utf8", from, end >= from && end < to ? end : to).trimEnd();
+  }
+
+  #stack(s: CpuStream): void {
+    const { view, at, length } = s;
+    const long = this.header.commitSize;
+    const plan = this.#plans[view.getUint16(at, this.#little)];
+    const start = plan?.text?.offset ?? 16;
+    const frames: string[] = [];
+    for (let p = at + start; p + long <= at + length && frames.length < MAX_FRAMES; p += long) {
+      const address =
+        long === 8 ? view.getBigUint64(p, this.#little) : BigInt(view.getUint32(p, this.#little));
+      if (address === 0n || address === 0xffffffffffffffffn) break;
+      frames.push(this.#symbols.name(address));
+    }
+    if (frames.length > 0) this.#context.sink.stack(s.cpu, this.#context.stacks.get(frames));
+  }
+
+  #plan(format: EventFormat): Plan {
+    const isStack = format.system === "ftrace" && format.name === "kernel_stack";
+    const isPrint =
+      format.system === "ftrace" &&
+      (format.name === "print" || format.name === "bprint" || format.name === "bputs");
+    const entry = this.#context.entryOf(
+      isPrint && format.name === "print" ? "tracing_mark_write" : format.name,
+    );
+    const fieldOf = (name: string): EventField | undefined => format.fields.find((f) => f.name === name);
+    const steps: Step[] = [];
+    const { spec } = entry;
+    let least = 4;
+    for (const [field, name] of Object.entries(spec?.fields ?? {})) {
+      const f = fieldOf(name);
+      if (f === undefined || f.located !== null || f.array || ![1, 2, 4, 8].includes(f.size)) continue;
+      if (
+        (field === "page" ||
+          field === "mapping" ||
+          field === "pgmap" ||
+          field === "inode" ||
+          field === "vma") &&
+        f.size !== 8
+      )
+        continue;
+      steps.push({ field: field as FieldName, at: f.offset, size: f.size, signed: f.signed });
+      least = Math.max(least, f.offset + f.size);
+    }
+    const caller = spec !== null && spec.sampled === "return" ? fieldOf("__probe_ret_ip") : undefined;
+    if (caller !== undefined) least = Math.max(least, caller.offset + 8);
+    const fn = fieldOf("__probe_func");
+    return {
+      format,
+      entry,
+      spec,
+      steps,
+      kind: isStack ? "stack" : isPrint ? "print" : "event",
+      callerAt: caller !== undefined && caller.size === 8 ? caller.offset : -1,
+      functionAt: fn !== undefined && fn.size === 8 ? fn.offset : -1,
+      text: (isPrint ? fieldOf("buf") : isStack ? fieldOf("caller") : undefined) ?? null,
+      least: Math.max(least, 8),
+    };
+  }
+
+  /** A latency tracer's recording holds text. */
+  #readText(place: { readonly offset: number; readonly size: number }): void {
+    const reader = new FtraceTextReader(this.#context);
+    const end = Math.min(this.#source.size, place.offset + place.size);
+    for (let at = place.offset; at < end; ) {
+      const chunk = this.#source.read(at, Math.min(1 << 20, end - at));
+      if (chunk.length === 0) break;
+      reader.push(chunk);
+      at += chunk.length;
+    }
+    reader.end();
+  }
+}
+
+function number(view: DataView, at: number, step: Step, little: boolean): number {
+  switch (step.size) {
+    case 8: {
+      const lo = view.getUint32(little ? at : at + 4, little);
+      const hi = step.signed
+        ? view.getInt32(little ? at + 4 : at, little)
+        : view.getUint32(little ? at + 4 : at, little);
+      return hi * 2 ** 32 + lo;
+    }
+    case 4:
+      return step.signed ? view.getInt32(at, little) : view.getUint32(at, little);
+    case 2:
+      return step.signed ? view.getInt16(at, little) : view.getUint16(at, little);
+    default:
+      return step.signed ? view.getInt8(at) : view.getUint8(at);
+  }
+}
