@@ -11,6 +11,8 @@ export interface Stack {
 export interface TraceSink {
   /** An event. The object is reused; copy what you keep. */
   event(e: KernelEvent): void;
+  /** An event of a kind that is not analysed; asked for by those who compare whole recordings. */
+  other?(name: string, time: number, cpu: number, task: Task): void;
   /** The call stack of the event that came last on this CPU. */
   stack(cpu: number, stack: Stack): void;
   /** Events are missing on a CPU, between the last event and the next. */

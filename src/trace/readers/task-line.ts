@@ -174,6 +174,7 @@ export abstract class TaskLineReader implements TextReader {
     const { spec, plan } = entry;
     if (spec === null || plan === null) {
       this.#afterMark = false;
+      this.context.sink.other?.(entry.name, time, cpu, this.#taskOf.get(b, from, taskEnd));
       return true;
     }
     this.#afterMark = spec.role === "mark";

@@ -52,7 +52,7 @@ export class ArgReader {
     let p = from;
     while (p < to && b[p] === SPACE) p++;
     if (plan.wantsText) {
-      e.text = b.toString("utf8", p, Math.min(to, p + MAX_TEXT));
+      e.text = b.toString("utf8", p, Math.min(to, p + MAX_TEXT)).trimEnd();
       return;
     }
     if (b[p] === 0x28) {
@@ -215,12 +215,15 @@ export class ArgReader {
     const negative = b[p] === MINUS;
     if (negative) p++;
     if (p >= to || to - p > 20) return Number.NaN;
+    // Beyond 2^53 digit by digit would round many times.
+    const exact = to - p > 15;
     let n = 0;
     for (; p < to; p++) {
       const d = (b[p] as number) - 0x30;
       if (d < 0 || d > 9) return Number.NaN;
       n = n * 10 + d;
     }
+    if (exact) return Number(b.toString("latin1", from, to));
     return negative ? -n : n;
   }
 

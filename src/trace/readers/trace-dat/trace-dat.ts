@@ -172,7 +172,17 @@ export class TraceDatReader {
     }
     context.tick(time, context.events + 1);
     const { spec } = plan;
-    if (spec === null) return;
+    if (spec === null) {
+      if (context.sink.other !== undefined) {
+        context.sink.other(
+          plan.entry.name,
+          time,
+          s.cpu,
+          this.#task(view.getInt32(at + this.#pidAt, this.#little)),
+        );
+      }
+      return;
+    }
     const e = context.event;
     e.spec = spec;
     e.time = time;
@@ -261,7 +271,11 @@ export class TraceDatReader {
     const from = s.at + plan.text.offset;
     const to = Math.min(s.at + s.length, from + MAX_TEXT);
     const end = s.bytes.indexOf(0, from);
-    return s.bytes.toString("utf8", from, end >= from && end < to ? end : to).trimEnd();
+    const written = s.bytes.toString("utf8", from, end >= from && end < to ? end : to).trimEnd();
+    // As trace-cmd prints it: with the function that wrote the line, mostly tracing_mark_write().
+    return plan.functionAt < 0
+      ? written
+      : `${this.#symbols.name(s.view.getBigUint64(s.at + plan.functionAt, this.#little))}: ${written}`;
   }
 
   #stack(s: CpuStream): void {
@@ -284,9 +298,7 @@ export class TraceDatReader {
     const isPrint =
       format.system === "ftrace" &&
       (format.name === "print" || format.name === "bprint" || format.name === "bputs");
-    const entry = this.#context.entryOf(
-      isPrint && format.name === "print" ? "tracing_mark_write" : format.name,
-    );
+    const entry = this.#context.entryOf(format.name);
     const fieldOf = (name: string): EventField | undefined => format.fields.find((f) => f.name === name);
     const steps: Step[] = [];
     const { spec } = entry;
@@ -308,7 +320,7 @@ export class TraceDatReader {
     }
     const caller = spec !== null && spec.sampled === "return" ? fieldOf("__probe_ret_ip") : undefined;
     if (caller !== undefined) least = Math.max(least, caller.offset + 8);
-    const fn = fieldOf("__probe_func");
+    const fn = isPrint ? fieldOf("ip") : fieldOf("__probe_func");
     return {
       format,
       entry,
@@ -318,7 +330,7 @@ export class TraceDatReader {
       callerAt: caller !== undefined && caller.size === 8 ? caller.offset : -1,
       functionAt: fn !== undefined && fn.size === 8 ? fn.offset : -1,
       text: (isPrint ? fieldOf("buf") : isStack ? fieldOf("caller") : undefined) ?? null,
-      least: Math.max(least, 8),
+      least: Math.max(least, isPrint && fn !== undefined ? fn.offset + fn.size : 8),
     };
   }
 
