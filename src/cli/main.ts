@@ -3,6 +3,9 @@
 // prints, reads files, or exits.
 import { Command, CommanderError } from "commander";
 import { PagelifeError } from "../base/errors.ts";
+import { registerCheck } from "./commands/check.ts";
+import { registerList } from "./commands/list.ts";
+import { registerShow } from "./commands/show.ts";
 import { registerTrace } from "./commands/trace.ts";
 import { exitCode } from "./exit.ts";
 import { version } from "./version.ts";
@@ -13,6 +16,9 @@ const program = new Command("pagelife")
   .showSuggestionAfterError()
   .exitOverride();
 
+registerCheck(program);
+registerShow(program);
+registerList(program);
 registerTrace(program);
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -20,6 +26,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(exitCode.holds);
   throw error;
 });
+
+// Errors name lines of the source as written, ours and the user's.
+process.setSourceMapsEnabled(true);
 
 try {
   await program.parseAsync();

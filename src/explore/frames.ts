@@ -19,6 +19,8 @@ export interface Site {
 /** An instrumented generator function. */
 export interface FunctionSite {
   readonly name: string;
+  /** Names of the parameters that a frame's `args` are the values of. */
+  readonly params: readonly string[];
   readonly file: string;
   readonly line: number;
 }

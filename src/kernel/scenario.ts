@@ -90,9 +90,12 @@ export function programOf(
       return { w, kernels, k: own };
     },
     threads: Object.fromEntries(
-      specs.map(([name, { title, run }]) => [
+      specs.map(([name, { title, cpu, run }]) => [
         name,
-        { title, body: (instance: Instance) => run(kernelOf(instance, name), instance.w) },
+        {
+          title: `CPU${cpu} ${title}`,
+          body: (instance: Instance) => run(kernelOf(instance, name), instance.w),
+        },
       ]),
     ),
     invariants: s.invariants.map((i) => ({

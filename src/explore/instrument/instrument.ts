@@ -103,7 +103,7 @@ class Rewriter {
       `${runtime === undefined ? "" : `import ${JSON.stringify(runtime)}; `}const __r = globalThis[Symbol.for("pagelife.runtime")], ` +
       `__s = ${JSON.stringify(this.#sites)}, __n = ${JSON.stringify(this.#functions)}; `;
     const hashBang = /^#!.*\n/.exec(this.#source)?.[0].length ?? 0;
-    this.#out.appendLeft(hashBang, prelude);
+    this.#out.prependLeft(hashBang, prelude);
     const map = this.#out.generateMap({ source: this.#file, hires: true, includeContent: true });
     return { code: this.#out.toString(), map: map.toString() };
   }
@@ -186,7 +186,7 @@ class Rewriter {
 
   #generatorBody(node: FunctionNode, name: string): void {
     const params = node.params.filter((p): p is Identifier => p.type === "Identifier").map((p) => p.name);
-    const index = this.#functions.push({ name, file: this.#file, line: this.#line(node) }) - 1;
+    const index = this.#functions.push({ name, params, file: this.#file, line: this.#line(node) }) - 1;
     this.#out.appendLeft(
       node.body.start + 1,
       ` const __f = __r.enter(__n[${index}], [${params.join(", ")}]); try {`,

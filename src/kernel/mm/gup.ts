@@ -278,7 +278,7 @@ function* noteHeld(k: Kernel, pages: readonly Page[], kind: "heldPins" | "heldGe
   for (const page of pages) {
     if (is_zero_page(k, page)) continue;
     yield* rmw([page[kind]], (held: readonly string[]) => ({ next: [[...held, name]], result: null }), {
-      note: { quiet: true },
+      note: { text: () => `holds pfn 0x${page.pfn.toString(16)}` },
     });
   }
 }
@@ -292,7 +292,7 @@ function* noteReleased(k: Kernel, page: Page, kind: "heldPins" | "heldGets"): Co
       const at = Math.max(0, held.indexOf(name));
       return { next: [held.filter((_, i) => i !== at)], result: null };
     },
-    { note: { quiet: true } },
+    { note: { text: () => "" } },
   );
 }
 

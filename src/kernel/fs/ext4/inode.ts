@@ -118,7 +118,7 @@ export function* ext4_break_layouts(k: Kernel, inode: Inode): Code {
 
 /** What a waiter in break-layouts waits for: a count; and why: that nobody outside uses the page. */
 export const untilIdle = (page: Page, count: number): Wait => ({
-  text: `_refcount == ${count}`,
+  text: `_refcount == ${count} of pfn ${hex(page.pfn)}`,
   condition: (see: See) => see(page._refcount) === count,
   goal: noExternalReference(page),
 });

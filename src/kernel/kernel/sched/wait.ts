@@ -69,6 +69,7 @@ export function* schedule(k: Kernel, wait: Wait): Code {
  *
  * Models `kernel/sched/wait.c:__wake_up()` @ v6.12, with autoremove_wake_function().
  *
+ * @param whenNobody What a diagram says where nobody was there to be woken; nothing, if empty.
  * @returns the names of the tasks that were woken.
  */
 export function* wake_up(
@@ -76,6 +77,7 @@ export function* wake_up(
   table: WaitTable,
   key: Modelled,
   exclusives: number,
+  whenNobody = "",
 ): Code<readonly string[]> {
   const { tasks } = k.world;
   return yield* rmw(
@@ -92,6 +94,9 @@ export function* wake_up(
         result: names,
       };
     },
-    { note: { text: (names) => ((names as readonly string[]).length === 0 ? "<nobody waits>" : "") } },
+    { note: { text: (names) => wakeText(names as readonly string[], whenNobody) } },
   );
 }
+
+const wakeText = (names: readonly string[], whenNobody: string): string =>
+  names.length === 0 ? whenNobody : `<wakes ${names.join(" and ")}>`;

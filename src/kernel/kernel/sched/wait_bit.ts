@@ -47,5 +47,5 @@ export function* ___wait_var_event(
  * Models `kernel/sched/wait_bit.c:wake_up_var()` @ v6.12.
  */
 export function* wake_up_var(k: Kernel, key: Modelled): Code {
-  yield* wake_up(k, k.world.bit_wait_table, key, 1);
+  yield* wake_up(k, k.world.bit_wait_table, key, 1, "<nobody waits>");
 }

@@ -1,0 +1,89 @@
+// One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
+import { type Exploration, explorePrepared } from "../explore/explore.ts";
+import { prepare } from "../explore/program.ts";
+import { formatToken, runSchedule } from "../explore/replay.ts";
+import type { Bounds } from "../explore/strategy.ts";
+import type { Change, KernelVersion } from "../kernel/kernel.ts";
+import { programOf, type Scenario } from "../kernel/scenario.ts";
+import type { TlbModel } from "../kernel/world.ts";
+import type { Verdict } from "../report/verdict.ts";
+import { buildKernel } from "./select.ts";
+
+export interface Cell {
+  readonly scenario: Scenario;
+  readonly kernel: KernelVersion;
+  readonly changes: readonly Change[];
+  readonly tlb: TlbModel | undefined;
+}
+
+export interface CheckedCell {
+  readonly cell: Cell;
+  readonly verdict: Verdict;
+  /** Null where the scenario does not apply to the kernel. */
+  readonly exploration: Exploration | null;
+}
+
+/** What a token and the catalogue call a kernel and its changes. */
+export function kernelLabel({ kernel, tlb, scenario }: Cell): string {
+  const model = modelOf({ tlb, scenario });
+  return model === "rcu-table-free" ? kernel.release : `${kernel.release}@${model}`;
+}
+
+const modelOf = ({ tlb, scenario }: Pick<Cell, "tlb" | "scenario">): TlbModel =>
+  tlb ?? scenario.tlb ?? "rcu-table-free";
+
+/** What the catalogue expects of a cell; null where it says nothing. */
+function expectation({ scenario, kernel, changes, tlb }: Cell): string | null {
+  const key = [kernel.release, ...changes.map((c) => c.name)].join("+");
+  if (tlb !== undefined && tlb !== (scenario.tlb ?? "rcu-table-free")) return null;
+  return scenario.expected?.[key]?.verdict ?? null;
+}
+
+/** Explores a cell. */
+export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
+  const start = performance.now();
+  const { scenario, kernel, changes } = cell;
+  const expected = expectation(cell);
+  const about = {
+    scenario: scenario.name,
+    kernel: kernel.release,
+    with: changes.map((c) => c.name),
+    tlb: modelOf(cell),
+    expected,
+  };
+  if (expected === "not-applicable") {
+    const none = { kind: null, property: null, detail: null, bound: null, counterexample: null };
+    const nothing = { complete: true, states: 0, executions: 0, steps: 0, millis: 0, strategy: "none" };
+    return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
+  }
+  const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb: cell.tlb }));
+  const exploration = explorePrepared(prepared, bounds);
+  const { verdict, kind, property, search, counterexample } = exploration;
+  let shortest: Verdict["counterexample"] = null;
+  if (counterexample !== null) {
+    const { steps, switches, preemptions, schedule, finding } = counterexample;
+    const subject = { scenario: scenario.name, kernel: kernelLabel(cell), changes: about.with };
+    const replay = formatToken(subject, runSchedule(prepared, schedule), finding);
+    shortest = { steps, switches, preemptions, replay };
+  }
+  const { complete, bound, states, executions, steps, strategy } = search;
+  return {
+    cell,
+    exploration,
+    verdict: {
+      ...about,
+      verdict,
+      kind,
+      property,
+      detail: counterexample?.finding.detail ?? search.findings[0]?.finding.detail ?? null,
+      strategy,
+      complete,
+      bound,
+      states,
+      executions,
+      steps,
+      millis: Math.round((performance.now() - start) * 10) / 10,
+      counterexample: shortest,
+    },
+  };
+}

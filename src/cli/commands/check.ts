@@ -1,0 +1,187 @@
+// `pagelife check`: the verdict for each scenario and kernel, and how each finding comes about.
+import type { Command } from "commander";
+import { PagelifeError } from "../../base/errors.ts";
+import { functionsOf } from "../../kernel/kernel.ts";
+import type { TlbModel } from "../../kernel/world.ts";
+import { drawDiagram, wrap } from "../../report/diagram.ts";
+import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
+import { record } from "../../report/recording.ts";
+import { checkSchema, isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
+import { type Cell, type CheckedCell, checkCell } from "../check-cell.ts";
+import { exitCode } from "../exit.ts";
+import {
+  buildKernel,
+  type SelectedScenario,
+  selectChanges,
+  selectKernels,
+  selectScenarios,
+} from "../select.ts";
+
+interface Options {
+  readonly kernel?: string;
+  readonly with: readonly string[];
+  readonly tlb?: string;
+  readonly json?: true;
+  readonly schema?: true;
+  readonly maxStates: string;
+  readonly budget?: string;
+}
+
+/** States that a search may have before it is called inconclusive, unless the user says otherwise. */
+const MAX_STATES = 20_000_000;
+
+const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
+
+export function registerCheck(program: Command): void {
+  program
+    .command("check")
+    .description("explore every interleaving of scenarios; prove each, or show the shortest counterexample")
+    .argument(
+      "[SCENARIO...]",
+      "names of the catalogue, or files of your own (./my-scenario.ts); all, if none",
+    )
+    .option("--kernel <K,...>", "kernels, comma separated; all, if not given")
+    .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
+    .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
+    .option("--json", "one JSON record a line")
+    .option("--schema", "print the JSON schema of these records")
+    .option("--max-states <N>", "states after which a search is inconclusive", String(MAX_STATES))
+    .option("--budget <SECONDS>", "time after which a search is inconclusive")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  pagelife check                                    the whole catalogue on all kernels
+  pagelife check refault-during-wait --kernel v7.2
+  pagelife check unpin-vs-punch-hole --kernel v5.18 --with fsdax-wakeup/gup-put
+  pagelife check ./my-scenario.ts --with ./my-change.ts
+
+Exit status: 0 all holds, or is as the catalogue expects; 1 a finding, or an unexpected verdict;
+2 wrong use; 4 inconclusive.`,
+    )
+    .action(run);
+}
+
+async function run(names: string[], options: Options): Promise<void> {
+  const out = (text: string): void => {
+    process.stdout.write(`${text}\n`);
+  };
+  if (options.schema) {
+    out(JSON.stringify(checkSchema(), null, 2));
+    return;
+  }
+  const start = performance.now();
+  const scenarios = await selectScenarios(names);
+  const kernels = selectKernels(options.kernel);
+  const changes = await selectChanges(options.with);
+  const tlb = parseTlb(options.tlb);
+  const bounds = {
+    maxStates: parseCount("--max-states", options.maxStates),
+    ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
+  };
+
+  const checked: CheckedCell[] = [];
+  for (const { scenario } of scenarios) {
+    for (const kernel of kernels) {
+      const cell: Cell = { scenario, kernel, changes, tlb };
+      showProgress(`${scenario.name} on ${kernel.release}`);
+      const done = checkCell(cell, bounds);
+      checked.push(done);
+      if (options.json) {
+        out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
+      }
+    }
+  }
+  showProgress("");
+  const verdicts = checked.map((c) => c.verdict);
+  const status = statusOf(verdicts);
+  const summary = summarise(verdicts, status, Math.round(performance.now() - start));
+  process.exitCode = status;
+  if (options.json) {
+    out(JSON.stringify({ type: "summary", schemaVersion: SCHEMA_VERSION, data: summary }));
+    return;
+  }
+  out(drawMatrix(verdicts));
+  out(`\n${wrap(summaryText(summary, verdicts), 100, "").join("\n")}`);
+  const explained = names.length > 0 ? checked : checked.filter((c) => isExpected(c.verdict) !== true);
+  for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
+  if (names.length === 0) out(`\n${hint(verdicts)}`);
+  out(`\n${COVERAGE}`);
+}
+
+const COVERAGE =
+  "Explored: sequentially consistent interleavings at the granularity of docs/fidelity.md, which also\n" +
+  "says what the subsystem leaves out. A scenario is a closed world: what no thread does does not happen.";
+
+/** Points from the matrix to the first finding. */
+function hint(verdicts: readonly Verdict[]): string {
+  const found = verdicts.filter((v) => v.verdict === "violation");
+  const shown = found.find((v) => v.kind === "stuck-wait") ?? found[0];
+  if (shown === undefined) return "";
+  return `How it comes about: pagelife show ${shown.scenario} --kernel ${shown.kernel}`;
+}
+
+/** What was found in one cell, with its diagram and the line that repeats it. */
+function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options: Options): string {
+  const { cell, verdict, exploration } = c;
+  const name = `${verdict.scenario}, ${columnName(verdict)}`;
+  const reason = cell.scenario.expected?.[columnName(verdict)]?.because;
+  const head = `${name}: ${verdictText(verdict)}`;
+  const lines = [head, ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  "))];
+  if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
+  if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
+  const shortest = exploration?.counterexample;
+  if (exploration && shortest && verdict.counterexample) {
+    const version = buildKernel(cell.kernel, cell.changes);
+    const table = functionsOf(version);
+    const diagram = drawDiagram(record(exploration.prepared, shortest.schedule), shortest.finding, {
+      subject: columnName(verdict),
+      switches: shortest.switches,
+      shows: (f) => table.has(f),
+    });
+    const { steps, preemptions } = shortest;
+    const proof = shortest.shortest ? "none shorter" : "a shorter one may exist";
+    const file = scenarios.find((s) => s.scenario === cell.scenario)?.file ?? null;
+    const files = [
+      ...(file === null ? [] : [file]),
+      ...options.with.filter((w) => /[./]ts$|\.[cm]?[jt]s$/.test(w)),
+    ];
+    lines.push("", diagram, "");
+    lines.push(` ${steps} steps, ${preemptions} preemptions; ${proof}.`);
+    lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
+  }
+  return lines.join("\n");
+}
+
+/** A command that shows the execution again; files of the user's must be named anew. */
+function reproduceLine(token: string, files: readonly string[]): string {
+  const load = files.map((f) => ` --load ${f}`).join("");
+  return `pagelife show${load} --replay ${token}`;
+}
+
+function statusOf(verdicts: readonly Verdict[]): number {
+  const bad = verdicts.some((v) =>
+    isExpected(v) === null
+      ? v.verdict === "violation"
+      : isExpected(v) === false && v.verdict !== "inconclusive",
+  );
+  if (bad) return exitCode.finding;
+  return verdicts.some((v) => v.verdict === "inconclusive") ? exitCode.inconclusive : exitCode.holds;
+}
+
+/** Reads `--tlb`. */
+export function parseTlb(value: string | undefined): TlbModel | undefined {
+  if (value === undefined || value === "ipi" || value === "rcu-table-free") return value;
+  throw new PagelifeError("PL105", `--tlb ${value}: expected ipi or rcu-table-free`);
+}
+
+function parseCount(option: string, value: string): number {
+  const n = Number(value.replaceAll("_", ""));
+  if (Number.isFinite(n) && n > 0) return n;
+  throw new PagelifeError("PL105", `${option} ${value}: expected a number above 0`);
+}
+
+function showProgress(text: string): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r\u001b[K${text}`);
+}

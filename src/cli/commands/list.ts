@@ -1,0 +1,60 @@
+// `pagelife list`: what there is to name.
+import type { Command } from "commander";
+import { PagelifeError } from "../../base/errors.ts";
+import { changes, kernels } from "../../changes/kernels.ts";
+import { functionsOf } from "../../kernel/kernel.ts";
+import { wrap } from "../../report/diagram.ts";
+import { catalogue } from "../../scenarios/catalogue.ts";
+
+export function registerList(program: Command): void {
+  program
+    .command("list")
+    .description("list scenarios, kernels, changes or functions")
+    .argument("[WHAT]", "scenarios, kernels, changes or functions", "scenarios")
+    .action((what: string) => {
+      process.stdout.write(`${listing(what)}\n`);
+    });
+}
+
+function listing(what: string): string {
+  switch (what) {
+    case "scenarios":
+      return catalogue.map((s) => [s.name, ...wrap(`  ${s.question}`, 100, "  ")].join("\n")).join("\n");
+    case "kernels":
+      return kernels
+        .map(({ release, layers }) => {
+          const names = layers.flatMap((l) => (l.change === null ? [] : [l.change.name]));
+          return `${release}${names.length > 0 ? `  ${names.join(", ")}` : ""}`;
+        })
+        .join("\n");
+    case "changes":
+      return changes
+        .map((c) => {
+          const onto = c.onto === undefined ? "" : ` (onto ${c.onto.join(", ")})`;
+          const source = c.source === "twin" ? [] : [`  ${c.source}`];
+          return [`${c.name}${onto}`, ...wrap(`  ${c.subject}`, 100, "  "), ...source].join("\n");
+        })
+        .join("\n");
+    case "functions":
+      return functions();
+    default:
+      throw new PagelifeError("PL105", `list ${what}: expected scenarios, kernels, changes or functions`);
+  }
+}
+
+/** Each function, and in which kernels a change replaced or added it. */
+function functions(): string {
+  const tables = kernels.map((k) => ({ release: k.release, table: functionsOf(k) }));
+  const names = [...new Set(tables.flatMap((t) => [...t.table.keys()]))].sort();
+  return names
+    .map((name) => {
+      const first = tables.find((t) => t.table.has(name))?.release ?? "";
+      const versions = tables.flatMap(({ release, table }, i) => {
+        const by = table.get(name);
+        const before = i === 0 ? undefined : tables[i - 1]?.table.get(name);
+        return by != null && by !== before ? [`${release}: ${by.name}`] : [];
+      });
+      return `${name}()  since ${first}${versions.length > 0 ? `; ${versions.join("; ")}` : ""}`;
+    })
+    .join("\n");
+}

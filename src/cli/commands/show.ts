@@ -1,0 +1,152 @@
+// `pagelife show`: one execution of a scenario, step by step.
+import type { Command } from "commander";
+import { PagelifeError } from "../../base/errors.ts";
+import { changes as allChanges } from "../../changes/kernels.ts";
+import { Execution } from "../../explore/execution.ts";
+import type { Finding } from "../../explore/outcome.ts";
+import { prepare } from "../../explore/program.ts";
+import { confirmToken, formatToken, parseToken } from "../../explore/replay.ts";
+import { countSwitches, type Schedule } from "../../explore/schedule.ts";
+import { type Change, functionsOf } from "../../kernel/kernel.ts";
+import { programOf, type Scenario } from "../../kernel/scenario.ts";
+import { drawDiagram } from "../../report/diagram.ts";
+import { record } from "../../report/recording.ts";
+import { listSteps } from "../../report/step-list.ts";
+import { type Cell, checkCell, kernelLabel } from "../check-cell.ts";
+import { loadAny } from "../load.ts";
+import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../select.ts";
+import { parseTlb } from "./check.ts";
+
+interface Options {
+  readonly kernel?: string;
+  readonly with: readonly string[];
+  readonly load: readonly string[];
+  readonly replay?: string;
+  readonly tlb?: string;
+  readonly steps?: true;
+}
+
+const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
+
+export function registerShow(program: Command): void {
+  program
+    .command("show")
+    .description("show one execution: the one of a replay token, or the shortest counterexample")
+    .argument("[SCENARIO]", "name of the catalogue, or a file of your own; a replay token names its own")
+    .option("--kernel <K>", "kernel; the newest, if not given")
+    .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
+    .option("--replay <TOKEN>", "repeat the execution of a token, exactly")
+    .option("--load <FILE>", "file of your own that a token needs; may be repeated", collect, [])
+    .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
+    .option("--steps", "list every atomic step as well")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  pagelife show refault-during-wait --kernel v7.2
+  pagelife show refault-during-wait --kernel v7.2 --steps
+  pagelife show --replay TOKEN                      as a Reproduce: line says`,
+    )
+    .action(run);
+}
+
+async function run(name: string | undefined, options: Options): Promise<void> {
+  const { cell, schedule, finding } =
+    options.replay === undefined ? await search(name, options) : await replay(options.replay, name, options);
+  const version = buildKernel(cell.kernel, cell.changes);
+  const prepared = prepare(programOf(cell.scenario, version, { tlb: cell.tlb }));
+  const recording = record(prepared, schedule);
+  const { execution } = recording;
+  const table = functionsOf(version);
+  const label = kernelLabel(cell);
+  const changes = cell.changes.map((c) => c.name);
+  const out: string[] = [
+    drawDiagram(recording, finding, {
+      subject: [label, ...changes].join("+"),
+      switches: countSwitches(schedule),
+      shows: (f) => table.has(f),
+    }),
+  ];
+  if (finding === null) out.push("", " Nothing is wrong at its end.");
+  if (options.steps) out.push("", listSteps(recording));
+  const token = formatToken({ scenario: cell.scenario.name, kernel: label, changes }, execution, finding);
+  const files = [
+    ...(name?.endsWith(".ts") ? [name] : []),
+    ...options.with.filter((w) => w.endsWith(".ts")),
+    ...options.load,
+  ];
+  const load = files.map((f) => ` --load ${f}`).join("");
+  out.push("", ` Reproduce: pagelife show${load} --replay ${token}`);
+  process.stdout.write(`${out.join("\n")}\n`);
+}
+
+interface Shown {
+  readonly cell: Cell;
+  readonly schedule: Schedule;
+  readonly finding: Finding | null;
+}
+
+/** The shortest counterexample; where there is none, an execution in which nobody is interrupted. */
+async function search(name: string | undefined, options: Options): Promise<Shown> {
+  if (name === undefined) {
+    throw new PagelifeError("PL101", "name a scenario, or give --replay TOKEN; `pagelife list scenarios`");
+  }
+  const [selected] = await selectScenarios([name]);
+  const kernel = selectKernels(options.kernel).at(-1);
+  if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
+  const changes = await selectChanges(options.with);
+  const cell: Cell = { scenario: selected.scenario, kernel, changes, tlb: parseTlb(options.tlb) };
+  const { exploration } = checkCell(cell, {});
+  const found = exploration?.counterexample;
+  if (found) return { cell, schedule: found.schedule, finding: found.finding };
+  return { cell, schedule: uninterrupted(cell), finding: null };
+}
+
+/** Each thread runs as far as it can before the next gets its turn. */
+function uninterrupted({ scenario, kernel, changes, tlb }: Cell): Schedule {
+  const execution = new Execution(prepare(programOf(scenario, buildKernel(kernel, changes), { tlb })));
+  const schedule: number[] = [];
+  for (let thread = execution.enabled()[0]; thread !== undefined; thread = execution.enabled()[0]) {
+    while (execution.enabled().includes(thread)) {
+      execution.step(thread);
+      schedule.push(thread);
+    }
+  }
+  return schedule;
+}
+
+async function replay(text: string, name: string | undefined, options: Options): Promise<Shown> {
+  const token = parseToken(text);
+  const loaded = await Promise.all(options.load.map(loadAny));
+  const ownScenarios = loaded.flatMap((l) => l.scenarios);
+  const ownChanges = [...loaded.flatMap((l) => l.changes), ...(await selectChanges(options.with))];
+  const scenario = await scenarioOf(token.scenario, name, ownScenarios);
+  const [release = "", model] = token.kernel.split("@");
+  const kernel = selectKernels(release)[0];
+  if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${release}`);
+  const changes = token.changes.map((n) => changeOf(n, ownChanges));
+  const cell: Cell = { scenario, kernel, changes, tlb: parseTlb(model) };
+  const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb: cell.tlb }));
+  const { execution } = record(prepared, token.schedule);
+  return { cell, schedule: token.schedule, finding: confirmToken(token, execution) };
+}
+
+async function scenarioOf(
+  wanted: string,
+  name: string | undefined,
+  own: readonly Scenario[],
+): Promise<Scenario> {
+  const found = own.find((s) => s.name === wanted);
+  if (found !== undefined) return found;
+  const [selected] = await selectScenarios([name ?? wanted]);
+  if (selected === undefined || selected.scenario.name !== wanted) {
+    throw new PagelifeError("PL202", `the token is of scenario ${wanted}, not of ${name}`);
+  }
+  return selected.scenario;
+}
+
+function changeOf(name: string, own: readonly Change[]): Change {
+  const found = [...own, ...allChanges].find((c) => c.name === name);
+  if (found !== undefined) return found;
+  throw new PagelifeError("PL101", `the token needs the change "${name}"; give its file with --load`);
+}

@@ -1,0 +1,107 @@
+// Scenario and change files of the user's, in TypeScript: loaded with jiti, instrumented like our own
+// code, against `pagelife/explore` and `pagelife/kernel` of this very installation.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { createJiti } from "jiti";
+import { PagelifeBug } from "../base/assert.ts";
+import { PagelifeError } from "../base/errors.ts";
+import * as exploreModule from "../explore/index.ts";
+import { instrument } from "../explore/instrument/instrument.ts";
+import * as kernelModule from "../kernel/index.ts";
+import type { Change } from "../kernel/kernel.ts";
+import type { Scenario } from "../kernel/scenario.ts";
+
+/** The scenarios that a file exports. */
+export async function loadScenarios(file: string): Promise<Scenario[]> {
+  const found = (await load(file)).filter(isScenario);
+  if (found.length > 0) return found;
+  throw new PagelifeError(
+    "PL104",
+    `${file} exports no scenario; export the value of scenario({ name, setup, threads, invariants }), ` +
+      "by default or by name",
+  );
+}
+
+/** The changes that a file exports. */
+export async function loadChanges(file: string): Promise<Change[]> {
+  const found = (await load(file)).filter(isChange);
+  if (found.length > 0) return found;
+  throw new PagelifeError(
+    "PL104",
+    `${file} exports no change; export the value of change({ name, subject, source, functions }), ` +
+      "by default or by name",
+  );
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+
+const isScenario = (value: unknown): value is Scenario =>
+  isRecord(value) &&
+  typeof value.name === "string" &&
+  typeof value.setup === "function" &&
+  isRecord(value.threads) &&
+  Array.isArray(value.invariants);
+
+const isChange = (value: unknown): value is Change =>
+  isRecord(value) && typeof value.name === "string" && isRecord(value.functions);
+
+async function load(file: string): Promise<unknown[]> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new PagelifeError("PL102", `${file}: no such file`);
+  const plain = createJiti(import.meta.url, { fsCache: false, moduleCache: false, sourceMaps: true });
+  const jiti = createJiti(import.meta.url, {
+    fsCache: false,
+    moduleCache: false,
+    virtualModules: { "pagelife/explore": exploreModule, "pagelife/kernel": kernelModule },
+    transform(options) {
+      const name = options.filename ?? file;
+      const code = plain.transform(options);
+      const { source, map } = splitSourceMap(code);
+      const done = instrument(source, { file: name, map });
+      return { code: done === null ? code : withSourceMap(done.code, done.map) };
+    },
+  });
+  try {
+    const module: unknown = await jiti.import(path);
+    const exported = isRecord(module) ? Object.values(module) : [];
+    return [...new Set(exported)];
+  } catch (error) {
+    if (error instanceof PagelifeError || error instanceof PagelifeBug) throw error;
+    throw new PagelifeError("PL103", `${file} does not load: ${describe(error, path)}`, { cause: error });
+  }
+}
+
+const SOURCE_MAP =
+  /\n?\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,([A-Za-z0-9+/=]+)\s*$/;
+
+/** Code, and the map that stands at its end, if one does. */
+function splitSourceMap(code: string): { source: string; map: string | undefined } {
+  const found = SOURCE_MAP.exec(code);
+  if (found === null) return { source: code, map: undefined };
+  return {
+    source: code.slice(0, found.index),
+    map: Buffer.from(found[1] ?? "", "base64").toString("utf8"),
+  };
+}
+
+const withSourceMap = (code: string, map: string): string =>
+  `${code}\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,${Buffer.from(map).toString("base64")}\n`;
+
+/** What went wrong, and where in the user's file. */
+function describe(error: unknown, path: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, stack = "" } = error;
+  const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const at = new RegExp(`${escaped}:(\\d+)(?::\\d+)?`).exec(`${message}\n${stack}`);
+  const first = message.split("\n")[0] ?? "";
+  return at === null || first.includes(`:${at[1]}`) ? first : `line ${at[1]}: ${first}`;
+}
+
+/** The scenarios and changes that a file exports. */
+export async function loadAny(file: string): Promise<{ scenarios: Scenario[]; changes: Change[] }> {
+  const exported = await load(file);
+  const found = { scenarios: exported.filter(isScenario), changes: exported.filter(isChange) };
+  if (found.scenarios.length + found.changes.length > 0) return found;
+  throw new PagelifeError("PL104", `${file} exports neither a scenario nor a change`);
+}

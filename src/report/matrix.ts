@@ -1,0 +1,58 @@
+// The matrix scenario x kernel, and the sentence below it.
+import { type CheckSummary, isExpected, type Verdict, verdictText } from "./verdict.ts";
+
+/** Draws the matrix. A cell that is not as the catalogue expects has an exclamation mark. */
+export function drawMatrix(verdicts: readonly Verdict[]): string {
+  const scenarios = [...new Set(verdicts.map((v) => v.scenario))];
+  const columns = [...new Set(verdicts.map(columnName))];
+  const text = (scenario: string, column: string): string => {
+    const cell = verdicts.find((v) => v.scenario === scenario && columnName(v) === column);
+    if (cell === undefined) return "";
+    return `${verdictText(cell)}${isExpected(cell) === false ? ` ! expected ${cell.expected}` : ""}`;
+  };
+  const rows = [["scenario", ...columns], ...scenarios.map((s) => [s, ...columns.map((c) => text(s, c))])];
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
+  return rows
+    .map((r) =>
+      r
+        .map((c, i) => c.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** `v6.12`, with its changes. */
+export const columnName = (v: Pick<Verdict, "kernel" | "with">): string => [v.kernel, ...v.with].join("+");
+
+/** Adds up what was found. */
+export function summarise(verdicts: readonly Verdict[], status: number, millis: number): CheckSummary {
+  return {
+    cells: verdicts.length,
+    asExpected: verdicts.filter((v) => isExpected(v) === true).length,
+    unexpected: verdicts.filter((v) => isExpected(v) === false).length,
+    findings: verdicts.filter((v) => isExpected(v) === null && v.verdict === "violation").length,
+    inconclusive: verdicts.filter((v) => v.verdict === "inconclusive").length,
+    millis,
+    status,
+  };
+}
+
+/** The sentence below the matrix: what came out, and what was covered. */
+export function summaryText(s: CheckSummary, verdicts: readonly Verdict[]): string {
+  const states = verdicts.reduce((sum, v) => sum + v.states, 0);
+  const parts: string[] = [];
+  if (s.asExpected > 0) parts.push(`${s.asExpected} as the catalogue expects`);
+  if (s.unexpected > 0) parts.push(`${s.unexpected} NOT as the catalogue expects (!)`);
+  if (s.findings > 0) parts.push(`${s.findings} with a finding`);
+  const open = verdicts.filter((v) => isExpected(v) === null && v.verdict === "holds").length;
+  if (open > 0) parts.push(`${open} ${open === 1 ? "holds" : "hold"}`);
+  if (s.inconclusive > 0) parts.push(`${s.inconclusive} inconclusive: a bound was reached`);
+  const cells = s.cells === 1 ? "1 cell" : `${s.cells} cells`;
+  const covered =
+    s.inconclusive === 0 && verdicts.every((v) => v.complete || v.verdict === "not-applicable")
+      ? "every interleaving was explored"
+      : "not every interleaving was explored";
+  const time = (s.millis / 1000).toFixed(1);
+  return `${cells}: ${parts.join(", ")}; ${covered} (${states.toLocaleString("en")} states, ${time} s).`;
+}

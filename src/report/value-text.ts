@@ -1,0 +1,30 @@
+// Values and cells as they stand in diagrams: short, and in the kernel's words.
+import type { Cell } from "../explore/access.ts";
+import { identity, type Modelled, type Value } from "../explore/value.ts";
+
+/** Names that the margin of a diagram shortens. */
+const SHORT: Readonly<Record<string, string>> = { _refcount: "ref", _mapcount: "map" };
+
+/** `page[0x40]._refcount` is `ref`; `mm.pte[0]` is `pte[0]`. */
+export function cellName(cell: Pick<Cell, "name">): string {
+  const last = cell.name.slice(cell.name.lastIndexOf(".") + 1);
+  return SHORT[last] ?? last;
+}
+
+/** A value in a few characters. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined) return "none";
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(valueText).join("+");
+  const { pfn, kind } = value as { pfn?: Value; kind?: Value };
+  if (typeof pfn === "number") return `${kind === "zero" ? "zero page" : `pfn 0x${pfn.toString(16)}`}`;
+  if (typeof kind === "string") return kind;
+  const { name } = value as { name?: Value };
+  if (typeof name === "string") return name;
+  return (value as Partial<Modelled>)[identity] ?? "…";
+}
+
+/** An argument as a call prints it, or null where it says nothing to a reader. */
+export function argumentText(value: unknown): string | null {
+  return typeof value === "number" || typeof value === "string" ? String(value) : null;
+}
