@@ -68,7 +68,7 @@ async function load(file: string): Promise<unknown[]> {
     return [...new Set(exported)];
   } catch (error) {
     if (error instanceof PagelifeError || error instanceof PagelifeBug) throw error;
-    throw new PagelifeError("PL103", `${file} does not load: ${describe(error, path)}`, { cause: error });
+    throw new PagelifeError("PL103", describe(error, file, path), { cause: error });
   }
 }
 
@@ -88,14 +88,14 @@ function splitSourceMap(code: string): { source: string; map: string | undefined
 const withSourceMap = (code: string, map: string): string =>
   `${code}\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,${Buffer.from(map).toString("base64")}\n`;
 
-/** What went wrong, and where in the user's file. */
-function describe(error: unknown, path: string): string {
-  if (!(error instanceof Error)) return String(error);
+/** `file:line: what went wrong`. */
+function describe(error: unknown, file: string, path: string): string {
+  if (!(error instanceof Error)) return `${file}: it throws ${String(error)} while it is loaded`;
   const { message, stack = "" } = error;
   const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const at = new RegExp(`${escaped}:(\\d+)(?::\\d+)?`).exec(`${message}\n${stack}`);
-  const first = message.split("\n")[0] ?? "";
-  return at === null || first.includes(`:${at[1]}`) ? first : `line ${at[1]}: ${first}`;
+  const line = new RegExp(`${escaped}:(\\d+)`).exec(`${message}\n${stack}`)?.[1];
+  const first = (message.split("\n")[0] ?? "").replace(new RegExp(` *${escaped}:\\d+(:\\d+)? *`), "").trim();
+  return `${file}${line === undefined ? "" : `:${line}`}: ${first || "it cannot be read as TypeScript"}`;
 }
 
 /** The scenarios and changes that a file exports. */

@@ -30,9 +30,18 @@ export async function selectScenarios(names: readonly string[]): Promise<Selecte
   return found;
 }
 
-/** The kernels of `--kernel`, comma separated; all if not given. */
-export function selectKernels(option: string | undefined): readonly KernelVersion[] {
-  if (option === undefined) return allKernels;
+/** The kernels of `--kernel`, comma separated; if not given, all that the changes go onto. */
+export function selectKernels(
+  option: string | undefined,
+  changes: readonly Change[] = [],
+): readonly KernelVersion[] {
+  if (option === undefined) {
+    const fits = (k: KernelVersion): boolean => changes.every((c) => c.onto?.includes(k.release) ?? true);
+    const found = allKernels.filter(fits);
+    if (found.length > 0) return found;
+    const names = changes.map((c) => `${c.name} (onto ${c.onto?.join(", ") ?? "any"})`).join(" and ");
+    throw new PagelifeError("PL303", `no kernel takes all of these changes: ${names}`);
+  }
   return option.split(",").map((name) => byName("kernel", allKernels, (k) => k.release, name));
 }
 

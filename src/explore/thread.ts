@@ -75,7 +75,7 @@ export class ThreadRun {
       const { name, message } = error instanceof Error ? error : new Error(String(error));
       throw new PagelifeError(
         "PL207",
-        `thread ${this.#thread.name} threw ${name}: ${message} (after ${whereRunning(this.#stack)})`,
+        `thread ${this.#thread.name} threw ${name}: ${message} (at ${placeOf(error) ?? whereRunning(this.#stack)})`,
         { cause: error },
       );
     } finally {
@@ -83,4 +83,14 @@ export class ThreadRun {
       running.listener = outer.listener;
     }
   }
+}
+
+/** `file:line` of the innermost line of an error's stack that is not our own runtime. */
+function placeOf(error: unknown): string | null {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  for (const line of stack.split("\n")) {
+    const place = /^\s+at .*?\(?((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/.exec(line);
+    if (place !== null) return `${place[1]?.replace("file://", "")}:${place[2]}`;
+  }
+  return null;
 }

@@ -1,17 +1,19 @@
 // The oldest kernel that is here, from which the others are built: v5.18.
 
-import * as dax from "./fs/dax.ts";
-import * as ext4_file from "./fs/ext4/file.ts";
-import * as ext4_inode from "./fs/ext4/inode.ts";
-import * as mm_h from "./include/linux/mm.ts";
-import * as wait_bit from "./kernel/sched/wait_bit.ts";
 import { baseKernel } from "./kernel.ts";
-import * as gup from "./mm/gup.ts";
-import * as memory from "./mm/memory.ts";
-import * as memremap from "./mm/memremap.ts";
-import * as mmu_gather from "./mm/mmu_gather.ts";
-import * as rmap from "./mm/rmap.ts";
-import * as swap from "./mm/swap.ts";
+import {
+  dax,
+  ext4_file,
+  ext4_inode,
+  gup,
+  memory,
+  memremap,
+  mm_h,
+  mmu_gather,
+  rmap,
+  swap,
+  wait_bit,
+} from "./modules.ts";
 
 /**
  * Linux 5.18: FS-DAX pages are one-based, their PTEs special and devmap, and gup_put_folio() drops pins

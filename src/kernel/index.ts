@@ -25,6 +25,8 @@ export { finish_wait, prepare_to_wait, schedule, wake_up } from "./kernel/sched/
 export { type Change, change, type Kernel, type KernelCalls, type KernelFunctions } from "./kernel.ts";
 export * from "./lib/atomic.ts";
 export { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./mm/gup.ts";
+/** The files of the kernel, for the types of their functions. */
+export type * as modules from "./modules.ts";
 export {
   type Expectation,
   type Scenario,

@@ -72,8 +72,8 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   const start = performance.now();
   const scenarios = await selectScenarios(names);
-  const kernels = selectKernels(options.kernel);
   const changes = await selectChanges(options.with);
+  const kernels = selectKernels(options.kernel, changes);
   const tlb = parseTlb(options.tlb);
   const bounds = {
     maxStates: parseCount("--max-states", options.maxStates),
@@ -130,6 +130,7 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
   const lines = [head, ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  "))];
   if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
   if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
+  for (const note of exploration?.search.notes ?? []) lines.push(...wrap(`  note: ${note}`, 100, "    "));
   const shortest = exploration?.counterexample;
   if (exploration && shortest && verdict.counterexample) {
     const version = buildKernel(cell.kernel, cell.changes);

@@ -92,9 +92,9 @@ async function search(name: string | undefined, options: Options): Promise<Shown
     throw new PagelifeError("PL101", "name a scenario, or give --replay TOKEN; `pagelife list scenarios`");
   }
   const [selected] = await selectScenarios([name]);
-  const kernel = selectKernels(options.kernel).at(-1);
-  if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
   const changes = await selectChanges(options.with);
+  const kernel = selectKernels(options.kernel, changes).at(-1);
+  if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
   const cell: Cell = { scenario: selected.scenario, kernel, changes, tlb: parseTlb(options.tlb) };
   const { exploration } = checkCell(cell, {});
   const found = exploration?.counterexample;

@@ -102,8 +102,10 @@ class Rewriter {
     const prelude =
       `${runtime === undefined ? "" : `import ${JSON.stringify(runtime)}; `}const __r = globalThis[Symbol.for("pagelife.runtime")], ` +
       `__s = ${JSON.stringify(this.#sites)}, __n = ${JSON.stringify(this.#functions)}; `;
+    // Directives such as "use strict" count only where nothing stands before them.
+    const directives = this.#program.body.filter((n) => n.type === "ExpressionStatement" && "directive" in n);
     const hashBang = /^#!.*\n/.exec(this.#source)?.[0].length ?? 0;
-    this.#out.prependLeft(hashBang, prelude);
+    this.#out.prependLeft(directives.at(-1)?.end ?? hashBang, ` ${prelude}`);
     const map = this.#out.generateMap({ source: this.#file, hires: true, includeContent: true });
     return { code: this.#out.toString(), map: map.toString() };
   }
@@ -200,7 +202,7 @@ class Rewriter {
       this.#out.appendLeft(block.start + 1, ` ${statement}`);
       return;
     }
-    const first = this.#program.body.find((n) => n.type !== "ImportDeclaration");
+    const first = this.#program.body.find((n) => n.type !== "ImportDeclaration" && !("directive" in n));
     this.#out.appendLeft(first?.start ?? this.#program.end, `${statement} `);
   }
 

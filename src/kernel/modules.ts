@@ -1,0 +1,13 @@
+// Every file that adds functions to the table. `pagelife/kernel` names them all, so that a user's file
+// sees the types of all functions.
+export * as dax from "./fs/dax.ts";
+export * as ext4_file from "./fs/ext4/file.ts";
+export * as ext4_inode from "./fs/ext4/inode.ts";
+export * as mm_h from "./include/linux/mm.ts";
+export * as wait_bit from "./kernel/sched/wait_bit.ts";
+export * as gup from "./mm/gup.ts";
+export * as memory from "./mm/memory.ts";
+export * as memremap from "./mm/memremap.ts";
+export * as mmu_gather from "./mm/mmu_gather.ts";
+export * as rmap from "./mm/rmap.ts";
+export * as swap from "./mm/swap.ts";

@@ -1,0 +1,107 @@
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { checkRecord } from "../../src/report/verdict.ts";
+import { pagelife } from "./run.ts";
+
+const examples = resolve(import.meta.dirname, "../../examples");
+
+/** Leaves out the time, which is the only thing that differs between two runs. */
+const withoutTime = (text: string): string =>
+  text.replace(/[\d.]+ s\)/g, "TIME)").replace(/[\d,]+ states/g, "N states");
+
+describe("pagelife check", () => {
+  it("draws the finding in at most 72 columns, and repeats it from its Reproduce: line", () => {
+    const { stdout, status } = pagelife(["check", "refault-during-wait", "--kernel", "v7.2"]);
+    expect(status).toBe(0);
+    const diagram = stdout.split("\n").filter((l) => !l.includes("Reproduce:"));
+    const drawn = diagram.slice(diagram.findIndex((l) => l.startsWith(" Possible")));
+    const body = drawn.slice(
+      0,
+      drawn.findIndex((l) => l.includes("none shorter")),
+    );
+    expect(Math.max(...body.map((l) => l.length))).toBeLessThanOrEqual(72);
+    expect(body.join("\n")).toMatchSnapshot();
+
+    const line = /Reproduce: pagelife (.*)$/m.exec(stdout)?.[1] ?? "";
+    const again = pagelife(line.split(" "));
+    expect(again.status).toBe(0);
+    expect(again.stdout).toContain(body.join("\n").trimEnd());
+  });
+
+  it("gives 0 for a finding that the catalogue expects, 1 for one of a change of one's own", () => {
+    expect(pagelife(["check", "unpin-vs-punch-hole", "--kernel", "v5.18"]).status).toBe(0);
+    const { status, stdout } = pagelife([
+      "check",
+      "unpin-vs-punch-hole",
+      "--kernel",
+      "v6.12",
+      "--with",
+      "twin/hook-tests-zero",
+    ]);
+    expect(status).toBe(1);
+    expect(withoutTime(stdout)).toMatchSnapshot();
+  });
+
+  it("is inconclusive with status 4 where a bound is hit, never silently clean", () => {
+    const { status, stdout } = pagelife([
+      "check",
+      "unpin-vs-punch-hole",
+      "--kernel",
+      "v6.12",
+      "--max-states",
+      "5",
+    ]);
+    expect(status).toBe(4);
+    expect(stdout).toContain("inconclusive");
+    expect(stdout).toContain("a bound was reached: states: 5");
+  });
+
+  it("prints NDJSON that fits the published schema, and the same but for time on every run", () => {
+    const args = ["check", "unpin-vs-punch-hole", "truncate-vs-gup-fast", "--json"];
+    const first = pagelife(args);
+    const records = first.stdout
+      .trim()
+      .split("\n")
+      .map((l) => checkRecord.parse(JSON.parse(l)));
+    expect(records.at(-1)?.type).toBe("summary");
+    const cell = records.find((r) => r.type === "verdict" && r.data.kernel === "v5.18");
+    expect(cell?.data).toMatchObject({
+      scenario: "unpin-vs-punch-hole",
+      verdict: "violation",
+      kind: "missed-wakeup",
+      expected: "missed-wakeup",
+      complete: true,
+      with: [],
+    });
+    const timeless = (text: string): string => text.replace(/"millis":[\d.]+/g, "");
+    expect(timeless(pagelife(args).stdout)).toBe(timeless(first.stdout));
+  });
+
+  it("runs with a change only on the kernels that it goes onto", () => {
+    const { stdout, status } = pagelife(["check", "refault-during-wait", "--with", "fsdax-wakeup/gup-put"]);
+    expect(status).toBe(0);
+    expect(stdout.split("\n").slice(0, 2).join("\n")).toMatchInlineSnapshot(`
+      "scenario             v5.18+fsdax-wakeup/gup-put
+      refault-during-wait  holds"
+    `);
+  });
+});
+
+describe("a scenario and a change of the user's own", () => {
+  it("are loaded from TypeScript, checked and repeated", () => {
+    const args = ["check", "./two-unpinners.ts", "--kernel", "v6.12", "--with", "./forget-the-wakeup.ts"];
+    const { stdout, status } = pagelife(args, examples);
+    expect(status).toBe(1);
+    expect(stdout).toContain("MISSED WAKEUP");
+    const line = /Reproduce: pagelife (.*)$/m.exec(stdout)?.[1] ?? "";
+    const again = pagelife(line.split(" "), examples);
+    expect(again.status).toBe(0);
+    expect(again.stdout).toContain("MISSED WAKEUP");
+  });
+
+  it("hold on the kernel as it is", () => {
+    const { stdout, status } = pagelife(["check", "./two-unpinners.ts", "--kernel", "v6.12"], examples);
+    expect(status).toBe(0);
+    expect(stdout).toContain("1 cell: 1 holds; every interleaving was explored");
+  });
+});
