@@ -81,6 +81,34 @@ export const errorCodes = {
     remedy:
       "Try `trace-cmd report FILE > FILE.txt` and read that text; the message says what is wrong where.",
   },
+  PL501: {
+    meaning: "The lab needs a program that is not installed.",
+    remedy: "Install the package that the message names; the rest of pagelife does not need it.",
+  },
+  PL502: {
+    meaning: "The lab does not know this kernel, scenario or file system.",
+    remedy: "The message lists the names there are.",
+  },
+  PL503: {
+    meaning: "A kernel package could not be found or fetched.",
+    remedy: "Check the network and the host's apt, or give a kernel with --kernel-image and --modules.",
+  },
+  PL504: {
+    meaning: "The kernel image or modules that were given cannot be used.",
+    remedy: "--kernel-image takes a bzImage, --modules the directory that holds its *.ko files.",
+  },
+  PL505: {
+    meaning: "The guest did not finish.",
+    remedy: "The message names the console log; its last lines say how far the guest came.",
+  },
+  PL506: {
+    meaning: "What the guest wrote cannot be understood.",
+    remedy: "The guest program and pagelife must be of one version; delete the cache of the lab.",
+  },
+  PL507: {
+    meaning: "A workload is not well formed.",
+    remedy: "The message names the operation and what it lacks; docs/lab.md describes the form.",
+  },
 } as const satisfies Record<string, { meaning: string; remedy: string }>;
 
 export type ErrorCode = keyof typeof errorCodes;

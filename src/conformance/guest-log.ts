@@ -1,0 +1,260 @@
+// Reads the log that the guest program writes, and turns raw words of struct pages into observations.
+// One line each; only what changed is written:
+//
+//     G 1 ffffea0000000000 40000     version of the form, memory map, first pfn of the persistent memory
+//     P name                         a program begins
+//     F 0 8                          file 0 has 8 pages that are looked at
+//     B 0 3 48203 u                  page 3 of file 0 is block 0x48203 (u: unwritten); "-": a hole
+//     S 48203 w0 w1 ... w7           the words of that struct page
+//     I                              everything is set up
+//     O 4 done 0                     operation 4 ended with errno 0; or "blocked", or "skipped"
+//     D 2 0                          operation 2, which was blocked, ended
+//     T 4                            the state after operation 4 is complete
+//     X what                         something that the guest could not do
+//     E                              the end: all was undone, and looked at once more
+//     Z 17                           number of programs; missing when the guest died
+//
+// The writer is lab/guest/guest.c.
+import { PagelifeError } from "../base/errors.ts";
+import type { Backing, MappingState, Observation, PageState, Status } from "./observation.ts";
+import type { PageLayout } from "./page-layout.ts";
+
+export interface GuestRun {
+  readonly program: string;
+  readonly observations: readonly Observation[];
+  /** What the guest could not do: an operation that never ended, a page that could not be read. */
+  readonly troubles: readonly string[];
+  /** False when the guest died in the middle. */
+  readonly complete: boolean;
+}
+
+export interface GuestLog {
+  readonly runs: readonly GuestRun[];
+  /** False when the guest died before its last program. */
+  readonly complete: boolean;
+}
+
+const low = (word: bigint): number => Number(BigInt.asIntN(32, word));
+const high = (word: bigint): number => Number(BigInt.asIntN(32, word >> 32n));
+const bit = (word: bigint, n: number): boolean => ((word >> BigInt(n)) & 1n) === 1n;
+
+const WORDS_PER_PAGE = 8;
+const PINS_PER_REFCOUNT = 1024;
+
+/** The 32-bit word at a byte offset of the second page in `words`. */
+function secondPageWord(words: readonly bigint[], offset: number): number {
+  const word = words[WORDS_PER_PAGE + (offset >> 3)] ?? 0n;
+  return (offset & 4) === 0 ? low(word) : high(word);
+}
+
+function mappingState(mapping: bigint, index: bigint, oneBased: boolean): MappingState {
+  // Until 6.14 the value 1 says "shared"; later NULL with a share count does.
+  if (mapping === 1n) return "shared";
+  if (mapping === 0n) return !oneBased && index !== 0n ? "shared" : "none";
+  return "file";
+}
+
+/**
+ * The state of one page. A tail is described by its head, whose counts are the folio's.
+ *
+ * @param words The struct page, followed by the next one where a page can be a head.
+ * @param oneBased Whether an idle page counts 1 (FS-DAX before 6.15).
+ */
+function decodePage(
+  pfn: number,
+  pages: ReadonlyMap<number, readonly bigint[]>,
+  layout: PageLayout,
+  oneBased: boolean,
+): PageState | null {
+  const words = pages.get(pfn);
+  if (words === undefined) return null;
+  const flags: string[] = [];
+  const [flagWord = 0n, link = 0n, , mapping = 0n, index = 0n, , counts = 0n] = words;
+  if (bit(flagWord, layout.bits.hwpoison)) flags.push("hwpoison");
+  if (bit(link, 0)) {
+    const headPfn = pfn - (pfn % 512);
+    const head = headPfn === pfn ? null : decodePage(headPfn, pages, layout, oneBased);
+    if (head === null) return null;
+    return { ...head, flags: [...flags, "tail"] };
+  }
+  if (bit(flagWord, layout.bits.locked)) flags.push("locked");
+  const refcount = high(counts);
+  if (bit(flagWord, layout.bits.head)) {
+    return {
+      refcount,
+      mapcount: secondPageWord(words, layout.folio.mapcount) + 1,
+      pincount: secondPageWord(words, layout.folio.pincount),
+      mapping: mappingState(mapping, index, oneBased),
+      flags: [...flags, "head"],
+    };
+  }
+  return {
+    refcount,
+    mapcount: low(counts) + 1,
+    pincount: Math.floor(refcount / PINS_PER_REFCOUNT),
+    mapping: mappingState(mapping, index, oneBased),
+    flags,
+  };
+}
+
+/** Follows one program through the log. */
+class Run {
+  readonly observations: Observation[] = [];
+  readonly troubles: string[] = [];
+  private readonly pages = new Map<number, readonly bigint[]>();
+  private readonly files: (number | null)[][] = [];
+  /** Where each page was seen first; names it once no file has it any more. */
+  private readonly firstPlace = new Map<number, string>();
+  private oneBased = true;
+  private blocked = new Set<number>();
+  private pending: { op: number; status: Status; errno: number } = { op: -1, status: "done", errno: 0 };
+  private woken: { op: number; errno: number }[] = [];
+
+  readonly name: string;
+  private readonly layout: PageLayout;
+
+  constructor(name: string, layout: PageLayout) {
+    this.name = name;
+    this.layout = layout;
+  }
+
+  file(file: number, pages: number): void {
+    this.files[file] = new Array<number | null>(pages).fill(null);
+  }
+
+  back(file: number, page: number, pfn: number | null): void {
+    const pages = this.files[file];
+    if (pages !== undefined) pages[page] = pfn;
+    if (pfn !== null && !this.firstPlace.has(pfn)) this.firstPlace.set(pfn, `${file}/${page}`);
+  }
+
+  words(pfn: number, words: readonly bigint[]): void {
+    // The first look at a page is before any operation: what it counts then is what idle means here.
+    if (this.observations.length === 0 && this.pages.size === 0) this.oneBased = high(words[6] ?? 0n) === 1;
+    this.pages.set(pfn, words);
+  }
+
+  outcome(op: number, status: Status, errno: number): void {
+    this.pending = { op, status, errno };
+    this.woken = [];
+    if (status === "blocked") this.blocked.add(op);
+  }
+
+  wake(op: number, errno: number): void {
+    this.woken.push({ op, errno });
+    this.blocked.delete(op);
+  }
+
+  observe(): void {
+    const inFile = new Set<number>();
+    const files: Backing[][] = this.files.map((pages) =>
+      pages.map((pfn): Backing => {
+        if (pfn === null) return this.blocked.size > 0 ? "unknown" : "hole";
+        inFile.add(pfn);
+        return decodePage(pfn, this.pages, this.layout, this.oneBased) ?? "unknown";
+      }),
+    );
+    const detached: Record<string, PageState> = {};
+    for (const [pfn, place] of this.firstPlace) {
+      if (inFile.has(pfn)) continue;
+      const state = decodePage(pfn, this.pages, this.layout, this.oneBased);
+      if (state === null || this.isIdle(state)) continue;
+      detached[place] = state;
+    }
+    this.observations.push({ ...this.pending, woken: this.woken, files, detached });
+  }
+
+  private isIdle(s: PageState): boolean {
+    return (
+      s.refcount === (this.oneBased ? 1 : 0) &&
+      s.mapcount === 0 &&
+      s.mapping === "none" &&
+      s.flags.length === 0
+    );
+  }
+
+  end(): void {
+    const last = this.observations.at(-1)?.op ?? -1;
+    for (const pages of this.files) pages.fill(null);
+    this.blocked.clear();
+    this.outcome(last + 1, "done", 0);
+    this.observe();
+  }
+}
+
+/**
+ * Reads a whole log.
+ *
+ * @param layout Of the kernel that wrote it: see `pageLayout`.
+ * @throws PL506 when a line cannot be understood.
+ */
+export function readGuestLog(text: string, layout: PageLayout): GuestLog {
+  const runs: GuestRun[] = [];
+  let run: Run | null = null;
+  let complete = false;
+  const finish = (whole: boolean): void => {
+    if (run === null) return;
+    runs.push({ program: run.name, observations: run.observations, troubles: run.troubles, complete: whole });
+    run = null;
+  };
+  let lineNumber = 0;
+  for (const line of text.split("\n")) {
+    lineNumber++;
+    const [kind, ...f] = line.split(" ");
+    const at = (i: number): number => Number(f[i]);
+    if (kind === "P") {
+      finish(false);
+      run = new Run(f[0] ?? "", layout);
+    } else if (kind === "G") {
+      if (f[0] !== "1")
+        throw new PagelifeError("PL506", `the guest's log has form ${f[0] ?? "?"}, expected 1.`);
+    } else if (kind === "Z") {
+      complete = true;
+    } else if (run === null) {
+      if (line !== "" && kind !== "X") {
+        throw new PagelifeError(
+          "PL506",
+          `line ${lineNumber} of the guest's log, outside of a program: "${line}"`,
+        );
+      }
+    } else {
+      switch (kind) {
+        case "F":
+          run.file(at(0), at(1));
+          break;
+        case "B":
+          run.back(at(0), at(1), f[2] === "-" ? null : Number.parseInt(f[2] ?? "", 16));
+          break;
+        case "S":
+          run.words(
+            Number.parseInt(f[0] ?? "", 16),
+            f.slice(1).map((w) => BigInt(`0x${w}`)),
+          );
+          break;
+        case "O":
+          run.outcome(at(0), f[1] as Status, at(2));
+          break;
+        case "D":
+          run.wake(at(0), at(1));
+          break;
+        case "I":
+        case "T":
+          run.observe();
+          break;
+        case "E":
+          run.end();
+          finish(true);
+          break;
+        case "X":
+          run.troubles.push(f.join(" "));
+          break;
+        default:
+          if (line !== "") {
+            throw new PagelifeError("PL506", `line ${lineNumber} of the guest's log: "${line}"`);
+          }
+      }
+    }
+  }
+  finish(false);
+  return { runs, complete };
+}

@@ -1,0 +1,60 @@
+// What is seen after each operation of a workload, on either side of a comparison.
+import type { Program } from "./program.ts";
+
+/** What may be said of `page->mapping`. */
+export type MappingState =
+  /** No file: NULL. */
+  | "none"
+  /** One file's mapping. */
+  | "file"
+  /** Shared by several files (reflink): `PAGE_MAPPING_DAX_SHARED`, or NULL with a share count. */
+  | "shared";
+
+/** The counts of one page, as its folio has them. */
+export interface PageState {
+  readonly refcount: number;
+  /** How many page table entries map it; 0 when unmapped, as `folio_mapcount()` says. */
+  readonly mapcount: number;
+  /** FOLL_PIN references: `refcount / 1024` of a single page, `_pincount` of a large folio. */
+  readonly pincount: number;
+  readonly mapping: MappingState;
+  /** Flags that the life of a page turns on: `head`, `tail`, `hwpoison`, `locked`. */
+  readonly flags: readonly string[];
+}
+
+/** What is behind one page of a file: a page, a hole, or (while the file is locked) nobody can tell. */
+export type Backing = PageState | "hole" | "unknown";
+
+export type Status = "done" | "blocked" | "skipped" | "unsupported";
+
+export interface Observation {
+  /** Index of the operation; -1 before the first, `ops.length` after everything was undone. */
+  readonly op: number;
+  readonly status: Status;
+  /** 0, an errno, or 1000 + a signal. Means something when `status` is `done`. */
+  readonly errno: number;
+  /** Earlier operations that slept and ended now. */
+  readonly woken: readonly { readonly op: number; readonly errno: number }[];
+  /** By file and page: `files[0][3]` is page 3 of file 0. */
+  readonly files: readonly (readonly Backing[])[];
+  /**
+   * Pages that no file has any more but that are not idle either, by the place that they were last seen
+   * in: `0/3`. A page that is both given up and idle is not listed.
+   */
+  readonly detached: Readonly<Record<string, PageState>>;
+}
+
+/** One side of a comparison: a real kernel, or the subsystem. */
+export interface Subject {
+  /** `Linux 6.12.117+deb12-amd64`, `pagelife v6.12`. */
+  readonly name: string;
+  run(program: Program): readonly Observation[];
+}
+
+/** A page's state in a few words, for people: `ref=1025 map=1 pin=1 mapping=file`. */
+export function describeBacking(b: Backing | undefined): string {
+  if (b === undefined) return "none";
+  if (typeof b === "string") return b;
+  const flags = b.flags.length === 0 ? "" : ` ${b.flags.join(",")}`;
+  return `ref=${b.refcount} map=${b.mapcount} pin=${b.pincount} mapping=${b.mapping}${flags}`;
+}
