@@ -502,37 +502,45 @@ static void worker(int self) {
   }
 }
 
-/* True when the process sleeps in the kernel where only another process can end the sleep. */
+enum { RUNS, SLEEPS, SLEEPS_ON_PAGE };
+
+/*
+ * Whether a process is off the CPU in the kernel, and if so whether in a place where only another process
+ * can end the sleep. Functions of the scheduler and of locks are not shown in a stack, so a process that
+ * waits for a file's lock just sleeps.
+ */
 static int sleeps_in_kernel(int pid, char *stack, size_t size) {
   char path[64], line[256];
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
   FILE *f = fopen(path, "r");
-  if (!f) return 0;
+  if (!f) return RUNS;
   char *ok = fgets(line, sizeof line, f);
   fclose(f);
   char *after = ok ? strrchr(line, ')') : 0;
-  if (!after || (after[2] != 'S' && after[2] != 'D')) return 0;
+  if (!after || (after[2] != 'S' && after[2] != 'D')) return RUNS;
   snprintf(path, sizeof path, "/proc/%d/stack", pid);
   int fd = open(path, O_RDONLY);
-  if (fd < 0) return 0;
+  if (fd < 0) return RUNS;
   ssize_t n = read(fd, stack, size - 1);
   close(fd);
-  if (n <= 0) return 0;
+  if (n <= 0) return RUNS;
   stack[n] = 0;
-  return strstr(stack, "break_") || strstr(stack, "rwsem_down") || strstr(stack, "dax_layout") ||
-         strstr(stack, "wait_dax") || strstr(stack, "get_unlocked_entry");
+  return strstr(stack, "break_") || strstr(stack, "dax_layout") || strstr(stack, "wait_dax") ? SLEEPS_ON_PAGE : SLEEPS;
 }
 
 static int exists(int pid) { return kill(pid, 0) == 0; }
 
+/* Looks 3 ms apart that must show the same stack before a process counts as asleep for good. */
+enum { LOOKS_ON_PAGE = 3, LOOKS_ELSEWHERE = 20 };
+
 /*
- * Waits until a worker has answered, or sleeps for good. Asleep means: three looks in a row, 3 ms
- * apart, see it off the CPU with the same kernel stack in a place where pages or file locks are waited
- * for. Returns 1 when it answered.
+ * Waits until a worker has answered, or sleeps for good: off the CPU with the same kernel stack in
+ * several looks in a row, few where the stack says that a page is waited for, more where it may be a
+ * file's lock or just a slow disk. Returns 1 when it answered.
  */
 static int wait_for(int proc, int *reply) {
   static char stack[2][8192];
-  int same = 0;
+  int same = 0, looks = 0;
   double limit = seconds() + 20;
   while (seconds() < limit) {
     struct pollfd poller = {procs[proc].socket[0], POLLIN, 0};
@@ -545,12 +553,10 @@ static int wait_for(int proc, int *reply) {
       *reply = ECHILD;
       return 1;
     }
-    if (sleeps_in_kernel(procs[proc].pid, stack[same & 1], sizeof stack[0])) {
-      if (same && strcmp(stack[0], stack[1])) same = 0;
-      if (++same == 3) return 0;
-    } else {
-      same = 0;
-    }
+    int how = sleeps_in_kernel(procs[proc].pid, stack[looks & 1], sizeof stack[0]);
+    if (how == RUNS || (same && strcmp(stack[0], stack[1]))) same = 0;
+    if (how != RUNS && ++same == (how == SLEEPS_ON_PAGE ? LOOKS_ON_PAGE : LOOKS_ELSEWHERE)) return 0;
+    looks++;
   }
   fprintf(stderr, "guest: %s: worker %d neither answers nor sleeps in a known place\n", program.name, proc);
   char path[64];

@@ -136,7 +136,6 @@ class Run {
 
   outcome(op: number, status: Status, errno: number): void {
     this.pending = { op, status, errno };
-    this.woken = [];
     if (status === "blocked") this.blocked.add(op);
   }
 
@@ -162,6 +161,7 @@ class Run {
       detached[place] = state;
     }
     this.observations.push({ ...this.pending, woken: this.woken, files, detached });
+    this.woken = [];
   }
 
   private isIdle(s: PageState): boolean {
@@ -177,6 +177,7 @@ class Run {
     const last = this.observations.at(-1)?.op ?? -1;
     for (const pages of this.files) pages.fill(null);
     this.blocked.clear();
+    // What woke up while everything was undone belongs to the end.
     this.outcome(last + 1, "done", 0);
     this.observe();
   }

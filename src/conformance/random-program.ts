@@ -73,8 +73,12 @@ const HUGE_PAGES = 512;
 class Builder {
   readonly ops: Operation[] = [];
   private readonly processes = new Map<number, ProcessState>();
-  /** Files with an operation that may be asleep: no other operation on the file itself until pins are gone. */
-  private readonly waiting = new Map<number, { readonly changer: number }>();
+  /**
+   * Files with an operation that may be asleep. No other operation on the file itself until that one has
+   * surely ended: no pins are left, and the file has not been mapped anew since (where a mapping keeps
+   * the count up, the wait goes on).
+   */
+  private readonly waiting = new Map<number, { readonly changer: number; touched: boolean }>();
   private readonly everForked = new Set<number>();
   private nextChanger = 0;
 
@@ -131,12 +135,23 @@ class Builder {
     const proc = this.freeChanger();
     if (proc === null) return;
     this.ops.push(make(proc));
-    if (this.pinnedFiles().size > 0) this.waiting.set(file, { changer: proc });
+    if (this.pinnedFiles().size > 0) this.waiting.set(file, { changer: proc, touched: false });
   }
 
   private settle(): void {
-    const pinned = this.pinnedFiles();
-    if (pinned.size === 0) this.waiting.clear();
+    if (this.pinnedFiles().size > 0) return;
+    const mapped = new Set(
+      [...this.processes.values()].flatMap((p) => [...p.maps.values()].map((m) => m.file)),
+    );
+    for (const [file, { touched }] of this.waiting) {
+      if (!touched || !mapped.has(file)) this.waiting.delete(file);
+    }
+  }
+
+  /** Notes that a file's pages are mapped anew. */
+  private mapsAnew(file: number): void {
+    const waiting = this.waiting.get(file);
+    if (waiting !== undefined) waiting.touched = true;
   }
 
   add({ kind, a, b, c, d }: Choice): void {
@@ -166,6 +181,7 @@ class Builder {
         if (m === null) return;
         const offset = m.state.pages > 8 ? this.range(m.state.pages, c, 0).page : c % m.state.pages;
         const write = m.state.writable && d % 2 === 0;
+        this.mapsAnew(m.state.file);
         this.ops.push({ op: "touch", proc: m.proc, map: m.map, page: m.state.page + offset, write });
         return;
       }
@@ -180,6 +196,7 @@ class Builder {
         const how = features.pins[d % features.pins.length] ?? "odirect";
         const { page, pages } = this.range(m.state.pages, c, d >> 1);
         const write = how === "odirect" && m.state.writable && (d >> 2) % 2 === 0;
+        this.mapsAnew(m.state.file);
         const op: Operation = {
           op: "pin",
           proc: m.proc,
@@ -211,6 +228,7 @@ class Builder {
         if (m === null) return;
         this.processes.get(m.proc)?.maps.delete(m.map);
         this.ops.push({ op: "munmap", proc: m.proc, map: m.map, page: m.state.page, pages: m.state.pages });
+        this.settle();
         return;
       }
       case 11: {
@@ -233,6 +251,7 @@ class Builder {
           if (ending === undefined || (this.processes.get(ending)?.pins.size ?? 0) > 0) return;
           this.processes.delete(ending);
           this.ops.push({ op: "exit", proc: ending });
+          this.settle();
           return;
         }
         this.everForked.add(child);
@@ -261,6 +280,7 @@ class Builder {
         if (features.dontneed && d % 2 === 0) {
           this.ops.push({ op: "dontneed", proc: m.proc, map: m.map, page: m.state.page + page, pages });
         } else if (features.mlock) {
+          this.mapsAnew(m.state.file);
           this.ops.push({ op: "mlock", proc: m.proc, map: m.map, page: m.state.page + page, pages });
         }
       }
