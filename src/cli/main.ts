@@ -4,6 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { PagelifeError } from "../base/errors.ts";
 import { registerCheck } from "./commands/check.ts";
+import { registerLab } from "./commands/lab.ts";
 import { registerList } from "./commands/list.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerTrace } from "./commands/trace.ts";
@@ -20,6 +21,7 @@ registerCheck(program);
 registerShow(program);
 registerList(program);
 registerTrace(program);
+registerLab(program);
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader such as `head` has seen enough.

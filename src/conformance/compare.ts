@@ -190,15 +190,23 @@ export function compare(
 }
 
 /** A page's line of the history, shown only when it changed since the line before. */
-function historyOf(program: Program, observations: readonly Observation[], place: string, until: number): string[] {
+function historyOf(
+  program: Program,
+  observations: readonly Observation[],
+  place: string,
+  until: number,
+): string[] {
   const [file = 0, page = 0] = place.split("/").map(Number);
   const lines: string[] = [];
   for (const o of observations) {
     if (o.op > until) break;
     const operation = program.ops[o.op];
-    const what = operation === undefined ? (o.op < 0 ? "start" : "everything undone") : describeOperation(operation);
+    const what =
+      operation === undefined ? (o.op < 0 ? "start" : "everything undone") : describeOperation(operation);
     const outcome = o.status === "done" ? (o.errno === 0 ? "" : ` -> errno ${o.errno}`) : ` -> ${o.status}`;
-    const woken = o.woken.map((w) => `; ${w.op} ends${w.errno === 0 ? "" : ` with errno ${w.errno}`}`).join("");
+    const woken = o.woken
+      .map((w) => `; ${w.op} ends${w.errno === 0 ? "" : ` with errno ${w.errno}`}`)
+      .join("");
     const state = place === "" ? "" : `  ${describeBacking(o.detached[place] ?? o.files[file]?.[page])}`;
     lines.push(`  ${String(o.op).padStart(3)} ${what}${outcome}${woken}\n     ${state}`.trimEnd());
   }
@@ -216,7 +224,8 @@ export function describeDifference(
   if (d === null) return `${program.name}: the two agree\n`;
   const where = d.place === "" ? "" : `, page ${d.place.split("/")[1]} of file ${d.place.split("/")[0]}`;
   const operation = program.ops[d.op];
-  const what = operation === undefined ? "once everything was undone" : `after ${describeOperation(operation)}`;
+  const what =
+    operation === undefined ? "once everything was undone" : `after ${describeOperation(operation)}`;
   return [
     `${program.name} (${program.fs}): ${d.field} differs ${what}${where}`,
     `  ${sides.real}: ${d.real || "none"}`,

@@ -1,0 +1,440 @@
+// Runs a workload on the subsystem, one operation after the other, as the guest does on a real kernel:
+// an operation that sleeps stays asleep while the others go on, and is looked after each time. No
+// interleaving is explored here; that is what `check` is for.
+import { PagelifeBug } from "../base/assert.ts";
+import { type Pfn, pfn } from "../base/brand.ts";
+import { Arena, type Cell, type Code, Failure, modelled } from "../explore/access.ts";
+import { type Frame, running } from "../explore/frames.ts";
+import { perform } from "../explore/operation.ts";
+import { Interner, type Value } from "../explore/value.ts";
+import { pfn_to_page } from "../kernel/include/linux/mm.ts";
+import type { Inode, MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
+import { newInode } from "../kernel/include/linux/mm_types.ts";
+import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
+import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { createProcess, FIRST_PFN, mountDax } from "../kernel/setup.ts";
+import { newWorld, type World } from "../kernel/world.ts";
+import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";
+import { limits, type Operation, type Program } from "./program.ts";
+import type { Features } from "./random-program.ts";
+
+const ENOMEM = 12;
+const EINVAL = 22;
+/** SIGBUS, as the guest writes it. */
+const SIGBUS = 1007;
+const PINS_PER_REFCOUNT = 1024;
+
+/** What the subsystem can run; random programs for comparisons are drawn from this. */
+export const modelFeatures: Features = {
+  fs: ["ext4", "xfs"],
+  pins: ["odirect", "vmsplice"],
+  privateMaps: false,
+  fork: true,
+  write: false,
+  reflink: false,
+  mlock: true,
+  fsync: true,
+  dontneed: true,
+  huge: false,
+};
+
+/** An operation that the subsystem does not have yet. */
+class Unsupported extends Error {}
+
+/** Operations under way: generators over the cells, run one at a time until each ends or sleeps. */
+class Machine {
+  readonly #arena = new Arena();
+  readonly #memory: Value[] = [];
+  readonly #interner = new Interner();
+
+  /** Makes cells and objects; the subsystem lets that happen within setup only. */
+  within<T>(body: () => T): T {
+    const made = this.#arena.within(body);
+    this.#fill();
+    return made;
+  }
+
+  #fill(): void {
+    const { cells } = this.#arena;
+    for (let i = this.#memory.length; i < cells.length; i++) {
+      this.#memory.push(this.#interner.canonical(cells[i]?.initial));
+    }
+  }
+
+  see<T extends Value>(cell: Cell<T>): T {
+    return this.#memory[cell.id] as T;
+  }
+
+  start(body: Code<number>): Activity {
+    return { body, turn: null, stack: [], result: null };
+  }
+
+  /** Runs an activity until it ends or cannot go on. Returns true if it made a step. */
+  advance(activity: Activity): boolean {
+    let moved = false;
+    while (activity.result === null) {
+      if (activity.turn === null) {
+        this.#resume(activity, undefined);
+        continue;
+      }
+      const done = perform(activity.turn, this.#memory);
+      if (done === null) break;
+      for (const { cell, value } of done.writes) this.#memory[cell] = this.#interner.canonical(value);
+      moved = true;
+      this.#resume(activity, this.#interner.canonical(done.result));
+    }
+    return moved;
+  }
+
+  #resume(activity: Activity, result: Value): void {
+    const outer = { ...running };
+    running.stack = activity.stack;
+    running.listener = null;
+    try {
+      const step = this.#arena.within(() => activity.body.next(result));
+      this.#fill();
+      if (step.done) activity.result = step.value;
+      else activity.turn = step.value;
+    } finally {
+      running.stack = outer.stack;
+      running.listener = outer.listener;
+    }
+  }
+}
+
+interface Activity {
+  readonly body: Code<number>;
+  turn: Parameters<typeof perform>[0] | null;
+  readonly stack: Frame[];
+  /** The errno, once it has ended. */
+  result: number | null;
+}
+
+interface Process {
+  readonly kernel: Kernel;
+  readonly mm: MmStruct;
+  readonly maps: Map<number, VmArea>;
+  readonly pins: Map<number, { readonly how: "pin" | "get"; readonly pages: readonly Page[] }>;
+  alive: boolean;
+  /** The operation that sleeps, if any. */
+  asleep: { readonly op: number; readonly activity: Activity } | null;
+}
+
+class ModelRun {
+  readonly #program: Program;
+  readonly #machine = new Machine();
+  readonly #world: World;
+  readonly #processes: Process[];
+  readonly #files: Inode[] = [];
+  readonly #pages: Page[] = [];
+  readonly #firstPlace = new Map<Pfn, string>();
+  readonly #observations: Observation[] = [];
+  readonly #idle: number;
+
+  constructor(program: Program, version: KernelVersion) {
+    this.#program = program;
+    const made = this.#machine.within(() => {
+      const tasks = Array.from({ length: limits.processes }, (_, i) => ({ name: `p${i}`, cpu: i }));
+      const world = newWorld(tasks, "ipi");
+      const [setup, ...others] = world.tasks.map((task) => runKernel(version, world, task));
+      if (setup === undefined) throw new PagelifeBug("a world without a setup task");
+      return { world, setup, others };
+    });
+    this.#world = made.world;
+    const { setup } = made;
+    this.#idle = setup.fsdax_idle_count();
+    const total = program.files.reduce((n, f) => n + f.pages, 0);
+    // Twice the room, so that no block has to be used again while an old reference is still there.
+    const sb = this.#machine.within(() => mountDax(setup, 2 * total));
+    for (let i = 0; i < 2 * total; i++) this.#pages.push(pfn_to_page(setup, pfn(FIRST_PFN + i)));
+    program.files.forEach((f, i) => {
+      const inode = this.#machine.within(() => newInode(`file${i}`, Array<null>(f.pages).fill(null), sb));
+      this.#files.push(inode);
+      this.#alone(
+        (function* allocate(): Code<number> {
+          for (let index = 0; index < f.allocated; index++) yield* setup.ext4_new_block(inode, index);
+          return 0;
+        })(),
+      );
+    });
+    const room = limits.maps * Math.max(...program.files.map((f) => f.pages));
+    this.#processes = made.others.map((kernel, i) => {
+      const mm = this.#machine.within(() => createProcess(setup, `mm${i}`, room));
+      kernel.current.mm = mm;
+      return { kernel, mm, maps: new Map(), pins: new Map(), alive: true, asleep: null };
+    });
+    for (const o of program.ops) if (o.op === "fork") this.#process(o.child).alive = false;
+  }
+
+  #process(n: number): Process {
+    const found = this.#processes[n];
+    if (found === undefined) throw new PagelifeBug(`there is no process ${n}`);
+    return found;
+  }
+
+  #file(n: number): Inode {
+    const found = this.#files[n];
+    if (found === undefined) throw new PagelifeBug(`there is no file ${n}`);
+    return found;
+  }
+
+  /** Runs something that may not sleep. */
+  #alone(body: Code<number>): number {
+    const activity = this.#machine.start(body);
+    this.#machine.advance(activity);
+    if (activity.result === null) throw new PagelifeBug("something that may not sleep sleeps");
+    return activity.result;
+  }
+
+  run(): readonly Observation[] {
+    this.#observe(-1, "done", 0);
+    for (const [i, o] of this.#program.ops.entries()) {
+      try {
+        this.#one(i, o);
+      } catch (error) {
+        if (!(error instanceof Unsupported) && !(error instanceof Failure)) throw error;
+        this.#observe(i, "unsupported", 0);
+        return this.#observations;
+      }
+    }
+    this.#undo();
+    return this.#observations;
+  }
+
+  #one(i: number, o: Operation): void {
+    const p = this.#process(o.proc);
+    if (!p.alive || p.asleep !== null) {
+      this.#observe(i, "skipped", 0);
+      return;
+    }
+    if (o.op === "fork" && this.#process(o.child).alive) {
+      this.#observe(i, "skipped", 0);
+      return;
+    }
+    const activity = this.#machine.start(this.#perform(p, o));
+    this.#machine.advance(activity);
+    if (activity.result === null) {
+      p.asleep = { op: i, activity };
+      this.#observe(i, "blocked", 0);
+    } else {
+      this.#observe(i, "done", activity.result);
+    }
+  }
+
+  /** Lets those go on who were asleep and can; what ended is returned in the order in which it slept. */
+  #wakeUp(): { op: number; errno: number }[] {
+    const woken: { op: number; errno: number }[] = [];
+    for (let again = true; again; ) {
+      again = false;
+      const sleepers = this.#processes
+        .filter((p) => p.asleep !== null)
+        .sort((a, b) => (a.asleep?.op ?? 0) - (b.asleep?.op ?? 0));
+      for (const p of sleepers) {
+        if (p.asleep === null) continue;
+        const { op, activity } = p.asleep;
+        again = this.#machine.advance(activity) || again;
+        if (activity.result === null) continue;
+        woken.push({ op, errno: activity.result });
+        p.asleep = null;
+      }
+    }
+    return woken;
+  }
+
+  #undo(): void {
+    for (const p of this.#processes) {
+      if (!p.alive || p.asleep !== null) continue;
+      for (const pin of [...p.pins.keys()]) this.#alone(this.#unpin(p, pin));
+    }
+    const woken = this.#wakeUp();
+    for (const p of this.#processes) if (p.alive && p.asleep === null) this.#alone(this.#exit(p));
+    woken.push(...this.#wakeUp());
+    const k = this.#process(0).kernel;
+    for (const inode of this.#files) this.#alone(this.#truncate(k, inode, 0));
+    this.#observe(this.#program.ops.length, "done", 0, woken);
+  }
+
+  *#perform(p: Process, o: Operation): Code<number> {
+    const k = p.kernel;
+    switch (o.op) {
+      case "mmap": {
+        if (!o.shared) throw new Unsupported();
+        yield* this.#map(p, o.map, this.#file(o.file), o.page, o.pages);
+        return 0;
+      }
+      case "munmap": {
+        const vma = p.maps.get(o.map);
+        if (vma === undefined) return EINVAL;
+        if (o.page !== vma.vm_pgoff || o.pages !== vma.vm_pages) throw new Unsupported();
+        yield* this.#unmap(p, o.map);
+        return 0;
+      }
+      case "touch": {
+        const at = this.#address(p, o.map, o.page);
+        if (at === null) return EINVAL;
+        return (yield* k.touch(p.mm, at, o.write)) === "SIGBUS" ? SIGBUS : 0;
+      }
+      case "mlock": {
+        for (let i = 0; i < o.pages; i++) {
+          const at = this.#address(p, o.map, o.page + i);
+          if (at === null) return EINVAL;
+          if ((yield* k.touch(p.mm, at, false)) === "SIGBUS") return ENOMEM;
+        }
+        return 0;
+      }
+      case "munlock":
+        return 0;
+      // Writes pages out and makes their entries read-only again; no count changes.
+      case "fsync":
+        return 0;
+      case "dontneed": {
+        const vma = p.maps.get(o.map);
+        const at = this.#address(p, o.map, o.page);
+        if (vma === undefined || at === null) return EINVAL;
+        yield* k.zap_page_range(vma, at, at + o.pages);
+        return 0;
+      }
+      case "fork": {
+        const child = this.#process(o.child);
+        child.alive = true;
+        // Page-table entries of a shared mapping of a file are not copied; the child faults for itself.
+        for (const [map, vma] of p.maps) {
+          yield* this.#map(child, map, vma.vm_file, vma.vm_pgoff, vma.vm_pages);
+        }
+        return 0;
+      }
+      case "exit":
+        return yield* this.#exit(p);
+      case "pin": {
+        const at = this.#address(p, o.map, o.page);
+        if (at === null) return EINVAL;
+        if (o.how === "io_uring") throw new Unsupported();
+        const how = o.how === "odirect" ? "pin" : "get";
+        const pages =
+          how === "pin"
+            ? yield* k.pin_user_pages_fast(at, o.pages, o.write ? FOLL_WRITE : 0)
+            : yield* k.get_user_pages_fast(at, o.pages, 0);
+        if (typeof pages === "number") return -pages;
+        p.pins.set(o.pin, { how, pages });
+        return 0;
+      }
+      case "unpin":
+        return yield* this.#unpin(p, o.pin);
+      case "punch": {
+        yield* k.ext4_punch_hole(this.#file(o.file), o.page, o.page + o.pages);
+        return 0;
+      }
+      case "truncate":
+        return yield* this.#truncate(k, this.#file(o.file), o.size);
+      case "write":
+      case "reflink":
+      case "poison":
+      case "umount":
+      case "mount":
+        throw new Unsupported();
+    }
+  }
+
+  #address(p: Process, map: number, page: number): number | null {
+    const vma = p.maps.get(map);
+    return vma === undefined ? null : vma.vm_start + page - vma.vm_pgoff;
+  }
+
+  *#map(p: Process, map: number, inode: Inode, page: number, pages: number): Code {
+    const vma: VmArea = modelled("vma", {
+      vm_mm: p.mm,
+      vm_start: map * (p.mm.page_table.length / limits.maps),
+      vm_pages: pages,
+      vm_pgoff: page,
+      vm_file: inode,
+    });
+    p.mm.vmas.push(vma);
+    p.maps.set(map, vma);
+    yield* p.kernel.mmap(vma);
+  }
+
+  *#unmap(p: Process, map: number): Code {
+    const vma = p.maps.get(map);
+    if (vma === undefined) return;
+    yield* p.kernel.munmap(vma);
+    p.maps.delete(map);
+    p.mm.vmas.splice(p.mm.vmas.indexOf(vma), 1);
+  }
+
+  *#exit(p: Process): Code<number> {
+    for (const map of [...p.maps.keys()]) yield* this.#unmap(p, map);
+    p.alive = false;
+    return 0;
+  }
+
+  *#unpin(p: Process, pin: number): Code<number> {
+    const held = p.pins.get(pin);
+    if (held === undefined) return EINVAL;
+    p.pins.delete(pin);
+    if (held.how === "pin") yield* p.kernel.unpin_user_pages(held.pages);
+    else for (const page of held.pages) yield* p.kernel.put_user_page(page);
+    return 0;
+  }
+
+  /** Shortens or lengthens a file, as ext4_setattr() does. */
+  *#truncate(k: Kernel, inode: Inode, size: number): Code<number> {
+    const { i_rwsem, i_mapping } = inode;
+    yield* down_write(k, i_rwsem);
+    const old = yield* READ_ONCE(inode.i_size);
+    yield* down_write(k, i_mapping.invalidate_lock);
+    if (size < old) yield* k.ext4_break_layouts(inode);
+    yield* WRITE_ONCE(inode.i_size, size);
+    const end = i_mapping.i_pages.length;
+    if (size < old) {
+      yield* k.truncate_pagecache_range(inode, size, end);
+      for (let index = size; index < end; index++) yield* k.ext4_free_block(inode, index);
+    }
+    yield* up_write(i_mapping.invalidate_lock);
+    yield* up_write(i_rwsem);
+    return 0;
+  }
+
+  #observe(op: number, status: Status, errno: number, woken = this.#wakeUp()): void {
+    const see = this.#machine;
+    const inFile = new Set<Pfn>();
+    const files = this.#files.map((inode, f) =>
+      inode.i_data.map((extent, i): Backing => {
+        const block = see.see(extent);
+        if (block === null) return "hole";
+        inFile.add(block);
+        if (!this.#firstPlace.has(block)) this.#firstPlace.set(block, `${f}/${i}`);
+        return this.#state(block);
+      }),
+    );
+    const detached: Record<string, PageState> = {};
+    for (const [block, place] of this.#firstPlace) {
+      if (inFile.has(block)) continue;
+      const state = this.#state(block);
+      if (state.refcount !== this.#idle || state.mapcount !== 0 || state.mapping !== "none") {
+        detached[place] = state;
+      }
+    }
+    this.#observations.push({ op, status, errno, woken, files, detached });
+  }
+
+  #state(block: Pfn): PageState {
+    const page = this.#world.mem_map.get(block);
+    if (page === undefined) throw new PagelifeBug(`block ${block} has no page`);
+    const refcount = this.#machine.see(page._refcount);
+    return {
+      refcount,
+      mapcount: this.#machine.see(page._mapcount) + 1,
+      pincount: Math.floor(refcount / PINS_PER_REFCOUNT),
+      mapping: this.#machine.see(page.mapping) === null ? "none" : "file",
+      flags: [],
+    };
+  }
+}
+
+/** The subsystem as one side of a comparison. */
+export const modelSubject = (version: KernelVersion): Subject => ({
+  name: `pagelife ${version.release}`,
+  run: (program) => new ModelRun(program, version).run(),
+});
