@@ -13,6 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   trace: ["base", "events"],
   conformance: ["base", "events", "explore", "kernel", "changes", "trace"],
   report: ["base", "events", "explore", "kernel", "changes", "scenarios", "trace", "conformance"],
+  lab: ["base", "events", "explore", "kernel", "changes", "scenarios", "trace", "conformance", "report"],
 };
 
 const src = resolve(import.meta.dirname, "../src");

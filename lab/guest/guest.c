@@ -841,14 +841,18 @@ static int kind_of(const char *name) {
   return -1;
 }
 
-static uint64_t device_start(const char *name) {
+/* A number that sysfs has of a pmem device, in pages. */
+static uint64_t device_pages(const char *name, const char *what, uint64_t unit) {
   char path[128], text[64] = "";
-  snprintf(path, sizeof path, "/sys/class/block/%s/device/resource", name);
+  snprintf(path, sizeof path, "/sys/class/block/%s/%s", name, what);
   int fd = open(path, O_RDONLY);
   if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) die("%s: %s", path, strerror(errno));
   close(fd);
-  return strtoull(text, 0, 0) / PAGE;
+  return strtoull(text, 0, 0) * unit / PAGE;
 }
+
+static uint64_t device_start(const char *name) { return device_pages(name, "device/resource", 1); }
+static uint64_t device_end(const char *name) { return device_start(name) + device_pages(name, "size", 512); }
 
 int main(int argc, char **argv) {
   if (argc != 5) die("usage: guest PROGRAMS LOG EXT4_DIR XFS_DIR");
@@ -864,7 +868,11 @@ int main(int argc, char **argv) {
   make_held_disks();
   first_pfn[0] = device_start("pmem0");
   first_pfn[1] = device_start("pmem1");
-  fprintf(log_file, "G 1 %llx %llx\n", (long long)kcore.memory_map, (long long)first_pfn[0]);
+  /* The last page of the device is in no file: what it counts is what idle means on this kernel. */
+  uint64_t words[PAGE_WORDS];
+  if (!read_page(device_end("pmem0") - 1, words, 1)) die("cannot read struct pages through /proc/kcore");
+  fprintf(log_file, "G 1 %llx %llx %d\n", (long long)kcore.memory_map, (long long)first_pfn[0],
+          (int)(words[6] >> 32));
 
   char line[256], name[32];
   double started = seconds();

@@ -46,7 +46,7 @@ export interface Simplification {
   readonly real?: string;
   readonly model?: string;
   /** `stop`: from here on the two sides are in different states, so the program is not compared further. */
-  readonly then: "go-on" | "stop";
+  readonly afterwards: "go-on" | "stop";
 }
 
 /** How one operation came out. */
@@ -94,6 +94,9 @@ function pageDifferences(op: number, place: string, real: Backing, model: Backin
 export function differences(real: Observation, model: Observation): Difference[] {
   const { op } = real;
   const found: Difference[] = [];
+  if (model.status === "failed") {
+    return [{ op, field: "status", place: "", real: real.status, model: `failed (${model.failure ?? ""})` }];
+  }
   if (real.status !== model.status) {
     found.push({ op, field: "status", place: "", real: real.status, model: model.status });
   } else if (real.status === "done" && real.errno !== model.errno) {
@@ -176,7 +179,7 @@ export function compare(
         return { program, compared, difference, unsupported: null };
       }
       by.add(known.id);
-      stop ||= known.then === "stop";
+      stop ||= known.afterwards === "stop";
     }
     compared.push({
       op: observation.op,

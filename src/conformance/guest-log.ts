@@ -1,7 +1,8 @@
 // Reads the log that the guest program writes, and turns raw words of struct pages into observations.
 // One line each; only what changed is written:
 //
-//     G 1 ffffea0000000000 40000     version of the form, memory map, first pfn of the persistent memory
+//     G 1 ffffea0000000000 40000 1   version of the form, memory map, first pfn of the persistent memory,
+//                                    and the count of a page that nobody uses
 //     P name                         a program begins
 //     F 0 8                          file 0 has 8 pages that are looked at
 //     B 0 3 48203 u                  page 3 of file 0 is block 0x48203 (u: unwritten); "-": a hole
@@ -105,7 +106,7 @@ class Run {
   private readonly files: (number | null)[][] = [];
   /** Where each page was seen first; names it once no file has it any more. */
   private readonly firstPlace = new Map<number, string>();
-  private oneBased = true;
+  private readonly oneBased: boolean;
   private blocked = new Set<number>();
   private pending: { op: number; status: Status; errno: number } = { op: -1, status: "done", errno: 0 };
   private woken: { op: number; errno: number }[] = [];
@@ -113,8 +114,10 @@ class Run {
   readonly name: string;
   private readonly layout: PageLayout;
 
-  constructor(name: string, layout: PageLayout) {
+  /** @param oneBased Whether an idle page counts 1. */
+  constructor(name: string, layout: PageLayout, oneBased: boolean) {
     this.name = name;
+    this.oneBased = oneBased;
     this.layout = layout;
   }
 
@@ -129,8 +132,6 @@ class Run {
   }
 
   words(pfn: number, words: readonly bigint[]): void {
-    // The first look at a page is before any operation: what it counts then is what idle means here.
-    if (this.observations.length === 0 && this.pages.size === 0) this.oneBased = high(words[6] ?? 0n) === 1;
     this.pages.set(pfn, words);
   }
 
@@ -178,6 +179,11 @@ class Run {
     for (const pages of this.files) pages.fill(null);
     this.blocked.clear();
     // What woke up while everything was undone belongs to the end.
+    if (this.troubles.some((t) => t.startsWith("stuck"))) {
+      const woken = this.woken;
+      this.observations.push({ op: last + 1, status: "blocked", errno: 0, woken, files: [], detached: {} });
+      return;
+    }
     this.outcome(last + 1, "done", 0);
     this.observe();
   }
@@ -193,6 +199,7 @@ export function readGuestLog(text: string, layout: PageLayout): GuestLog {
   const runs: GuestRun[] = [];
   let run: Run | null = null;
   let complete = false;
+  let oneBased = true;
   const finish = (whole: boolean): void => {
     if (run === null) return;
     runs.push({ program: run.name, observations: run.observations, troubles: run.troubles, complete: whole });
@@ -205,10 +212,11 @@ export function readGuestLog(text: string, layout: PageLayout): GuestLog {
     const at = (i: number): number => Number(f[i]);
     if (kind === "P") {
       finish(false);
-      run = new Run(f[0] ?? "", layout);
+      run = new Run(f[0] ?? "", layout, oneBased);
     } else if (kind === "G") {
       if (f[0] !== "1")
         throw new PagelifeError("PL506", `the guest's log has form ${f[0] ?? "?"}, expected 1.`);
+      oneBased = f[3] === "1";
     } else if (kind === "Z") {
       complete = true;
     } else if (run === null) {

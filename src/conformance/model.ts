@@ -194,12 +194,24 @@ class ModelRun {
       try {
         this.#one(i, o);
       } catch (error) {
-        if (!(error instanceof Unsupported) && !(error instanceof Failure)) throw error;
-        this.#observe(i, "unsupported", 0);
-        return this.#observations;
+        return this.#giveUp(i, error);
       }
     }
-    this.#undo();
+    try {
+      this.#undo();
+    } catch (error) {
+      return this.#giveUp(this.#program.ops.length, error);
+    }
+    return this.#observations;
+  }
+
+  #giveUp(op: number, error: unknown): readonly Observation[] {
+    const nothing = { op, errno: 0, woken: [], files: [], detached: {} };
+    if (error instanceof Unsupported) this.#observations.push({ ...nothing, status: "unsupported" });
+    else if (error instanceof Failure) {
+      const failure = `${error.property}: ${error.message}`;
+      this.#observations.push({ ...nothing, status: "failed", failure });
+    } else throw error;
     return this.#observations;
   }
 
@@ -251,6 +263,12 @@ class ModelRun {
     const woken = this.#wakeUp();
     for (const p of this.#processes) if (p.alive && p.asleep === null) this.#alone(this.#exit(p));
     woken.push(...this.#wakeUp());
+    if (this.#processes.some((p) => p.asleep !== null)) {
+      // What nobody will ever wake keeps its locks, so the files cannot be emptied.
+      const op = this.#program.ops.length;
+      this.#observations.push({ op, status: "blocked", errno: 0, woken, files: [], detached: {} });
+      return;
+    }
     const k = this.#process(0).kernel;
     for (const inode of this.#files) this.#alone(this.#truncate(k, inode, 0));
     this.#observe(this.#program.ops.length, "done", 0, woken);
@@ -378,13 +396,16 @@ class ModelRun {
     return 0;
   }
 
-  /** Shortens or lengthens a file, as ext4_setattr() does. */
+  /**
+   * Sets the size of a file as ext4_setattr() and xfs_vn_setattr_size() do: both break layouts whether the
+   * file gets shorter, longer, or stays as it is.
+   */
   *#truncate(k: Kernel, inode: Inode, size: number): Code<number> {
     const { i_rwsem, i_mapping } = inode;
     yield* down_write(k, i_rwsem);
     const old = yield* READ_ONCE(inode.i_size);
     yield* down_write(k, i_mapping.invalidate_lock);
-    if (size < old) yield* k.ext4_break_layouts(inode);
+    yield* k.ext4_break_layouts(inode);
     yield* WRITE_ONCE(inode.i_size, size);
     const end = i_mapping.i_pages.length;
     if (size < old) {

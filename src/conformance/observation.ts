@@ -25,7 +25,16 @@ export interface PageState {
 /** What is behind one page of a file: a page, a hole, or (while the file is locked) nobody can tell. */
 export type Backing = PageState | "hole" | "unknown";
 
-export type Status = "done" | "blocked" | "skipped" | "unsupported";
+export type Status =
+  | "done"
+  /** Sleeps in the kernel. */
+  | "blocked"
+  /** Not tried: the process sleeps, or does not exist. */
+  | "skipped"
+  /** The subsystem does not have it. */
+  | "unsupported"
+  /** The subsystem found a broken rule of its own while it ran this. */
+  | "failed";
 
 export interface Observation {
   /** Index of the operation; -1 before the first, `ops.length` after everything was undone. */
@@ -33,6 +42,8 @@ export interface Observation {
   readonly status: Status;
   /** 0, an errno, or 1000 + a signal. Means something when `status` is `done`. */
   readonly errno: number;
+  /** Which rule was broken, when `status` is `failed`. */
+  readonly failure?: string;
   /** Earlier operations that slept and ended now. */
   readonly woken: readonly { readonly op: number; readonly errno: number }[];
   /** By file and page: `files[0][3]` is page 3 of file 0. */

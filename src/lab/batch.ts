@@ -54,19 +54,19 @@ export async function runBatch(
   const files = untar(readFileSync(result.outDisk));
   for (const name of [result.outDisk, join(directory, "log.img"), initramfs]) rmSync(name, { force: true });
   for (const [name, content] of files) writeFileSync(join(directory, name), content);
-  const release = /^LAB: userspace at \S+ kernel (\S+)/m.exec(result.console)?.[1];
+  const release = /^LAB: userspace at \S+ kernel (\S+)/m.exec(result.consoleText)?.[1];
   if (result.failure !== null || release === undefined) {
     throw new PagelifeError(
       "PL505",
       `${result.failure ?? "the guest never reached its first process"} (${kernel.name}, ${Math.round(result.wallMillis / 1000)} s). ` +
-        `The console log is ${join(directory, "console.txt")}; it ends with:\n${lastLines(result.console, 12)}`,
+        `The console log is ${join(directory, "console.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
     );
   }
   const recorded: Recorded = { schemaVersion: 1, release, programs: [...programs], log: result.log };
   writeFileSync(join(directory, "run.json"), `${JSON.stringify(recorded)}\n`);
   return {
     recorded,
-    kernelLog: files.get("dmesg.txt")?.toString("utf8") ?? result.console,
+    kernelLog: files.get("dmesg.txt")?.toString("utf8") ?? result.consoleText,
     wallMillis: result.wallMillis,
     files,
   };

@@ -19,7 +19,7 @@ export interface Boot {
 }
 
 export interface BootResult {
-  readonly console: string;
+  readonly consoleText: string;
   /** The log disk up to where the guest has written. */
   readonly log: string;
   /** A tar of what the guest left in /out, with trailing zeros. */
@@ -97,13 +97,13 @@ export async function boot(options: Boot): Promise<BootResult> {
   process.off("exit", stop);
   clearTimeout(timer);
   closeSync(stderr);
-  const console = existsSync(consoleFile) ? readFileSync(consoleFile, "utf8") : "";
-  if (failure === null && !/^LAB: done/m.test(console))
+  const consoleText = existsSync(consoleFile) ? readFileSync(consoleFile, "utf8") : "";
+  if (failure === null && !/^LAB: done/m.test(consoleText))
     failure = "the guest stopped before its workloads were done";
   const disk = readFileSync(logDisk);
   const end = disk.indexOf(0);
   return {
-    console,
+    consoleText,
     log: disk.toString("latin1", 0, end < 0 ? disk.length : end),
     outDisk,
     wallMillis: Date.now() - started,

@@ -37,6 +37,7 @@ interface CompareOptions extends KernelOptions {
   readonly document?: string;
   readonly json?: boolean;
   readonly record?: boolean;
+  readonly all?: boolean;
 }
 
 const progress = (text: string): void => {
@@ -157,11 +158,13 @@ function judge(runs: readonly Judged[], options: CompareOptions): number {
     const verdict =
       differing.length === 0
         ? "no unexplained difference"
-        : `${differing.length} programs differ; the first:`;
+        : `${differing.length} programs differ${options.all === true ? "" : "; the first"}:`;
     process.stdout.write(
       `${real} against ${subject.name} (${source}): ${compared} programs, ${operations} comparisons, ${verdict}\n`,
     );
-    if (differing[0] !== undefined) process.stdout.write(`\n${differing[0]}\n`);
+    for (const text of options.all === true ? differing : differing.slice(0, 1)) {
+      process.stdout.write(`\n${text}\n`);
+    }
   }
   if (options.document !== undefined) {
     const rows = runs.map((r) => ({
@@ -230,6 +233,7 @@ export function registerLab(program: Command): void {
     .option("--recorded <files...>", "compare earlier runs (run.json) instead of booting")
     .option("--document <file>", "write docs/conformance.md there")
     .option("--record", "record events while the programs run")
+    .option("--all", "show every program that differs, not only the first")
     .option("--json", "print NDJSON")
     .action(async (files: string[], options: CompareOptions) => {
       process.exitCode = await labCompare(files, options);
