@@ -593,10 +593,18 @@ static void see(uint64_t pfn) {
   seen[seen_count++].pfn = pfn;
 }
 
-/* Which block is behind each page of each file. Not asked while a file operation sleeps: it has the locks. */
+/* Whether an operation on a file sleeps: it has the file's lock, which FIEMAP would wait for. */
+static int is_locked(int file) {
+  for (int p = 0; p < PROCS; p++) {
+    if (!procs[p].pid || procs[p].state != BLOCKED) continue;
+    const struct op *op = &program.op[procs[p].op];
+    if (op->arg[0] == file || (op->kind == OP_REFLINK && op->arg[1] == file)) return 1;
+  }
+  return 0;
+}
+
+/* Which block is behind each page of each file. */
 static void snapshot_backing(void) {
-  for (int i = 0; i < PROCS; i++)
-    if (procs[i].pid && procs[i].state == BLOCKED) return;
   static struct {
     struct fiemap head;
     struct fiemap_extent extent[256];
@@ -608,7 +616,10 @@ static void snapshot_backing(void) {
     memset(&map, 0, sizeof map);
     map.head.fm_length = (uint64_t)pages * PAGE;
     map.head.fm_extent_count = 256;
-    if (files[f] < 0) continue;
+    if (files[f] < 0 || is_locked(f)) {
+      fprintf(log_file, "U %d\n", f);
+      continue;
+    }
     if (ioctl(files[f], FS_IOC_FIEMAP, &map)) {
       fprintf(log_file, "X fiemap %d %d\n", f, errno);
       continue;

@@ -119,7 +119,7 @@ export function differences(real: Observation, model: Observation): Difference[]
     const [a, b] = [real.detached[place], model.detached[place]];
     if (a !== undefined && b !== undefined) {
       found.push(...pageDifferences(op, place, a, b));
-    } else {
+    } else if (!real.unasked.includes(Number(place.split("/")[0]))) {
       found.push({
         op,
         field: "detached",

@@ -6,6 +6,7 @@
 //     P name                         a program begins
 //     F 0 8                          file 0 has 8 pages that are looked at
 //     B 0 3 48203 u                  page 3 of file 0 is block 0x48203 (u: unwritten); "-": a hole
+//     U 0                            file 0 could not be asked for its blocks: somebody has its lock
 //     S 48203 w0 w1 ... w7           the words of that struct page
 //     I                              everything is set up
 //     O 4 done 0                     operation 4 ended with errno 0; or "blocked", or "skipped"
@@ -107,7 +108,8 @@ class Run {
   /** Where each page was seen first; names it once no file has it any more. */
   private readonly firstPlace = new Map<number, string>();
   private readonly oneBased: boolean;
-  private blocked = new Set<number>();
+  /** Files that could not be asked this time. */
+  private unasked = new Set<number>();
   private pending: { op: number; status: Status; errno: number } = { op: -1, status: "done", errno: 0 };
   private woken: { op: number; errno: number }[] = [];
 
@@ -131,25 +133,27 @@ class Run {
     if (pfn !== null && !this.firstPlace.has(pfn)) this.firstPlace.set(pfn, `${file}/${page}`);
   }
 
+  notAsked(file: number): void {
+    this.unasked.add(file);
+  }
+
   words(pfn: number, words: readonly bigint[]): void {
     this.pages.set(pfn, words);
   }
 
   outcome(op: number, status: Status, errno: number): void {
     this.pending = { op, status, errno };
-    if (status === "blocked") this.blocked.add(op);
   }
 
   wake(op: number, errno: number): void {
     this.woken.push({ op, errno });
-    this.blocked.delete(op);
   }
 
   observe(): void {
     const inFile = new Set<number>();
-    const files: Backing[][] = this.files.map((pages) =>
+    const files: Backing[][] = this.files.map((pages, f) =>
       pages.map((pfn): Backing => {
-        if (pfn === null) return this.blocked.size > 0 ? "unknown" : "hole";
+        if (pfn === null) return this.unasked.has(f) ? "unknown" : "hole";
         inFile.add(pfn);
         return decodePage(pfn, this.pages, this.layout, this.oneBased) ?? "unknown";
       }),
@@ -161,8 +165,10 @@ class Run {
       if (state === null || this.isIdle(state)) continue;
       detached[place] = state;
     }
-    this.observations.push({ ...this.pending, woken: this.woken, files, detached });
+    const unasked = [...this.unasked];
+    this.observations.push({ ...this.pending, woken: this.woken, files, unasked, detached });
     this.woken = [];
+    this.unasked.clear();
   }
 
   private isIdle(s: PageState): boolean {
@@ -177,11 +183,11 @@ class Run {
   end(): void {
     const last = this.observations.at(-1)?.op ?? -1;
     for (const pages of this.files) pages.fill(null);
-    this.blocked.clear();
     // What woke up while everything was undone belongs to the end.
     if (this.troubles.some((t) => t.startsWith("stuck"))) {
       const woken = this.woken;
-      this.observations.push({ op: last + 1, status: "blocked", errno: 0, woken, files: [], detached: {} });
+      const nothing = { errno: 0, files: [], unasked: [], detached: {} };
+      this.observations.push({ op: last + 1, status: "blocked", woken, ...nothing });
       return;
     }
     this.outcome(last + 1, "done", 0);
@@ -230,6 +236,9 @@ export function readGuestLog(text: string, layout: PageLayout): GuestLog {
       switch (kind) {
         case "F":
           run.file(at(0), at(1));
+          break;
+        case "U":
+          run.notAsked(at(0));
           break;
         case "B":
           run.back(at(0), at(1), f[2] === "-" ? null : Number.parseInt(f[2] ?? "", 16));

@@ -206,7 +206,7 @@ class ModelRun {
   }
 
   #giveUp(op: number, error: unknown): readonly Observation[] {
-    const nothing = { op, errno: 0, woken: [], files: [], detached: {} };
+    const nothing = { op, errno: 0, woken: [], files: [], unasked: [], detached: {} };
     if (error instanceof Unsupported) this.#observations.push({ ...nothing, status: "unsupported" });
     else if (error instanceof Failure) {
       const failure = `${error.property}: ${error.message}`;
@@ -266,7 +266,15 @@ class ModelRun {
     if (this.#processes.some((p) => p.asleep !== null)) {
       // What nobody will ever wake keeps its locks, so the files cannot be emptied.
       const op = this.#program.ops.length;
-      this.#observations.push({ op, status: "blocked", errno: 0, woken, files: [], detached: {} });
+      this.#observations.push({
+        op,
+        status: "blocked",
+        errno: 0,
+        woken,
+        files: [],
+        unasked: [],
+        detached: {},
+      });
       return;
     }
     const k = this.#process(0).kernel;
@@ -437,7 +445,7 @@ class ModelRun {
         detached[place] = state;
       }
     }
-    this.#observations.push({ op, status, errno, woken, files, detached });
+    this.#observations.push({ op, status, errno, woken, files, unasked: [], detached });
   }
 
   #state(block: Pfn): PageState {

@@ -48,6 +48,8 @@ export interface Observation {
   readonly woken: readonly { readonly op: number; readonly errno: number }[];
   /** By file and page: `files[0][3]` is page 3 of file 0. */
   readonly files: readonly (readonly Backing[])[];
+  /** Files whose blocks could not be asked for, since an operation that sleeps has the file's lock. */
+  readonly unasked: readonly number[];
   /**
    * Pages that no file has any more but that are not idle either, by the place that they were last seen
    * in: `0/3`. A page that is both given up and idle is not listed.

@@ -13,4 +13,14 @@ export const simplifications: readonly Simplification[] = [
     model: "failed (no-free-of-one-based-page: the base reference of pfn 0x0 was dropped)",
     afterwards: "stop",
   },
+  {
+    id: "partial-pin",
+    reason:
+      "when a later page of a range cannot be had, `mm/gup.c:__get_user_pages()` returns how many it took before and the caller goes on with those; the subsystem gives them back and fails",
+    field: "errno",
+    ops: ["pin"],
+    real: "0",
+    model: "14",
+    afterwards: "stop",
+  },
 ];

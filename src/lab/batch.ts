@@ -59,7 +59,7 @@ export async function runBatch(
     throw new PagelifeError(
       "PL505",
       `${result.failure ?? "the guest never reached its first process"} (${kernel.name}, ${Math.round(result.wallMillis / 1000)} s). ` +
-        `The console log is ${join(directory, "console.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
+        `The console log is ${join(directory, "console-log.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
     );
   }
   const recorded: Recorded = { schemaVersion: 1, release, programs: [...programs], log: result.log };

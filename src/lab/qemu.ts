@@ -52,7 +52,7 @@ export async function boot(options: Boot): Promise<BootResult> {
   if (qemu === null) {
     throw new PagelifeError("PL501", "qemu-system-x86_64 is not installed (package qemu-system-x86).");
   }
-  const consoleFile = join(options.directory, "console.txt");
+  const consoleFile = join(options.directory, "console-log.txt");
   const outDisk = join(options.directory, "out.img");
   const logDisk = join(options.directory, "log.img");
   for (const disk of [outDisk, logDisk]) {
