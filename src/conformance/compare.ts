@@ -179,7 +179,11 @@ export function compare(
         return { program, compared, difference, unsupported: null };
       }
       by.add(known.id);
-      stop ||= known.afterwards === "stop";
+      if (known.afterwards === "stop") {
+        // What follows in the same observation follows from this.
+        stop = true;
+        break;
+      }
     }
     compared.push({
       op: observation.op,
