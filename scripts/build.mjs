@@ -1,7 +1,7 @@
 // Builds dist/: TypeScript to JavaScript, then the instrumentation that makes the local state of
 // modelled threads visible (src/explore/instrument/). Run by `npm run build`.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,4 +29,10 @@ for (const entry of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   writeFileSync(mapPath, result.map);
   writeFileSync(path, `${result.code}\n//# sourceMappingURL=${entry.split(/[\\/]/).pop()}.map\n`);
 }
-chmodSync(join(dist, "cli/main.js"), 0o755);
+const command = join(dist, "cli/main.js");
+chmodSync(command, 0o755);
+
+// npm links the commands of dependencies, not a package's own; so that `npx pagelife` works in a clone:
+const link = join(root, "node_modules/.bin/pagelife");
+rmSync(link, { force: true });
+symlinkSync(relative(dirname(link), command), link);
