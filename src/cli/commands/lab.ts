@@ -41,7 +41,7 @@ interface CompareOptions extends KernelOptions {
 }
 
 const progress = (text: string): void => {
-  if (process.stderr.isTTY || process.env["CI"] !== undefined) process.stderr.write(`${text}\n`);
+  if (process.stderr.isTTY || process.env.CI !== undefined) process.stderr.write(`${text}\n`);
 };
 
 function positive(text: string, option: string): number {
