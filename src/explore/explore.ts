@@ -1,10 +1,10 @@
 // From a program to a verdict: search, then the shortest counterexample of what was found.
 import { type Counterexample, type FindingKind, findingKey } from "./outcome.ts";
 import { type Prepared, type Program, prepare } from "./program.ts";
+import { reduced } from "./reduced.ts";
 import { countSwitches } from "./schedule.ts";
 import { findShortest } from "./shortest.ts";
 import { Space } from "./space.ts";
-import { stateful } from "./stateful.ts";
 import type { Bounds, SearchResult, Strategy } from "./strategy.ts";
 
 /** What exploring a program came to. */
@@ -20,7 +20,7 @@ export interface Exploration {
 }
 
 export interface ExploreOptions extends Bounds {
-  /** How to search; {@link stateful} if not given. */
+  /** How to search; {@link reduced} if not given. */
   readonly strategy?: Strategy;
 }
 
@@ -48,7 +48,7 @@ export function explore<W>(program: Program<W>, options: ExploreOptions = {}): E
 
 /** As {@link explore}, for a program whose setup has run. */
 export function explorePrepared(prepared: Prepared, options: ExploreOptions = {}): Exploration {
-  const search = (options.strategy ?? stateful).search(prepared, options);
+  const search = (options.strategy ?? reduced).search(prepared, options);
   const first = search.findings[0];
   if (first === undefined) {
     const verdict = search.complete ? "holds" : "inconclusive";

@@ -174,8 +174,9 @@ export function localState(stack: readonly Frame[]): string {
   return text;
 }
 
-/** `file:line` of the innermost frame that has yielded. */
-export function whereRunning(stack: readonly Frame[]): string {
-  const site = stack.findLast((f) => f.site !== null)?.site;
-  return site ? `${site.file}:${site.line}` : "its start";
-}
+/** The place of the innermost frame that has yielded and is not one of our primitives. */
+export const innermostSite = (stack: readonly Frame[]): Site | null =>
+  stack.findLast((f) => f.site !== null && f.site.file !== "explore/access.ts")?.site ?? null;
+
+/** `file:line` of a place. */
+export const whereIs = (site: Site | null): string => (site ? `${site.file}:${site.line}` : "its start");

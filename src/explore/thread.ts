@@ -6,10 +6,11 @@ import { type Code, Failure, type Operation } from "./access.ts";
 import {
   type Frame,
   type FrameListener,
+  innermostSite,
   isInstrumented,
   localState,
   running,
-  whereRunning,
+  whereIs,
 } from "./frames.ts";
 import { assertOperation } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
@@ -60,12 +61,14 @@ export class ThreadRun {
 
   #run(result: Value): Turn {
     const outer = { ...running };
+    // An error unwinds the stack, so where the thread stood must be noted before.
+    const stood = innermostSite(this.#stack);
     running.stack = this.#stack;
     running.listener = this.#listener;
     try {
       const { done, value } = this.#generator.next(result);
       if (done) return { kind: "done", value };
-      assertOperation(value, `${this.#thread.name} at ${whereRunning(this.#stack)}`);
+      assertOperation(value, `${this.#thread.name} at ${whereIs(innermostSite(this.#stack))}`);
       return { kind: "wants", op: value };
     } catch (error) {
       if (error instanceof Failure) {
@@ -75,7 +78,7 @@ export class ThreadRun {
       const { name, message } = error instanceof Error ? error : new Error(String(error));
       throw new PagelifeError(
         "PL207",
-        `thread ${this.#thread.name} threw ${name}: ${message} (at ${placeOf(error) ?? whereRunning(this.#stack)})`,
+        `thread ${this.#thread.name} threw ${name}: ${message} (at ${placeOf(error) ?? `the step after ${whereIs(stood)}`})`,
         { cause: error },
       );
     } finally {

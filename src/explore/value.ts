@@ -75,7 +75,10 @@ function encodeObject(value: object, where: string): string {
   }
   const fields = Object.keys(value)
     .sort()
-    .map((f) => `${f}:${encode((value as Record<string, unknown>)[f], where)}`);
+    .map(
+      (f) =>
+        `${/^\w+$/.test(f) ? f : JSON.stringify(f)}:${encode((value as Record<string, unknown>)[f], where)}`,
+    );
   return `{${fields.join()}}`;
 }
 

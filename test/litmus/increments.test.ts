@@ -4,7 +4,7 @@ import { explore } from "../../src/explore/explore.ts";
 import { searchExecutions } from "../../src/explore/plain.ts";
 import { type Program, prepare } from "../../src/explore/program.ts";
 import { formatSchedule } from "../../src/explore/schedule.ts";
-import { finalStates } from "../../src/explore/stateful.ts";
+import { finalStates, stateful } from "../../src/explore/stateful.ts";
 
 function* increment(count: Cell<number>): Code {
   const seen = yield* read(count);
@@ -29,7 +29,7 @@ describe("increments of one counter that are not atomic", () => {
     { threads: 2, n: 6, states: 2_663 },
     { threads: 3, n: 4, states: 42_237 },
   ])("has $states states with $threads threads of $n", ({ threads, n, states }) => {
-    const { search, verdict } = explore(increments(threads, n));
+    const { search, verdict } = explore(increments(threads, n), { strategy: stateful });
     expect(search.states).toBe(states);
     expect(verdict).toBe("holds");
   });
