@@ -1,7 +1,15 @@
 // Builds dist/: TypeScript to JavaScript, then the instrumentation that makes the local state of
 // modelled threads visible (src/explore/instrument/). Run by `npm run build`.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 

@@ -25,12 +25,11 @@ describe.each(catalogue.map((scenario) => ({ name: scenario.name, scenario })))(
     expect(verdictOf(scenario, kernel)).toBe(verdict);
   });
 
-  it.each((scenario.twins ?? []).map((t) => ({ ...t, on: `${t.kernel}${t.tlb ? ` (${t.tlb})` : ""}` })))(
-    "$change on $on: $expect",
-    ({ change, kernel, tlb, expect: expected }) => {
-      const verdict = verdictOf(scenario, `${kernel}+${change}`, tlb);
-      const otherwise = scenario.expected?.[kernel]?.verdict ?? "holds";
-      expect(verdict).toBe(expected === "survives" ? otherwise : expected);
-    },
-  );
+  it.each(
+    (scenario.twins ?? []).map((t) => ({ ...t, on: `${t.kernel}${t.tlb ? ` (${t.tlb})` : ""}` })),
+  )("$change on $on: $expect", ({ change, kernel, tlb, expect: expected }) => {
+    const verdict = verdictOf(scenario, `${kernel}+${change}`, tlb);
+    const otherwise = scenario.expected?.[kernel]?.verdict ?? "holds";
+    expect(verdict).toBe(expected === "survives" ? otherwise : expected);
+  });
 });
