@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "../dist/base/errors.js";
+import { traceJsonSchema } from "../dist/report/trace-schema.js";
 import { checkSchema } from "../dist/report/verdict.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -22,6 +23,7 @@ export function generated() {
       "",
     ].join("\n"),
     "docs/check-schema.json": `${JSON.stringify(checkSchema(), null, 2)}\n`,
+    "docs/trace-schema.json": `${JSON.stringify(traceJsonSchema(), null, 2)}\n`,
   };
 }
 

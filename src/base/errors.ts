@@ -81,6 +81,18 @@ export const errorCodes = {
     remedy:
       "Try `trace-cmd report FILE > FILE.txt` and read that text; the message says what is wrong where.",
   },
+  PL403: {
+    meaning: "A file of probe names is not as it should be.",
+    remedy: "docs/trace.md shows one; the message names the place at fault.",
+  },
+  PL404: {
+    meaning: "DuckDB is needed and not installed.",
+    remedy: "npm install @duckdb/node-api@1.5.6-r.1",
+  },
+  PL405: {
+    meaning: "Recording is not possible here.",
+    remedy: "The message says what is missing: root, tracefs, a tool, or support in the kernel.",
+  },
   PL501: {
     meaning: "The lab needs a program that is not installed.",
     remedy: "Install the package that the message names; the rest of pagelife does not need it.",

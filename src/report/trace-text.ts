@@ -89,6 +89,8 @@ function heading(r: TraceReport): string[] {
       `kernel: ${rules.versions}, FS-DAX pages are idle at count ${rules.fsdaxIdle} (${printable(because)})`,
     );
   }
+  if (r.log.kernelText !== "" && !because.includes(r.log.kernelText))
+    lines.push(`        recorded on ${printable(r.log.kernelText)}`);
   if (contradiction !== "") lines.push(`        but ${printable(contradiction)}`);
   return lines;
 }
@@ -236,7 +238,7 @@ export function lifelineLine(r: TraceReport, entry: LifelineEntry): string {
 }
 
 /** Every change of one page that was kept, and who holds it. */
-export function pageText1(r: TraceReport, pfn: number): string {
+export function pageLifeline(r: TraceReport, pfn: number): string {
   const page = r.context.pages.pages.get(pfn);
   if (page === undefined) return `${pageText(pfn)}: not in this recording\n`;
   const lifeline = r.context.pages.lifelines.of(page.lifeline);
@@ -331,6 +333,7 @@ function coverageLines(r: TraceReport, options: TextOptions): string[] {
     const first = r.log.first.get(name)?.filter((x) => x > 0) ?? [];
     lines.push(`Reading: ${n} ${note.text}${first.length > 0 ? ` (first at ${first.join(", ")})` : ""}.`);
   }
+  for (const detail of r.log.details.slice(0, 5)) lines.push(`  ${printable(detail)}`);
   return lines;
 }
 

@@ -1,5 +1,6 @@
 // Events in, answers out: hands each event to the trackers, and at the end asks every analysis.
 import type { KernelEvent } from "../events/event.ts";
+import type { EventSpec } from "../events/vocabulary.ts";
 import { analyseConformance } from "./analyses/conforming.ts";
 import { type AnalysisContext, isDevice } from "./analyses/context.ts";
 import { analyseHolding, type CullKey, outstanding, type SortKey } from "./analyses/holding.ts";
@@ -23,6 +24,8 @@ export interface AnalysisOptions {
   readonly cull?: readonly CullKey[];
   readonly sort?: SortKey;
   readonly listener?: ChangeListener;
+  /** Is shown every event before the trackers are. */
+  readonly observer?: (e: KernelEvent) => void;
 }
 
 const MAX_CPUS = 65_536;
@@ -36,8 +39,9 @@ export class TraceAnalysis implements TraceSink {
   readonly conformance: ConformanceTracker = new ConformanceTracker();
   readonly #options: AnalysisOptions;
   readonly #held = new HeldTimeline();
-  readonly #cpus = new Set<number>();
-  readonly #seenOnce = new Set<string>();
+  readonly #cpus = new Uint8Array(MAX_CPUS);
+  #cpuCount = 0;
+  readonly #seenOnce = new Set<EventSpec>();
   #stacks = false;
   #losses = 0;
 
@@ -52,12 +56,16 @@ export class TraceAnalysis implements TraceSink {
   }
 
   event(e: KernelEvent): void {
-    const { name, role } = e.spec;
-    if (!this.#seenOnce.has(name)) {
-      this.#seenOnce.add(name);
-      this.kernel.sawEvent(name);
+    const { role } = e.spec;
+    this.#options.observer?.(e);
+    if (!this.#seenOnce.has(e.spec)) {
+      this.#seenOnce.add(e.spec);
+      this.kernel.sawEvent(e.spec.name);
     }
-    if (this.#cpus.size < MAX_CPUS) this.#cpus.add(e.cpu);
+    if (this.#cpus[e.cpu] === 0) {
+      this.#cpus[e.cpu] = 1;
+      this.#cpuCount++;
+    }
     if (role === "wake" && this.kernel.rules === null && this.pages.pages.get(e.pfn)?.device === true) {
       this.kernel.sawWakeKey(e.offset);
     }
@@ -93,6 +101,13 @@ export class TraceAnalysis implements TraceSink {
     }
   }
 
+  /** Takes what the recording itself says of its kernel, unless the person has stated it. */
+  knowKernel(text: string): void {
+    if (this.#options.kernel !== undefined || text === "") return;
+    const rules = rulesOfVersion(text);
+    if (rules !== null) this.kernel.state(rules, `recorded on ${text}`);
+  }
+
   stack(cpu: number, stack: Stack): void {
     this.#stacks = true;
     this.pages.stack(cpu, stack);
@@ -106,8 +121,7 @@ export class TraceAnalysis implements TraceSink {
 
   finish(name: string, format: FormatName, read: ReadContext): TraceReport {
     if (this.kernel.rules === null && read.log.kernelText !== "") {
-      const rules = rulesOfVersion(read.log.kernelText);
-      if (rules !== null) this.kernel.state(rules, `the recording is of ${read.log.kernelText}`);
+      this.knowKernel(read.log.kernelText);
     }
     const entries = [...read.eventCounts.values()].filter((x) => x.count > 0);
     for (const entry of entries) {
@@ -141,7 +155,7 @@ export class TraceAnalysis implements TraceSink {
       start: Number.isNaN(read.firstTime) ? 0 : read.firstTime,
       end: context.end,
       events: read.events,
-      cpus: this.#cpus.size,
+      cpus: this.#cpuCount,
       tasks: read.tasks.all.length,
       log: read.log,
       eventCounts: entries
@@ -170,10 +184,14 @@ export class TraceAnalysis implements TraceSink {
 
 const SEVERITIES: readonly FindingSeverity[] = ["error", "warning", "unknown", "note"];
 
+/** Who waits comes before who holds: a person with a hung machine asks the first. */
+const holding: readonly Finding["kind"][] = ["leak", "outstanding", "unmatched-puts"];
+
 function ordered(findings: readonly Finding[]): Finding[] {
   const rank = (f: Finding): number => SEVERITIES.indexOf(f.severity);
+  const late = (f: Finding): number => (holding.includes(f.kind) ? 1 : 0);
   const length = (f: Finding): number => (Number.isNaN(f.durationNs) ? 0 : f.durationNs);
-  return [...findings].sort((a, b) => rank(a) - rank(b) || length(b) - length(a));
+  return [...findings].sort((a, b) => rank(a) - rank(b) || late(a) - late(b) || length(b) - length(a));
 }
 
 /** Pages with one story, next to each other, most eventful first. */

@@ -1,54 +1,62 @@
 // `pagelife trace FILE…`: who holds this page, what leaked, who waits for ever.
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
-import { pageText1, plainText, traceText } from "../../report/trace-text.ts";
+import type { KernelEvent } from "../../events/event.ts";
+import { type EventSpec, vocabulary } from "../../events/vocabulary.ts";
+import { PerfettoWriter } from "../../report/perfetto.ts";
+import { FTRACE_HEADER, ftraceLine } from "../../report/trace-ftrace.ts";
+import { JsonChanges, jsonRecords } from "../../report/trace-json.ts";
+import { pageLifeline, plainText, traceText } from "../../report/trace-text.ts";
 import { type CullKey, cullKeys, type SortKey, sortKeys } from "../../trace/analyses/holding.ts";
 import { type AnalysisOptions, TraceAnalysis } from "../../trace/analysis.ts";
-import { detect } from "../../trace/detect.ts";
 import type { FindingSeverity } from "../../trace/finding.ts";
-import { ImportLog } from "../../trace/import-log.ts";
-import { rulesOfVersion } from "../../trace/kernel-rules.ts";
-import { PageMap } from "../../trace/page-map.ts";
-import { textReader } from "../../trace/read.ts";
-import { ReadContext } from "../../trace/readers/reader.ts";
-import type { ByteSource } from "../../trace/readers/trace-dat/byte-source.ts";
-import { DamagedFile } from "../../trace/readers/trace-dat/decompress.ts";
-import { TraceDatReader } from "../../trace/readers/trace-dat/trace-dat.ts";
+import { type KernelRules, rulesOfVersion } from "../../trace/kernel-rules.ts";
+import { parseProbes } from "../../trace/probes.ts";
 import { outcomeOf, type TraceReport } from "../../trace/report.ts";
-import type { TraceSink } from "../../trace/sink.ts";
+import { allListeners, type ChangeListener } from "../../trace/trackers/pages.ts";
 import { exitCode } from "../exit.ts";
-import { gunzip, openBytes, openSource, peek, spool, type Unpacking, unzstd } from "../input.ts";
-import { Progress } from "../progress.ts";
+import { type Reading, readRecording } from "../recording.ts";
 
 interface TraceFlags {
   readonly page?: string[];
   readonly kernel?: string;
   readonly vmemmap?: string;
+  readonly probes?: string;
   readonly cull?: string;
   readonly sort?: string;
   readonly all?: boolean;
   readonly events?: boolean;
+  readonly json?: boolean;
+  readonly perfetto?: string;
+  readonly ftrace?: string;
+  readonly vocabulary?: boolean;
 }
-
-const HEAD = 64 * 1024;
-/** How much is read ahead to learn where the memory map lies. */
-const LEARN = 4 << 20;
 
 export function registerTrace(program: Command): void {
   program
     .command("trace")
     .description("read recordings of a real kernel: lifelines, holders, leaks, hangs")
     .argument(
-      "<file...>",
+      "[file...]",
       "ftrace text, trace-cmd report, perf script or trace.dat; gzip and zstd too; - is stdin",
+      ["trace.dat"],
     )
     .option("--page <pfn...>", "print everything about these pages")
     .option("--kernel <version>", "the kernel that was recorded, such as v6.12, if it is not recognised")
     .option("--vmemmap <address>", "where the array of struct page starts, if it is not recognised")
+    .option("--probes <file>", "JSON that names your own probes (docs/trace.md)")
     .option("--cull <keys>", `merge holders by ${cullKeys.join(", ")} (default: stack,task,kind)`)
     .option("--sort <key>", `order holders by ${sortKeys.join(", ")} (default: refs)`)
+    .option("--json", "print NDJSON (docs/trace-schema.json)")
+    .option("--perfetto <file>", "write a trace for ui.perfetto.dev")
+    .option(
+      "--ftrace <file>",
+      "write the events that were used as ftrace text; with --page only those pages'",
+    )
     .option("--events", "name the events that are not analysed")
+    .option("--vocabulary", "list the events that are understood, and stop")
     .option("--all", "show all findings, holders and pages, not the first few")
     .addHelpText(
       "after",
@@ -58,154 +66,209 @@ Exit status: 0 nothing wrong, 1 a finding, 2 unreadable, 4 inconclusive (events 
 Examples:
   pagelife trace trace.dat
   pagelife trace --page 0x48400 /sys/kernel/tracing/trace
+  pagelife trace --json trace.dat | jq -r 'select(.type == "finding") | .data.sentence'
+  pagelife trace --perfetto pages.pftrace trace.dat
   zcat old.txt.gz | pagelife trace --kernel v6.1 -`,
     )
     .action(async (files: string[], flags: TraceFlags) => {
-      const options = analysisOptions(flags);
-      let worst = 0;
-      for (const file of files) {
-        const report = await readRecording(file, flags, options);
-        write(report, flags);
-        const outcome = outcomeOf(report);
-        if (outcome === "finding") worst = exitCode.finding;
-        else if (outcome === "inconclusive" && worst === 0) worst = exitCode.inconclusive;
+      if (flags.vocabulary === true) {
+        process.stdout.write(vocabularyText());
+        return;
       }
-      process.exitCode = worst;
+      process.exitCode = await traceFiles(files, flags);
     });
+}
+
+async function traceFiles(files: readonly string[], flags: TraceFlags): Promise<number> {
+  const options = analysisOptions(flags);
+  const pages = (flags.page ?? []).map(pfnOf);
+  const probes: ReadonlyMap<string, EventSpec> =
+    flags.probes === undefined ? new Map() : parseProbes(flags.probes, readText(flags.probes));
+  if (flags.vmemmap !== undefined && !/^(0x)?[0-9a-fA-F]{8,16}$/.test(flags.vmemmap)) {
+    throw new PagelifeError(
+      "PL105",
+      `--vmemmap ${flags.vmemmap}: expected an address such as 0xffffea0000000000.`,
+    );
+  }
+  let stopped = false;
+  process.once("SIGINT", () => {
+    stopped = true;
+  });
+  let worst: number = exitCode.holds;
+  for (const file of files) {
+    const code = await traceFile(file, flags, options, pages, {
+      vmemmap: flags.vmemmap,
+      probes,
+      stopped: () => stopped,
+    });
+    if (code === exitCode.finding || worst === exitCode.holds) worst = code === exitCode.holds ? worst : code;
+    if (stopped) return exitCode.interrupted;
+  }
+  return worst;
+}
+
+async function traceFile(
+  file: string,
+  flags: TraceFlags,
+  options: AnalysisOptions,
+  pages: readonly number[],
+  reading: Parameters<typeof readRecording>[1],
+): Promise<number> {
+  const perfetto = flags.perfetto === undefined ? null : new OutputFile(flags.perfetto);
+  const ftrace = flags.ftrace === undefined ? null : new OutputFile(flags.ftrace);
+  const out = new OutputFile("-");
+  let perfettoWriter: PerfettoWriter | null = null;
+  const report = await readRecording(file, reading, (r: Reading) => {
+    const listeners: ChangeListener[] = [];
+    if (flags.json === true)
+      listeners.push(
+        new JsonChanges(
+          () => r.clock,
+          (line) => out.text(line),
+        ),
+      );
+    if (perfetto !== null) {
+      perfettoWriter = new PerfettoWriter(
+        () => r.clock,
+        (bytes) => perfetto.bytes(bytes),
+      );
+      listeners.push(perfettoWriter);
+    }
+    ftrace?.text(FTRACE_HEADER);
+    const wanted = new Set(pages);
+    const observer = (e: KernelEvent): void => {
+      if (wanted.size === 0 || Number.isNaN(e.pfn) || wanted.has(e.pfn))
+        ftrace?.text(ftraceLine(e, r.clock, r.map.base));
+    };
+    return new TraceAnalysis({
+      ...options,
+      ...(listeners.length > 0 ? { listener: allListeners(listeners) } : {}),
+      ...(ftrace === null ? {} : { observer }),
+    });
+  });
+  (perfettoWriter as PerfettoWriter | null)?.finish(report);
+  perfetto?.close();
+  ftrace?.close();
+  const code = codeOf(report);
+  if (flags.json === true) {
+    for (const line of jsonRecords(report, code)) out.text(line);
+    out.close();
+  } else write(report, flags, pages);
+  const omitted = (perfettoWriter as PerfettoWriter | null)?.omitted ?? 0;
+  if (omitted > 0)
+    process.stderr.write(
+      `pagelife: ${flags.perfetto}: ${omitted} pages were left out; Perfetto cannot show so many tracks\n`,
+    );
+  return code;
+}
+
+function codeOf(report: TraceReport): number {
+  switch (outcomeOf(report)) {
+    case "finding":
+      return exitCode.finding;
+    case "inconclusive":
+      return exitCode.inconclusive;
+    case "clean":
+      return exitCode.holds;
+  }
 }
 
 function analysisOptions(flags: TraceFlags): AnalysisOptions {
   const options: { -readonly [K in keyof AnalysisOptions]: AnalysisOptions[K] } = {};
-  if (flags.kernel !== undefined) {
-    const rules = rulesOfVersion(flags.kernel);
-    if (rules === null) {
-      throw new PagelifeError(
-        "PL105",
-        `--kernel ${flags.kernel}: expected a version such as v6.12 or 7.2.13.`,
-      );
-    }
-    options.kernel = { rules, text: flags.kernel };
-  }
+  if (flags.kernel !== undefined) options.kernel = { rules: statedRules(flags.kernel), text: flags.kernel };
   if (flags.cull !== undefined) {
-    const keys = flags.cull.split(",");
-    for (const key of keys) {
-      if (!cullKeys.includes(key as CullKey))
-        throw new PagelifeError("PL105", `--cull ${key}: expected some of ${cullKeys.join(", ")}.`);
-    }
-    options.cull = keys as CullKey[];
+    options.cull = flags.cull.split(",").map((key) => oneOf<CullKey>("--cull", key, cullKeys));
   }
-  if (flags.sort !== undefined) {
-    if (!sortKeys.includes(flags.sort as SortKey))
-      throw new PagelifeError("PL105", `--sort ${flags.sort}: expected one of ${sortKeys.join(", ")}.`);
-    options.sort = flags.sort as SortKey;
-  }
+  if (flags.sort !== undefined) options.sort = oneOf<SortKey>("--sort", flags.sort, sortKeys);
   return options;
 }
 
-const quiet: TraceSink = { event: () => undefined, stack: () => undefined, lost: () => undefined };
+function statedRules(kernel: string): KernelRules {
+  const rules = rulesOfVersion(kernel);
+  if (rules === null)
+    throw new PagelifeError("PL105", `--kernel ${kernel}: expected a version such as v6.12 or 7.2.13.`);
+  return rules;
+}
 
-async function readRecording(
-  file: string,
-  flags: TraceFlags,
-  options: AnalysisOptions,
-): Promise<TraceReport> {
-  const unpacking: Unpacking = { damaged: "" };
-  let peeked = await peek(openBytes(file) as AsyncIterable<Buffer>, HEAD);
-  let detected = detect(peeked.head);
-  const packed = detected.kind === "wrapper";
-  if (detected.kind === "wrapper") {
-    const unpack = detected.compression === "gzip" ? gunzip : unzstd;
-    peeked = await peek(unpack(peeked.rest, unpacking), HEAD);
-    if (peeked.head.length === 0 && unpacking.damaged !== "") {
-      throw new PagelifeError(
-        "PL401",
-        `${file} is ${detected.compression}-compressed, but cannot be unpacked: ${unpacking.damaged}.`,
-      );
+function oneOf<T extends string>(option: string, value: string, values: readonly T[]): T {
+  const found = values.find((v) => v === value);
+  if (found === undefined)
+    throw new PagelifeError("PL105", `${option} ${value}: expected ${values.join(", ")}.`);
+  return found;
+}
+
+function pfnOf(text: string): number {
+  const pfn = Number(text);
+  if (!Number.isSafeInteger(pfn) || pfn < 0)
+    throw new PagelifeError("PL105", `--page ${text}: expected a pfn such as 0x48400.`);
+  return pfn;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new PagelifeError("PL102", `${path}: ${error instanceof Error ? error.message : String(error)}.`);
+  }
+}
+
+/** A file, or standard output, written in pieces that are not too small. */
+class OutputFile {
+  readonly #path: string;
+  readonly #fd: number;
+  #pending: (string | Uint8Array)[] = [];
+  #size = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#fd = path === "-" ? 1 : openSync(path, "w");
+    } catch (error) {
+      throw new PagelifeError("PL102", `${path}: ${error instanceof Error ? error.message : String(error)}.`);
     }
-    detected = detect(peeked.head);
   }
-  if (detected.kind === "empty") throw new PagelifeError("PL401", `${file} is empty.`);
-  if (detected.kind === "wrapper")
-    throw new PagelifeError("PL401", `${file} is compressed twice; unpack it first.`);
-  if (detected.kind === "unknown")
-    throw new PagelifeError("PL401", `${file} is not a recording: ${detected.hint}.`);
-  if (detected.kind === "trace.dat") return readTraceDat(file, packed, peeked.rest, flags, options);
 
-  const map = flags.vmemmap === undefined ? new PageMap() : PageMap.at(flags.vmemmap);
-  const ahead = await peek(peeked.rest, LEARN);
-  const learner = textReader(detected.format, new ReadContext(new ImportLog(), map, quiet));
-  learner.push(ahead.head);
-  map.unplaced = 0;
-
-  const analysis = new TraceAnalysis(options);
-  const log = new ImportLog();
-  const context = new ReadContext(log, map, analysis);
-  const reader = textReader(detected.format, context);
-  const progress = new Progress(file);
-  for await (const chunk of ahead.rest) {
-    reader.push(chunk);
-    progress.update(() => `${context.events} events`);
+  text(text: string): void {
+    this.#add(text, text.length);
   }
-  reader.end();
-  progress.done();
-  if (unpacking.damaged !== "") log.note("truncated", 0);
-  return analysis.finish(file === "-" ? "standard input" : file, detected.format, context);
-}
 
-/** A trace.dat is read here and there, so it must be a file: what came packed or by a pipe is put into one. */
-async function readTraceDat(
-  file: string,
-  packed: boolean,
-  rest: AsyncGenerator<Buffer>,
-  flags: TraceFlags,
-  options: AnalysisOptions,
-): Promise<TraceReport> {
-  const opened = packed || file === "-" ? await spool(rest) : openSource(file);
-  if (!packed && file !== "-") await rest.return(undefined);
-  try {
-    const map = flags.vmemmap === undefined ? new PageMap() : PageMap.at(flags.vmemmap);
-    learnMap(opened.source, map);
-    const analysis = new TraceAnalysis(options);
-    const context = new ReadContext(new ImportLog(), map, analysis);
-    const reader = openTraceDat(file, opened.source, context);
-    const progress = new Progress(file);
-    reader.read(() => progress.update(() => `${context.events} events`));
-    progress.done();
-    return analysis.finish(file === "-" ? "standard input" : file, "trace.dat", context);
-  } finally {
-    opened.close();
+  bytes(bytes: Uint8Array): void {
+    this.#add(bytes, bytes.length);
+  }
+
+  close(): void {
+    this.#flush();
+    if (this.#path !== "-") closeSync(this.#fd);
+  }
+
+  #add(piece: string | Uint8Array, size: number): void {
+    this.#pending.push(piece);
+    this.#size += size;
+    if (this.#size >= 1 << 18) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#size === 0) return;
+    const all = Buffer.concat(this.#pending.map((p) => (typeof p === "string" ? Buffer.from(p) : p)));
+    this.#pending = [];
+    this.#size = 0;
+    for (let done = 0; done < all.length; ) {
+      try {
+        done += writeSync(this.#fd, all, done);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "EPIPE") process.exit(exitCode.holds);
+        // A pipe whose reader is slower than we are.
+        if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+        else
+          throw new PagelifeError(
+            "PL102",
+            `${this.#path}: ${error instanceof Error ? error.message : String(error)}.`,
+          );
+      }
+    }
   }
 }
-
-function openTraceDat(file: string, source: ByteSource, context: ReadContext): TraceDatReader {
-  try {
-    return new TraceDatReader(source, context);
-  } catch (error) {
-    if (!(error instanceof DamagedFile)) throw error;
-    throw new PagelifeError("PL402", `${file} is a trace.dat that cannot be read: ${error.message}.`);
-  }
-}
-
-/** Reads ahead for the place of the memory map: enough events have both an address and a pfn. */
-function learnMap(source: ByteSource, map: PageMap): void {
-  if (map.base !== null) return;
-  try {
-    let left = 200_000;
-    const context = new ReadContext(new ImportLog(), map, {
-      event: () => {
-        if (--left === 0 || map.base !== null) throw new EnoughSeen();
-      },
-      stack: () => undefined,
-      lost: () => undefined,
-    });
-    new TraceDatReader(source, context).read();
-  } catch (error) {
-    if (!(error instanceof EnoughSeen) && !(error instanceof DamagedFile)) throw error;
-  }
-  map.unplaced = 0;
-}
-
-class EnoughSeen extends Error {}
 
 const COLOURS: Record<FindingSeverity, "red" | "yellow" | "cyan" | "bold"> = {
   error: "red",
@@ -214,17 +277,12 @@ const COLOURS: Record<FindingSeverity, "red" | "yellow" | "cyan" | "bold"> = {
   note: "bold",
 };
 
-function write(report: TraceReport, flags: TraceFlags): void {
-  const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
-  if (flags.page !== undefined) {
-    for (const text of flags.page) {
-      const pfn = Number(text);
-      if (!Number.isSafeInteger(pfn) || pfn < 0)
-        throw new PagelifeError("PL105", `--page ${text}: expected a pfn such as 0x48400.`);
-      process.stdout.write(pageText1(report, pfn));
-    }
+function write(report: TraceReport, flags: TraceFlags, pages: readonly number[]): void {
+  if (pages.length > 0) {
+    for (const pfn of pages) process.stdout.write(pageLifeline(report, pfn));
     return;
   }
+  const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   process.stdout.write(
     traceText(report, {
       most: flags.all === true ? 1_000_000 : plainText.most,
@@ -232,4 +290,14 @@ function write(report: TraceReport, flags: TraceFlags): void {
       emphasise: (text, severity) => (colour ? styleText(COLOURS[severity], text) : text),
     }),
   );
+}
+
+function vocabularyText(): string {
+  const rows = vocabulary.map((s) => {
+    const fields = Object.entries(s.fields).map(([field, name]) =>
+      field === name ? field : `${field}=${name}`,
+    );
+    return `${s.name.padEnd(32)} ${s.role.padEnd(14)} ${s.sampled.padEnd(7)} ${fields.join(" ")}`.trimEnd();
+  });
+  return `${[`${"EVENT".padEnd(32)} TELLS          SAMPLED FIELDS`, ...rows].join("\n")}\n`;
 }

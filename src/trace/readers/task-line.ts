@@ -178,6 +178,7 @@ export abstract class TaskLineReader implements TextReader {
       return true;
     }
     this.#afterMark = spec.role === "mark";
+    if (spec.role === "context" && this.context.sink.other === undefined) return true;
     const e = this.context.event;
     e.spec = spec;
     e.time = time;

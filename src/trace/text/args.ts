@@ -15,6 +15,8 @@ export interface ArgPlan {
   readonly wanted: readonly Wanted[];
   readonly wantsSite: boolean;
   readonly wantsText: boolean;
+  /** Nothing of it is wanted. */
+  readonly empty: boolean;
 }
 
 export function planFor(spec: EventSpec): ArgPlan {
@@ -22,11 +24,9 @@ export function planFor(spec: EventSpec): ArgPlan {
   for (const [field, key] of Object.entries(spec.fields)) {
     wanted.push({ field: field as FieldName, key: new TextEncoder().encode(key) });
   }
-  return {
-    wanted,
-    wantsSite: spec.role === "scan-exit" || spec.role === "break-exit" || spec.role === "remove-exit",
-    wantsText: spec.role === "mark",
-  };
+  const wantsSite = spec.role === "scan-exit" || spec.role === "break-exit" || spec.role === "remove-exit";
+  const wantsText = spec.role === "mark";
+  return { wanted, wantsSite, wantsText, empty: wanted.length === 0 && !wantsSite && !wantsText };
 }
 
 const SPACE = 0x20;
@@ -49,6 +49,7 @@ export class ArgReader {
   /** @param from First byte after the event's name and colon. */
   read(b: Buffer, from: number, to: number, plan: ArgPlan, e: KernelEvent): void {
     clearEvent(e);
+    if (plan.empty) return;
     let p = from;
     while (p < to && b[p] === SPACE) p++;
     if (plan.wantsText) {
@@ -170,7 +171,12 @@ export class ArgReader {
     const start = b[from] === 0x30 && (b[from + 1] ?? 0) === 0x78 ? from + 2 : from;
     if (to - start > 20) return "";
     const text = this.#texts.get(b, start, to);
-    return text === "0" || /^0+$/.test(text) ? "" : text;
+    return this.#isNull(text) ? "" : text;
+  }
+
+  #isNull(text: string): boolean {
+    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== 0x30) return false;
+    return true;
   }
 
   /** Hexadecimal with or without `0x`. */

@@ -46,7 +46,30 @@ export interface PageWatcher {
 
 /** Whoever wants each change as it happens, for output that does not fit in memory. */
 export interface ChangeListener {
+  /** References were taken by a holder, or `n` of them dropped again. */
+  taken?(page: PageState, holder: Holder): void;
+  dropped?(page: PageState, holder: Holder, n: number, e: KernelEvent): void;
+  /** The call stack of the change that came last on this CPU. */
+  stack?(cpu: number, stack: Stack): void;
   change(page: PageState, e: KernelEvent, before: number, certainty: Certainty): void;
+}
+
+/** One listener that tells several. */
+export function allListeners(listeners: readonly ChangeListener[]): ChangeListener {
+  return {
+    change: (...args) => {
+      for (const l of listeners) l.change(...args);
+    },
+    taken: (...args) => {
+      for (const l of listeners) l.taken?.(...args);
+    },
+    dropped: (...args) => {
+      for (const l of listeners) l.dropped?.(...args);
+    },
+    stack: (...args) => {
+      for (const l of listeners) l.stack?.(...args);
+    },
+  };
 }
 
 export class PageTracker {
@@ -171,7 +194,9 @@ export class PageTracker {
     const holder = this.#lastHolder.get(cpu);
     if (holder !== undefined && holder.stack === null) holder.stack = stack;
     const change = this.#lastChange.get(cpu);
-    if (change !== undefined) this.lifelines.setStack(change, stack);
+    if (change === undefined) return;
+    this.lifelines.setStack(change, stack);
+    this.listener?.stack?.(cpu, stack);
   }
 
   /** After a loss nothing that was held is sure to be held still. */
@@ -547,7 +572,10 @@ export class PageTracker {
     page.holders.push(holder);
     if (kind === "pin") page.pins += n;
     else if (kind === "get") page.gets += n;
-    if (kind !== "fault") this.held.add(page);
+    if (kind !== "fault") {
+      this.held.add(page);
+      this.listener?.taken?.(page, holder);
+    }
     this.#lastHolder.set(e.cpu, holder);
     return holder;
   }
@@ -580,7 +608,10 @@ export class PageTracker {
   }
 
   #shrink(page: PageState, holder: Holder, n: number, e: KernelEvent): void {
-    if (holder.kind !== "fault") this.completed.add(page.pfn, holder, e.time);
+    if (holder.kind !== "fault") {
+      this.completed.add(page.pfn, holder, e.time);
+      this.listener?.dropped?.(page, holder, Math.min(n, holder.n), e);
+    }
     if (n >= holder.n) this.#remove(page, holder);
     else holder.n -= n;
   }

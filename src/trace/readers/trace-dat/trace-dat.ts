@@ -183,6 +183,7 @@ export class TraceDatReader {
       }
       return;
     }
+    if (spec.role === "context" && context.sink.other === undefined) return;
     const e = context.event;
     e.spec = spec;
     e.time = time;

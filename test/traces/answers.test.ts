@@ -1,0 +1,233 @@
+// Each kind of answer, on recordings of a few lines that show it and nothing else.
+import { describe, expect, it } from "vitest";
+import { oneBased, zeroBased } from "../../src/trace/kernel-rules.ts";
+import { outcomeOf } from "../../src/trace/report.ts";
+import { analyseText, kinds } from "./analyse.ts";
+import { ftrace, probe } from "./lines.ts";
+
+const old = { kernel: { rules: oneBased, text: "v6.12" } };
+const recent = { kernel: { rules: zeroBased, text: "v7.2" } };
+const P = 0x40000;
+
+const wait = [
+  { at: 0.1, tid: 1, event: probe.pin(P, 1) },
+  { at: 0.2, tid: 2, event: probe.breakLayouts() },
+  { at: 0.2, tid: 2, event: probe.scan() },
+  { at: 0.2, tid: 2, event: probe.busy(P, 1025) },
+];
+
+describe("a task that waits for a page", () => {
+  it("is let go on by the wakeup after the last put", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...wait,
+        { at: 1.2, tid: 1, event: probe.unpin(P, 1025) },
+        { at: 1.2, tid: 1, event: probe.wake(P) },
+        { at: 1.3, tid: 2, event: probe.scan() },
+        { at: 1.3, tid: 2, event: probe.idle() },
+        { at: 1.3, tid: 2, event: probe.breakDone() },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["waited note"]);
+    expect(outcomeOf(report)).toBe("clean");
+  });
+
+  it("has missed its wakeup if the count became idle and nobody called wake_up_var()", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0, tid: 9, event: probe.wake(P + 1) }, // the probe is set
+        ...wait,
+        { at: 1.2, tid: 1, event: probe.unpin(P, 1025) },
+        { at: 9.0, tid: 3, event: "tracing_mark_write: still waiting" },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["missed-wakeup error"]);
+    expect(report.findings[0]?.sentence).toContain("nobody called wake_up_var()");
+  });
+
+  it("may have been woken if wakeups were not recorded at all", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...wait,
+        { at: 1.2, tid: 1, event: probe.unpin(P, 1025) },
+        { at: 9, tid: 3, event: "tracing_mark_write: x" },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["blocked unknown"]);
+    expect(outcomeOf(report)).toBe("inconclusive");
+  });
+
+  it("is blocked by the holder if the recording ends before the put", () => {
+    const report = analyseText(
+      "t",
+      ftrace([...wait, { at: 9, tid: 3, event: "tracing_mark_write: x" }]),
+      old,
+    );
+    expect(kinds(report)[0]).toBe("blocked warning");
+    expect(report.findings[0]?.sentence).toContain("task-1 had pinned");
+  });
+
+  it("is stuck on 7.2 if the page is mapped when the last pin goes, and the recording ends", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.pin(P, 1, 0) },
+        { at: 0.2, tid: 2, event: probe.breakLayouts() },
+        { at: 0.2, tid: 2, event: probe.scan() },
+        { at: 0.2, tid: 2, event: probe.unmap(P, 1025, 0) },
+        { at: 0.3, tid: 2, event: probe.busy(P, 1024) },
+        { at: 0.5, tid: 1, event: probe.map(P, 1026, -1) },
+        { at: 1.2, tid: 1, event: probe.unpin(P, 1025, 0) },
+        { at: 9.0, tid: 3, event: "tracing_mark_write: still waiting" },
+      ]),
+      recent,
+    );
+    expect(kinds(report)).toEqual(["stuck-wait error"]);
+    expect(report.findings[0]?.sentence).toContain("the count fell to 1");
+    expect(report.findings[0]?.sentence).toContain("still waiting when the recording ends");
+  });
+
+  it("leaves the verdict open after lost events", () => {
+    const text = ftrace([
+      { at: 0, tid: 9, event: probe.wake(P + 1) },
+      ...wait,
+      { at: 1.2, tid: 1, event: probe.unpin(P, 1025) },
+      { at: 9.0, tid: 3, event: "tracing_mark_write: still waiting" },
+    ]);
+    const report = analyseText("t", text.replace(/^.*unpin_user/m, "CPU:0 [LOST 12 EVENTS]\n$&"), old);
+    expect(kinds(report)).toEqual(["missed-wakeup unknown"]);
+    expect(report.log.lostCount).toBe(12);
+    expect(outcomeOf(report)).toBe("inconclusive");
+  });
+});
+
+describe("references that stay", () => {
+  const rounds = Array.from({ length: 5 }, (_, i) => [
+    { at: 0.1 + i * 0.01, tid: 1, event: probe.pin(P + i, 1) },
+    { at: 0.105 + i * 0.01, tid: 1, event: probe.unpin(P + i, 1025) },
+  ]).flat();
+
+  it("are suspected to be leaked when they outlast all others by far", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...rounds,
+        { at: 0.5, tid: 7, event: probe.pin(P + 9, 1) },
+        { at: 5, tid: 3, event: "tracing_mark_write: end" },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["leak warning"]);
+    expect(report.findings[0]?.sentence).toContain("task-7 took 1 pin on pfn 0x40009");
+    expect(outcomeOf(report)).toBe("finding");
+  });
+
+  it("are only noted when they are young", () => {
+    const report = analyseText(
+      "t",
+      ftrace([...rounds, { at: 0.5, tid: 7, event: probe.pin(P + 9, 1) }]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["outstanding note"]);
+    expect(outcomeOf(report)).toBe("clean");
+  });
+
+  it("are unknown after a loss", () => {
+    const text = `${ftrace([...rounds, { at: 0.5, tid: 7, event: probe.pin(P + 9, 1) }])}CPU:1 [LOST EVENTS]\n${ftrace([{ at: 5, tid: 3, event: "tracing_mark_write: end" }])}`;
+    const report = analyseText("t", text, old);
+    expect(kinds(report)).toEqual(["outstanding unknown"]);
+    expect(report.log.lostCount).toBe(null);
+  });
+
+  it("have the same id in two recordings with the same stack", () => {
+    const stack =
+      " => try_grab_folio_fast+0x0/0x10\n => gup_fast_fallback\n => leaky_ioctl+0x33/0x40 [leaky]\n";
+    const text = (at: number): string =>
+      ftrace([
+        { at, tid: 7, event: probe.pin(P, 1) },
+        { at, tid: 7, event: "<stack trace>" },
+      ]) + stack;
+    const ids = [0.1, 0.7].map((at) => analyseText("t", text(at), old).outstanding[0]?.id);
+    expect(ids[0]).toBe(ids[1]);
+    expect(analyseText("t", text(0.1), old).outstanding[0]?.stack?.frames).toEqual([
+      "try_grab_folio_fast",
+      "gup_fast_fallback",
+      "leaky_ioctl",
+    ]);
+  });
+});
+
+describe("counts that cannot be", () => {
+  it("are found with the first event: a put too many", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.pin(P, 1) },
+        { at: 0.2, tid: 1, event: probe.unpin(P, 1025) },
+        { at: 0.2, tid: 1, event: probe.put(P, 1025, 1024) },
+        { at: 0.3, tid: 2, event: probe.unpin(P, 1) },
+        { at: 0.3, tid: 2, event: probe.put(P, 1, 1024) },
+      ]),
+      old,
+    );
+    expect(kinds(report)[0]).toBe("illegal-count error");
+    expect(report.findings[0]?.sentence).toContain("was unpinned while its count held no pin");
+    expect(report.findings[0]?.evidence[0]?.task?.tid).toBe(2);
+  });
+
+  it("are found in page_ref: below zero, and a get of a frozen page", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.ref("mod_unless", P, 1, 1, 1) },
+        { at: 0.2, tid: 1, event: probe.ref("mod_and_test", P + 1, -1, -1, 0) },
+      ]),
+      recent,
+    );
+    expect(kinds(report).filter((k) => k.startsWith("illegal"))).toEqual([
+      "illegal-count error",
+      "illegal-count error",
+    ]);
+  });
+
+  it("are not found in a life as it should be", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.ref("mod_unless", P, 2, 1, 1) },
+        { at: 0.1, tid: 1, event: probe.ref("mod", P, 1025, 1023) },
+        { at: 0.2, tid: 1, event: probe.ref("mod_and_return", P, 1, -1024, 1) },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual([]);
+    expect(report.context.pages.pages.get(P)).toMatchObject({
+      pins: 1,
+      puts: 1,
+      count: 1,
+      unmatchedPuts: 0,
+      jumps: 0,
+    });
+  });
+});
+
+describe("one put that several probes see", () => {
+  it("counts once", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, event: probe.pin(P, 1) },
+        { at: 0.2, event: probe.unpin(P, 1025) },
+        { at: 0.2, event: probe.put(P, 1025, 1024) },
+      ]),
+      old,
+    );
+    expect(report.context.pages.pages.get(P)).toMatchObject({ pins: 1, puts: 1, count: 1, unmatchedPuts: 0 });
+  });
+});
