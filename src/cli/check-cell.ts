@@ -1,8 +1,10 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
-import { type Exploration, explorePrepared } from "../explore/explore.ts";
+import { conclude, type Exploration } from "../explore/explore.ts";
+import type { Prepared } from "../explore/program.ts";
 import { prepare } from "../explore/program.ts";
+import { reduced } from "../explore/reduced.ts";
 import { formatToken, runSchedule } from "../explore/replay.ts";
-import type { Bounds } from "../explore/strategy.ts";
+import type { Bounds, Progress, SearchResult, Strategy } from "../explore/strategy.ts";
 import type { Change, KernelVersion } from "../kernel/kernel.ts";
 import { programOf, type Scenario } from "../kernel/scenario.ts";
 import type { TlbModel } from "../kernel/world.ts";
@@ -39,8 +41,14 @@ function expectation({ scenario, kernel, changes, tlb }: Cell): string | null {
   return scenario.expected?.[key]?.verdict ?? null;
 }
 
-/** Explores a cell. */
-export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
+export interface CheckOptions extends Bounds {
+  readonly strategy?: Strategy;
+  /** Told now and then how far the search has come. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Explores a cell. Lets others have the event loop now and then, so that Ctrl-C is heard. */
+export async function checkCell(cell: Cell, options: CheckOptions): Promise<CheckedCell> {
   const start = performance.now();
   const { scenario, kernel, changes } = cell;
   const expected = expectation(cell);
@@ -57,8 +65,8 @@ export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
     return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
   }
   const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb: cell.tlb }));
-  const exploration = explorePrepared(prepared, bounds);
-  const { verdict, kind, property, search, counterexample } = exploration;
+  const exploration = conclude(prepared, await search(prepared, options), options);
+  const { verdict, kind, property, search: searched, counterexample } = exploration;
   let shortest: Verdict["counterexample"] = null;
   if (counterexample !== null) {
     const { steps, switches, preemptions, schedule, finding } = counterexample;
@@ -66,7 +74,7 @@ export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
     const replay = formatToken(subject, runSchedule(prepared, schedule), finding);
     shortest = { steps, switches, preemptions, replay };
   }
-  const { complete, bound, states, executions, steps, strategy } = search;
+  const { complete, bound, states, executions, steps, strategy } = searched;
   return {
     cell,
     exploration,
@@ -75,7 +83,7 @@ export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
       verdict,
       kind,
       property,
-      detail: counterexample?.finding.detail ?? search.findings[0]?.finding.detail ?? null,
+      detail: counterexample?.finding.detail ?? searched.findings[0]?.finding.detail ?? null,
       strategy,
       complete,
       bound,
@@ -86,4 +94,15 @@ export function checkCell(cell: Cell, bounds: Bounds): CheckedCell {
       counterexample: shortest,
     },
   };
+}
+
+async function search(prepared: Prepared, options: CheckOptions): Promise<SearchResult> {
+  const strategy = options.strategy ?? reduced;
+  if (strategy.start === undefined) return strategy.search(prepared, options);
+  const run = strategy.start(prepared, options);
+  while (run.advance()) {
+    options.onProgress?.(run.progress());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return run.result();
 }

@@ -48,7 +48,11 @@ export function explore<W>(program: Program<W>, options: ExploreOptions = {}): E
 
 /** As {@link explore}, for a program whose setup has run. */
 export function explorePrepared(prepared: Prepared, options: ExploreOptions = {}): Exploration {
-  const search = (options.strategy ?? reduced).search(prepared, options);
+  return conclude(prepared, (options.strategy ?? reduced).search(prepared, options), options);
+}
+
+/** The verdict on a search, with the shortest counterexample of the first finding. */
+export function conclude(prepared: Prepared, search: SearchResult, options: Bounds = {}): Exploration {
   const first = search.findings[0];
   if (first === undefined) {
     const verdict = search.complete ? "holds" : "inconclusive";

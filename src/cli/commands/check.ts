@@ -1,6 +1,7 @@
 // `pagelife check`: the verdict for each scenario and kernel, and how each finding comes about.
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
+import type { Progress } from "../../explore/strategy.ts";
 import { functionsOf } from "../../kernel/kernel.ts";
 import type { TlbModel } from "../../kernel/world.ts";
 import { drawDiagram, wrap } from "../../report/diagram.ts";
@@ -8,6 +9,7 @@ import { columnName, drawMatrix, summarise, summaryText } from "../../report/mat
 import { record } from "../../report/recording.ts";
 import { checkSchema, isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
 import { type Cell, type CheckedCell, checkCell } from "../check-cell.ts";
+import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
 import {
   buildKernel,
@@ -23,6 +25,7 @@ interface Options {
   readonly tlb?: string;
   readonly json?: true;
   readonly schema?: true;
+  readonly twins?: true;
   readonly maxStates: string;
   readonly budget?: string;
 }
@@ -43,6 +46,7 @@ export function registerCheck(program: Command): void {
     .option("--kernel <K,...>", "kernels, comma separated; all, if not given")
     .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
+    .option("--twins", "what each scenario's twins (changes that break something on purpose) come to")
     .option("--json", "one JSON record a line")
     .option("--schema", "print the JSON schema of these records")
     .option("--max-states <N>", "states after which a search is inconclusive", String(MAX_STATES))
@@ -80,12 +84,24 @@ async function run(names: string[], options: Options): Promise<void> {
     ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
   };
 
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort();
+  process.once("SIGINT", interrupt);
+  if (options.twins) {
+    const twins = await checkTwins(scenarios, kernels, { ...bounds, signal: stop.signal });
+    process.exitCode = stop.signal.aborted ? exitCode.interrupted : twins.status;
+    out(twins.text);
+    return;
+  }
   const checked: CheckedCell[] = [];
   for (const { scenario } of scenarios) {
     for (const kernel of kernels) {
+      if (stop.signal.aborted) break;
       const cell: Cell = { scenario, kernel, changes, tlb };
-      showProgress(`${scenario.name} on ${kernel.release}`);
-      const done = checkCell(cell, bounds);
+      const where = `${scenario.name} on ${kernel.release}`;
+      showProgress(where);
+      const onProgress = (p: Progress): void => showProgress(`${where}: ${progressText(p, start)}`);
+      const done = await checkCell(cell, { ...bounds, signal: stop.signal, onProgress });
       checked.push(done);
       if (options.json) {
         out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
@@ -94,7 +110,8 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   showProgress("");
   const verdicts = checked.map((c) => c.verdict);
-  const status = statusOf(verdicts);
+  process.off("SIGINT", interrupt);
+  const status = stop.signal.aborted ? exitCode.interrupted : statusOf(verdicts);
   const summary = summarise(verdicts, status, Math.round(performance.now() - start));
   process.exitCode = status;
   if (options.json) {
@@ -180,6 +197,13 @@ function parseCount(option: string, value: string): number {
   const n = Number(value.replaceAll("_", ""));
   if (Number.isFinite(n) && n > 0) return n;
   throw new PagelifeError("PL105", `${option} ${value}: expected a number above 0`);
+}
+
+/** States, rate and queue of a search that takes its time. */
+function progressText({ states, steps, queue }: Progress, start: number): string {
+  const rate = Math.round((states / (performance.now() - start)) * 1000);
+  const n = (x: number): string => x.toLocaleString("en");
+  return `${n(states)} states, ${n(rate)}/s, ${n(steps)} steps, ${n(queue)} queued`;
 }
 
 function showProgress(text: string): void {

@@ -96,7 +96,7 @@ async function search(name: string | undefined, options: Options): Promise<Shown
   const kernel = selectKernels(options.kernel, changes).at(-1);
   if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
   const cell: Cell = { scenario: selected.scenario, kernel, changes, tlb: parseTlb(options.tlb) };
-  const { exploration } = checkCell(cell, {});
+  const { exploration } = await checkCell(cell, {});
   const found = exploration?.counterexample;
   if (found) return { cell, schedule: found.schedule, finding: found.finding };
   return { cell, schedule: uninterrupted(cell), finding: null };
