@@ -1,17 +1,12 @@
 // The series that normalised the counts of FS-DAX pages, as it reads in v7.2: a mapping holds a
 // reference, an idle page has none, and break-layouts waits for 0.
 import { pfn as toPfn } from "../base/brand.ts";
-import type { Code, Wait } from "../explore/access.ts";
-import { untilIdle } from "../kernel/fs/ext4/inode.ts";
+import type { Code } from "../explore/access.ts";
+import { warnOfDoubleAssociation } from "../kernel/fs/dax.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
 import { GUP_PIN_COUNTING_BIAS, is_zero_page, page_folio, pfn_to_page } from "../kernel/include/linux/mm.ts";
-import type { AddressSpace, DaxEntry, Inode, Page, Pte } from "../kernel/include/linux/mm_types.ts";
-import {
-  folio_ref_count,
-  folio_ref_inc,
-  folio_ref_sub_and_test,
-  page_ref_count,
-} from "../kernel/include/linux/page_ref.ts";
+import type { DaxEntry, Page, PageMapping, Pte } from "../kernel/include/linux/mm_types.ts";
+import { folio_ref_count, folio_ref_inc, folio_ref_sub_and_test } from "../kernel/include/linux/page_ref.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../kernel/lib/atomic.ts";
 import { FOLL_PIN } from "../kernel/mm/gup.ts";
@@ -20,8 +15,8 @@ import type { VmFault, VmFaultInfo } from "../kernel/mm/memory.ts";
 declare module "../kernel/kernel.ts" {
   interface KernelFunctions {
     vmf_insert_page_mkwrite: typeof vmf_insert_page_mkwrite;
-    dax_break_layout: typeof dax_break_layout;
-    dax_delete_mapping_range: typeof dax_delete_mapping_range;
+    dax_folio_is_shared: typeof dax_folio_is_shared;
+    dax_folio_make_shared: typeof dax_folio_make_shared;
   }
 }
 
@@ -31,36 +26,19 @@ function* vmf_insert_page_mkwrite(k: Kernel, vmf: VmFaultInfo, page: Page, write
 }
 
 /**
- * Unmaps a file, waits until nobody uses its pages, and takes them away from the file. The test for a
- * busy page does not count mappings; the wait is for a count of 0, which does.
+ * Do several files have the page? No mapping is noted then, and the word of the index counts them.
  *
- * Models `fs/dax.c:dax_break_layout()` @ v7.2, on a whole file.
- * Left out: ranges, and the answer of -ERESTARTSYS where the caller may not wait.
+ * Models `fs/dax.c:dax_folio_is_shared()` @ v7.2.
  */
-function* dax_break_layout(k: Kernel, inode: Inode): Code {
-  const mapping = inode.i_mapping;
-  for (;;) {
-    const page = yield* k.dax_layout_busy_page(mapping);
-    if (page === null) break;
-    yield* k.___wait_var_event(
-      page,
-      function* idle(): Code<boolean> {
-        return (yield* page_ref_count(page)) === 0;
-      },
-      function* cmd(wait: Wait): Code {
-        yield* k.ext4_wait_dax_page(inode, wait);
-      },
-      untilIdle(page, 0),
-    );
-  }
-  yield* k.dax_delete_mapping_range(mapping);
+function* dax_folio_is_shared(_k: Kernel, page: Page): Code<boolean> {
+  if ((yield* READ_ONCE(page.mapping)) !== null) return false;
+  return (yield* READ_ONCE(page.index)) > 0;
 }
 
-/** Models `fs/dax.c:dax_delete_mapping_range()` @ v7.2, on a whole file. */
-function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace): Code {
-  for (let index = 0; index < mapping.i_pages.length; index++) {
-    yield* k.dax_delete_mapping_entry(mapping, index);
-  }
+/** Models `fs/dax.c:dax_folio_make_shared()` @ v7.2: the one file that was noted is counted from now on. */
+function* dax_folio_make_shared(_k: Kernel, page: Page): Code {
+  yield* WRITE_ONCE<PageMapping>(page.mapping, null);
+  yield* WRITE_ONCE(page.index, 1);
 }
 
 export const fsdaxRefcounts = change({
@@ -70,8 +48,7 @@ export const fsdaxRefcounts = change({
   about:
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
     "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
-  onto: ["v6.12"],
-  adds: { vmf_insert_page_mkwrite, dax_break_layout, dax_delete_mapping_range },
+  adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared },
   functions: {
     /** Ours: the number that v7.2 spells 0. */
     fsdax_idle_count: () => 0,
@@ -135,14 +112,35 @@ export const fsdaxRefcounts = change({
       return fault;
     },
 
+    /** Models `fs/dax.c:dax_associate_entry()` @ v7.2: the first file is noted, whether it shares the page or not. */
+    *dax_associate_entry(k, entry: DaxEntry, mapping, index, shared) {
+      if (entry.kind !== "normal") return;
+      const page = pfn_to_page(k, toPfn(entry.pfn));
+      const of = yield* READ_ONCE(page.mapping);
+      if (shared && (of !== null || (yield* k.dax_folio_is_shared(page)))) {
+        if (of !== null) yield* k.dax_folio_make_shared(page);
+        const share = yield* READ_ONCE(page.index);
+        yield* WRITE_ONCE(page.index, share + 1);
+        return;
+      }
+      if (of !== null) yield* warnOfDoubleAssociation(k, page);
+      yield* WRITE_ONCE<PageMapping>(page.mapping, mapping);
+      yield* WRITE_ONCE(page.index, index);
+    },
+
     /**
-     * Models `fs/dax.c:dax_folio_put()` and `dax_folio_reset_order()` @ v7.2, for a folio of one page.
-     * The kernel warns where a folio leaves its file with references.
+     * Models `fs/dax.c:dax_disassociate_entry()`, `dax_folio_put()` and `dax_folio_reset_order()` @ v7.2,
+     * for a folio of one page. The kernel warns where a folio leaves its last file with references.
      */
     *dax_disassociate_entry(k, entry: DaxEntry) {
       if (entry.kind !== "normal") return;
       const page = pfn_to_page(k, toPfn(entry.pfn));
-      yield* WRITE_ONCE<AddressSpace | null>(page.mapping, null);
+      if (yield* k.dax_folio_is_shared(page)) {
+        const share = yield* READ_ONCE(page.index);
+        yield* WRITE_ONCE(page.index, share - 1);
+        if (share > 1) return;
+      }
+      yield* WRITE_ONCE<PageMapping>(page.mapping, null);
       yield* WRITE_ONCE(page.index, 0);
       const count = yield* folio_ref_count(page.folio);
       if (count !== 0) {
@@ -163,14 +161,7 @@ export const fsdaxRefcounts = change({
       return count - mapped === 0 ? null : page;
     },
 
-    /** Models `fs/dax.c:dax_layout_busy_page_range()` @ v7.2: a file that nobody maps is looked at, too. */
-    *dax_mapping_may_be_busy() {
-      return true;
-    },
-
-    /** Models `fs/ext4/inode.c:ext4_break_layouts()` @ v7.2. */
-    *ext4_break_layouts(k, inode) {
-      yield* k.dax_break_layout(inode);
-    },
+    /** Ours: v7.2 waits for the page itself, as an address. */
+    page_idle_key: (_k, page) => page,
   },
 });

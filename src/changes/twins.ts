@@ -26,10 +26,10 @@ export const scanBeforeUnmap = twin(
   "scan-before-unmap",
   "break-layouts looks at the counts before it unmaps the file",
   {
-    *dax_layout_busy_page(k, mapping) {
+    *dax_layout_busy_page_range(k, mapping, start, end) {
       if (!(yield* k.dax_mapping_may_be_busy(mapping))) return null;
-      const page = yield* k.dax_scan_busy_page(mapping);
-      yield* k.unmap_mapping_pages(mapping, 0, mapping.i_pages.length);
+      const page = yield* k.dax_scan_busy_page(mapping, start, end);
+      yield* k.unmap_mapping_pages(mapping, start, end - start + 1);
       return page;
     },
   },

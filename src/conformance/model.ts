@@ -7,6 +7,7 @@ import { Arena, type Cell, type Code, Failure, modelled } from "../explore/acces
 import { type Frame, running } from "../explore/frames.ts";
 import { perform } from "../explore/operation.ts";
 import { Interner, type Value } from "../explore/value.ts";
+import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { Inode, MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
 import { newInode } from "../kernel/include/linux/mm_types.ts";
@@ -349,7 +350,7 @@ class ModelRun {
       case "unpin":
         return yield* this.#unpin(p, o.pin);
       case "punch": {
-        yield* k.ext4_punch_hole(this.#file(o.file), o.page, o.page + o.pages);
+        yield* k.vfs_fallocate(this.#file(o.file), FALLOC_FL_PUNCH_HOLE, o.page, o.page + o.pages);
         return 0;
       }
       case "truncate":
@@ -375,6 +376,7 @@ class ModelRun {
       vm_pages: pages,
       vm_pgoff: page,
       vm_file: inode,
+      vm_sync: false,
     });
     p.mm.vmas.push(vma);
     p.maps.set(map, vma);

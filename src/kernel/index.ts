@@ -4,19 +4,39 @@
  * @module
  */
 export { type Pfn, pfn } from "../base/brand.ts";
+export {
+  entryCell,
+  marksCell,
+  untilUnlocked,
+  warnOfDoubleAssociation,
+  warnOfForeignMapping,
+} from "./fs/dax.ts";
+export { untilIdle } from "./fs/ext4/inode.ts";
 export { WARN } from "./include/asm-generic/bug.ts";
+export {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_UNSHARE_RANGE,
+  type FallocMode,
+  type FileSystemName,
+  type FileSystemType,
+  type Iomap,
+} from "./include/linux/fs.ts";
 export { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "./include/linux/mm.ts";
 export type {
   AddressSpace,
   DaxEntry,
+  DaxMarks,
   Folio,
   Inode,
   MmStruct,
   Page,
+  PageMapping,
   Pte,
   SuperBlock,
   VmArea,
 } from "./include/linux/mm_types.ts";
+export { NO_MARKS, PAGE_MAPPING_DAX_SHARED } from "./include/linux/mm_types.ts";
 export * from "./include/linux/page_ref.ts";
 export * from "./invariants.ts";
 export { down_read, down_write, up_read, up_write } from "./kernel/locking/rwsem.ts";

@@ -2,6 +2,11 @@
 // does goes through the kernel's own functions.
 import { type Pfn, pfn } from "../base/brand.ts";
 import { type Code, cell, modelled } from "../explore/access.ts";
+import { extentOf, takeBlock } from "./fs/blocks.ts";
+import { ext4 } from "./fs/ext4/inode.ts";
+import { fuse } from "./fs/fuse/dax.ts";
+import { xfs } from "./fs/xfs/xfs_inode.ts";
+import type { FileSystemName, FileSystemType } from "./include/linux/fs.ts";
 import { pfn_to_page } from "./include/linux/mm.ts";
 import {
   type Inode,
@@ -17,21 +22,45 @@ import type { Kernel } from "./kernel.ts";
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
 
+const fileSystems: Readonly<Record<FileSystemName, FileSystemType>> = { ext4, xfs, fuse };
+
 /**
  * Makes a file system on persistent memory: `blocks` blocks of one page, all free.
  *
+ * @param type  Which file system; ext4 if not given.
  * @param first Page frame number of the first block.
  */
-export function mountDax(k: Kernel, blocks: number, first: number = FIRST_PFN): SuperBlock {
+export function mountDax(
+  k: Kernel,
+  blocks: number,
+  type: FileSystemName = "ext4",
+  first: number = FIRST_PFN,
+): SuperBlock {
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
-  return modelled("super_block", { free_blocks: cell<readonly Pfn[]>("free_blocks", pfns) });
+  return modelled("super_block", {
+    s_type: fileSystems[type],
+    free_blocks: cell<readonly Pfn[]>("free_blocks", pfns),
+    refcountbt: cell<readonly Pfn[]>("refcountbt", []),
+    s_inodes: [],
+  });
 }
 
-/** Makes a file of `pages` pages on a file system, with the lowest free blocks. */
-export function* createFile(k: Kernel, sb: SuperBlock, name: string, pages: number): Code<Inode> {
+/**
+ * Makes a file of `pages` pages on a file system.
+ *
+ * @param filled How many of them have a block, from the first; the others are holes. All, if not given.
+ */
+export function* createFile(
+  k: Kernel,
+  sb: SuperBlock,
+  name: string,
+  pages: number,
+  filled: number = pages,
+): Code<Inode> {
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
-  for (let index = 0; index < pages; index++) yield* k.ext4_new_block(inode, index);
+  sb.s_inodes.push(inode);
+  for (let index = 0; index < filled; index++) yield* takeBlock(k, inode, extentOf(inode, index));
   return inode;
 }
 
@@ -49,6 +78,7 @@ export function* mapFile(
   inode: Inode,
   address: number,
   pages: number,
+  options: { readonly sync?: boolean } = {},
 ): Code<VmArea> {
   const vma: VmArea = modelled("vma", {
     vm_mm: mm,
@@ -56,6 +86,7 @@ export function* mapFile(
     vm_pages: pages,
     vm_pgoff: 0,
     vm_file: inode,
+    vm_sync: options.sync ?? false,
   });
   mm.vmas.push(vma);
   yield* k.mmap(vma);

@@ -227,7 +227,8 @@ export function* unmap_mapping_pages(k: Kernel, mapping: AddressSpace, start: nu
  */
 export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
-  return yield* k.ext4_dax_fault({ vma, address, pgoff, write });
+  const { huge_fault } = vma.vm_file.i_sb.s_type;
+  return yield* k[huge_fault]({ vma, address, pgoff, write });
 }
 
 /**

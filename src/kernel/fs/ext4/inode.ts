@@ -1,15 +1,21 @@
-// ext4: blocks of a file, waiting for its pages, and punching holes. Source: fs/ext4/inode.c.
-// Left out everywhere: the journal (a block is free at once), i_data_sem, partial blocks.
-import { assert } from "../../../base/assert.ts";
+// ext4: blocks of a file, waiting for its pages, and giving blocks back. Source: fs/ext4/inode.c,
+// fs/ext4/extents.c. Left out everywhere: the journal (a block is free at once), i_data_sem, partial
+// blocks, preallocation.
 import { hex, type Pfn } from "../../../base/brand.ts";
-import { type Code, rmw, type See, type Wait } from "../../../explore/access.ts";
-import { pfn_to_page } from "../../include/linux/mm.ts";
+import type { Code, See, Wait } from "../../../explore/access.ts";
+import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  type FallocMode,
+  type FileSystemType,
+  type Iomap,
+} from "../../include/linux/fs.ts";
 import type { Inode, Page } from "../../include/linux/mm_types.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
-import { READ_ONCE } from "../../lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import { dropBlock, extentOf, takeBlock } from "../blocks.ts";
 import { noExternalReference } from "../dax.ts";
 
 declare module "../../kernel.ts" {
@@ -19,44 +25,62 @@ declare module "../../kernel.ts" {
     ext4_free_block: typeof ext4_free_block;
     ext4_wait_dax_page: typeof ext4_wait_dax_page;
     ext4_break_layouts: typeof ext4_break_layouts;
+    ext4_fallocate: typeof ext4_fallocate;
     ext4_punch_hole: typeof ext4_punch_hole;
-    truncate_pagecache_range: typeof truncate_pagecache_range;
+    ext4_collapse_range: typeof ext4_collapse_range;
+    ext4_setattr: typeof ext4_setattr;
+    ext4_truncate: typeof ext4_truncate;
+    ext4_evict_inode: typeof ext4_evict_inode;
   }
 }
+
+/** The operations of ext4. */
+export const ext4: FileSystemType = {
+  name: "ext4",
+  huge_fault: "ext4_dax_fault",
+  iomap_begin: "ext4_iomap_begin",
+  iomap_end: null,
+  setattr: "ext4_setattr",
+  fallocate: "ext4_fallocate",
+  remap_file_range: null,
+  evict_inode: "ext4_evict_inode",
+};
 
 /**
  * The block of a page of the file; a write into a hole allocates one.
  *
  * Models `fs/ext4/inode.c:ext4_iomap_begin()` @ v6.12.
  *
- * @returns its page frame number, or null for a hole.
+ * @returns null if there is no block left.
  */
-export function* ext4_iomap_begin(k: Kernel, inode: Inode, index: number, write: boolean): Code<Pfn | null> {
-  const extent = inode.i_data[index];
-  assert(extent, `${inode.name} has no page ${index}`);
+export function* ext4_iomap_begin(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  write: boolean,
+): Code<Iomap | null> {
+  const extent = extentOf(inode, index);
   const block = yield* READ_ONCE(extent);
-  return block === null && write ? yield* k.ext4_new_block(inode, index) : block;
+  if (block === null && write) {
+    const taken = yield* k.ext4_new_block(inode, index);
+    if (taken === null) return null;
+    yield* WRITE_ONCE(inode.i_dirty, true);
+    return { pfn: taken, shared: false, fresh: true, dirty: true };
+  }
+  // Only a write asks whether the metadata is on disk.
+  const dirty = write && (yield* READ_ONCE(inode.i_dirty));
+  return { pfn: block, shared: false, fresh: false, dirty };
 }
 
 /**
  * Gives the file a block for one of its pages: the lowest that is free.
  *
  * Models `fs/ext4/mballoc.c:ext4_mb_new_blocks()` @ v6.12.
+ *
+ * @returns null if there is none.
  */
 export function* ext4_new_block(k: Kernel, inode: Inode, index: number): Code<Pfn | null> {
-  const extent = inode.i_data[index];
-  assert(extent, `${inode.name} has no page ${index}`);
-  const { free_blocks } = inode.i_sb;
-  const { name } = inode;
-  const free = yield* READ_ONCE(free_blocks);
-  const block = free[0];
-  if (block === undefined) return null;
-  const { block_owner } = pfn_to_page(k, block);
-  yield* rmw([free_blocks, extent, block_owner], (blocks: readonly Pfn[]) => ({
-    next: [blocks.filter((b) => b !== block), block, name],
-    result: null,
-  }));
-  return block;
+  return yield* takeBlock(k, inode, extentOf(inode, index));
 }
 
 /**
@@ -65,20 +89,7 @@ export function* ext4_new_block(k: Kernel, inode: Inode, index: number): Code<Pf
  * Models `fs/ext4/extents.c:ext4_ext_remove_space()` @ v6.12, for one block.
  */
 export function* ext4_free_block(k: Kernel, inode: Inode, index: number): Code {
-  const extent = inode.i_data[index];
-  assert(extent, `${inode.name} has no page ${index}`);
-  const block = yield* READ_ONCE(extent);
-  if (block === null) return;
-  const { free_blocks } = inode.i_sb;
-  const { block_owner } = pfn_to_page(k, block);
-  yield* rmw(
-    [free_blocks, extent, block_owner],
-    (blocks: readonly Pfn[]) => ({
-      next: [[...blocks, block].sort((a, b) => a - b), null, "free"],
-      result: block,
-    }),
-    { note: { text: (freed) => `frees the block of pfn ${hex(freed as Pfn)}` } },
-  );
+  yield* dropBlock(k, inode, extentOf(inode, index));
 }
 
 /**
@@ -124,21 +135,24 @@ export const untilIdle = (page: Page, count: number): Wait => ({
 });
 
 /**
- * Takes pages of a file out of page tables and page cache.
+ * Takes blocks of a file away.
  *
- * Models `mm/truncate.c:truncate_pagecache_range()` @ v6.12, on a DAX file.
+ * Models `fs/ext4/extents.c:ext4_fallocate()` @ v6.12. In v7.2 it takes the locks and breaks the layouts
+ * for all modes, in the order in which each does here.
+ * Left out: allocation, zero and insert range.
+ *
+ * @param first First page of the range; `end` is one past the last.
  */
-export function* truncate_pagecache_range(k: Kernel, inode: Inode, first: number, end: number): Code {
-  const mapping = inode.i_mapping;
-  yield* k.unmap_mapping_pages(mapping, first, end - first);
-  for (let index = first; index < end; index++) yield* k.dax_delete_mapping_entry(mapping, index);
+export function* ext4_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first: number, end: number): Code {
+  if (mode === FALLOC_FL_COLLAPSE_RANGE) yield* k.ext4_collapse_range(inode, first, end);
+  else yield* k.ext4_punch_hole(inode, first, end);
 }
 
 /**
  * Gives blocks of a file back, after nobody uses their pages any more.
  *
- * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.12, with the locks of ext4_fallocate().
- * Left out: waiting for direct I/O on the file itself.
+ * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.12.
+ * Left out: waiting for direct I/O on the file itself; writing the range back first.
  *
  * @param first First page of the hole; `end` is one past the last.
  */
@@ -151,4 +165,64 @@ export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: nu
   for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
+}
+
+/**
+ * Takes a range out of a file, after nobody uses its pages any more: what follows moves down.
+ *
+ * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.12.
+ * Left out: waiting for direct I/O on the file itself; writing back what moves.
+ */
+export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end: number): Code {
+  const { i_data, i_mapping, i_rwsem, i_size } = inode;
+  yield* down_write(k, i_rwsem);
+  yield* down_write(k, i_mapping.invalidate_lock);
+  yield* k.ext4_break_layouts(inode);
+  yield* k.truncate_pagecache(inode, first);
+  for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
+  for (let index = first; index < i_data.length; index++) {
+    const from = i_data[index + end - first];
+    const block = from === undefined ? null : yield* READ_ONCE(from);
+    yield* WRITE_ONCE(extentOf(inode, index), block);
+  }
+  const size = yield* READ_ONCE(i_size);
+  yield* WRITE_ONCE(i_size, size - (end - first));
+  yield* up_write(i_mapping.invalidate_lock);
+  yield* up_write(i_rwsem);
+}
+
+/**
+ * Gives a file a new size.
+ *
+ * Models `fs/ext4/inode.c:ext4_setattr()` @ v6.12, a change of size.
+ * Context: i_rwsem held for writing.
+ *
+ * @param size In pages.
+ */
+export function* ext4_setattr(k: Kernel, inode: Inode, size: number): Code {
+  const { invalidate_lock } = inode.i_mapping;
+  yield* down_write(k, invalidate_lock);
+  yield* k.ext4_break_layouts(inode);
+  yield* WRITE_ONCE(inode.i_size, size);
+  yield* k.truncate_pagecache(inode, size);
+  yield* k.ext4_truncate(inode, size);
+  yield* up_write(invalidate_lock);
+}
+
+/** Models `fs/ext4/inode.c:ext4_truncate()` @ v6.12: frees the blocks from a page on. */
+export function* ext4_truncate(k: Kernel, inode: Inode, size: number): Code {
+  for (let index = size; index < inode.i_data.length; index++) yield* k.ext4_free_block(inode, index);
+}
+
+/**
+ * Forgets an inode that nobody uses any more; if the file has no name, its blocks go too. A pin does not
+ * hold the inode.
+ *
+ * Models `fs/ext4/inode.c:ext4_evict_inode()` @ v6.12.
+ */
+export function* ext4_evict_inode(k: Kernel, inode: Inode): Code {
+  yield* k.truncate_inode_pages_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
+  if ((yield* READ_ONCE(inode.i_nlink)) > 0) return;
+  yield* WRITE_ONCE(inode.i_size, 0);
+  yield* k.ext4_truncate(inode, 0);
 }

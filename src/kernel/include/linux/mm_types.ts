@@ -7,6 +7,7 @@ import type { Rwsem } from "../../kernel/locking/rwsem.ts";
 import { newRwsem } from "../../kernel/locking/rwsem.ts";
 import type { Spinlock } from "../../kernel/locking/spinlock.ts";
 import { newSpinlock } from "../../kernel/locking/spinlock.ts";
+import type { FileSystemType } from "./fs.ts";
 
 /** Kinds of device memory. */
 export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
@@ -19,6 +20,10 @@ export interface DevPagemap extends Modelled {
   readonly ref: Cell<number>;
 }
 
+/** `mapping` of a page that several files share, where the kernel keeps a mark there: no address_space. */
+export const PAGE_MAPPING_DAX_SHARED = "shared";
+export type PageMapping = AddressSpace | typeof PAGE_MAPPING_DAX_SHARED | null;
+
 /** Word 0 of struct page: what memory this is, or the head of the folio that it is a tail of. */
 export type Word0 = DevPagemap | { readonly head: Pfn } | null;
 
@@ -27,7 +32,7 @@ export interface Page extends Modelled {
   readonly pfn: Pfn;
   /** pgmap, in the same word as compound_head. */
   readonly pgmap: Cell<Word0>;
-  readonly mapping: Cell<AddressSpace | null>;
+  readonly mapping: Cell<PageMapping>;
   /** index in the file, or `share`: one word. */
   readonly index: Cell<number>;
   /** Page-table entries that map it, less one: -1 is none. */
@@ -36,8 +41,10 @@ export interface Page extends Modelled {
   /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
   readonly heldGets: Cell<readonly string[]>;
-  /** Ghost state: the file that the block behind the page belongs to, or "free". */
+  /** Ghost state: the files that the block behind the page belongs to, joined by " and ", or "free". */
   readonly block_owner: Cell<string>;
+  /** Ghost state: stores to the page are in the CPU's caches; a power cut loses them. */
+  readonly unflushed: Cell<boolean>;
   /** The page seen as a folio. */
   readonly folio: Folio;
 }
@@ -47,7 +54,7 @@ export interface Folio extends Modelled {
   readonly page: Page;
   readonly _refcount: Cell<number>;
   readonly _mapcount: Cell<number>;
-  readonly mapping: Cell<AddressSpace | null>;
+  readonly mapping: Cell<PageMapping>;
   readonly index: Cell<number>;
   readonly pgmap: Cell<Word0>;
 }
@@ -85,6 +92,8 @@ export interface VmArea extends Modelled {
   /** Page of the file that the first page maps. */
   readonly vm_pgoff: number;
   readonly vm_file: Inode;
+  /** VM_SYNC, from MAP_SYNC: a page is mapped for writing only when the file's metadata is on disk. */
+  readonly vm_sync: boolean;
 }
 
 /** A DAX entry of the page cache: a value entry in `i_pages`. `null` is no entry. */
@@ -96,12 +105,23 @@ export interface DaxEntry {
   readonly [field: string]: string | number | boolean;
 }
 
+/** PAGECACHE_TAG_DIRTY and PAGECACHE_TAG_TOWRITE of one index. */
+export interface DaxMarks {
+  readonly dirty: boolean;
+  readonly towrite: boolean;
+  readonly [field: string]: boolean;
+}
+
+export const NO_MARKS: DaxMarks = { dirty: false, towrite: false };
+
 /** struct address_space of a DAX file. */
 export interface AddressSpace extends Modelled {
   readonly host: Inode;
   readonly invalidate_lock: Rwsem;
   /** Entries by page of the file. */
   readonly i_pages: readonly Cell<DaxEntry | null>[];
+  /** The marks of each entry. An index without an entry has none. */
+  readonly i_marks: readonly Cell<DaxMarks>[];
   readonly xa_lock: Spinlock;
   /** The mappings of the file, by i_mmap_rwsem. */
   readonly i_mmap: Cell<readonly VmArea[]>;
@@ -117,12 +137,24 @@ export interface Inode extends Modelled {
   readonly i_mapping: AddressSpace;
   /** The block of each page of the file, by its page frame number; null is a hole. */
   readonly i_data: readonly Cell<Pfn | null>[];
+  /** XFS: the new block of each page that is being copied on write, in the CoW fork; else null. */
+  readonly i_cow: readonly Cell<Pfn | null>[];
+  /** Names of the file; without one its blocks go when the last user closes it. */
+  readonly i_nlink: Cell<number>;
+  /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
+  readonly i_dirty: Cell<boolean>;
   readonly i_sb: SuperBlock;
 }
 
-/** struct super_block: the blocks that no file has, lowest first. */
+/** struct super_block. */
 export interface SuperBlock extends Modelled {
+  readonly s_type: FileSystemType;
+  /** The blocks that no file has, lowest first. */
   readonly free_blocks: Cell<readonly Pfn[]>;
+  /** XFS: blocks that more than one file has; once for each file beyond the first. */
+  readonly refcountbt: Cell<readonly Pfn[]>;
+  /** The files that setup made. */
+  readonly s_inodes: Inode[];
 }
 
 /** Makes the struct page of one page of device memory. */
@@ -130,7 +162,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
   const name = `page[${hex(pfn)}]`;
   const words = {
     pgmap: cell<Word0>(`${name}.pgmap`, pgmap),
-    mapping: cell<AddressSpace | null>(`${name}.mapping`, null),
+    mapping: cell<PageMapping>(`${name}.mapping`, null),
     index: cell(`${name}.index`, 0),
     _mapcount: cell(`${name}._mapcount`, -1),
     _refcount: cell(`${name}._refcount`, refcount),
@@ -141,6 +173,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
     block_owner: ghostCell(`${name}.block_owner`, "free"),
+    unflushed: ghostCell(`${name}.unflushed`, false),
   }) as Omit<Page, "folio"> & { folio?: Folio };
   page.folio = modelled("folio", { page: page as Page, ...words });
   return page as Page;
@@ -165,12 +198,16 @@ export function newInode(name: string, blocks: readonly (Pfn | null)[], sb: Supe
     i_rwsem: newRwsem(`${name}.i_rwsem`),
     i_size: cell(`${name}.i_size`, blocks.length),
     i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),
+    i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
+    i_nlink: cell(`${name}.i_nlink`, 1),
+    i_dirty: cell(`${name}.i_dirty`, false),
     i_sb: sb,
   }) as Omit<Inode, "i_mapping"> & { i_mapping?: AddressSpace };
   inode.i_mapping = modelled("mapping", {
     host: inode as Inode,
     invalidate_lock: newRwsem(`${name}.invalidate_lock`),
     i_pages: blocks.map((_, i) => cell<DaxEntry | null>(`${name}.i_pages[${i}]`, null)),
+    i_marks: blocks.map((_, i) => cell<DaxMarks>(`${name}.i_marks[${i}]`, NO_MARKS)),
     xa_lock: newSpinlock(`${name}.xa_lock`),
     i_mmap: cell<readonly VmArea[]>(`${name}.i_mmap`, []),
     i_mmap_rwsem: newRwsem(`${name}.i_mmap_rwsem`),

@@ -1,0 +1,265 @@
+// The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
+import { type Code, rmw, type Wait } from "../explore/access.ts";
+import { entryCell, marksCell, untilUnlocked } from "../kernel/fs/dax.ts";
+import { untilIdle } from "../kernel/fs/ext4/inode.ts";
+import { WARN } from "../kernel/include/asm-generic/bug.ts";
+import { type AddressSpace, type Inode, NO_MARKS, type Page } from "../kernel/include/linux/mm_types.ts";
+import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
+import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
+import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";
+import { change, type Kernel } from "../kernel/kernel.ts";
+import { READ_ONCE } from "../kernel/lib/atomic.ts";
+
+declare module "../kernel/kernel.ts" {
+  interface KernelFunctions {
+    dax_break_layout: typeof dax_break_layout;
+    dax_break_layout_final: typeof dax_break_layout_final;
+    dax_delete_mapping_range: typeof dax_delete_mapping_range;
+    wait_page_idle: typeof wait_page_idle;
+    dax_layout_is_broken: (k: Kernel, mapping: AddressSpace, start: number, end: number) => Code;
+  }
+}
+
+/** The functions of the file systems that sleep without the lock that keeps faults out. */
+export type WaitFunction = "ext4_wait_dax_page" | "xfs_wait_dax_page" | "fuse_wait_dax_page";
+
+const series = (part: string): string => `${part}, of the series that normalised FS-DAX counts (2025, v6.15)`;
+
+export const fuseWholeFile = change({
+  name: "fuse-whole-file",
+  subject: "fuse: Fix dax truncate/punch_hole fault path",
+  source: series("first patch"),
+  about:
+    "Before, truncation and fallocate() of a fuse file passed 0 as the end of the range to unmap and to " +
+    "look at, which is the first page. Stable kernels have the fix, too (6.1.192 and 6.12.117 of Debian).",
+  functions: {
+    /** Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v7.2: -1. */
+    fuse_whole_file_end: (_k, inode) => inode.i_mapping.i_pages.length - 1,
+  },
+});
+
+export const unmappedBusyPages = change({
+  name: "unmapped-busy-pages",
+  subject: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range()",
+  source: series("second patch"),
+  about: "Before, a file that nobody maps was taken for idle without a look at its pages.",
+  functions: {
+    /** Models `fs/dax.c:dax_layout_busy_page_range()` @ v7.2: a file that nobody maps is looked at, too. */
+    *dax_mapping_may_be_busy() {
+      return true;
+    },
+  },
+});
+
+export const lockedEntriesAreScanned = change({
+  name: "scan-waits-for-locked-entries",
+  subject: "fs/dax: Don't skip locked entries when scanning entries",
+  source: series("third patch"),
+  about:
+    "Before, the scan for busy pages passed over an entry that somebody had locked, since xas_find_conflict() " +
+    "finds nothing from where the iterator already stands.",
+  functions: {
+    /**
+     * Models `fs/dax.c:wait_entry_unlocked_exclusive()` @ v7.2.
+     * Context: xa_lock held; dropped to sleep.
+     */
+    *dax_scan_locked_entry(k, mapping, index) {
+      const { xa_lock } = mapping;
+      const cell = entryCell(mapping, index);
+      const table = k.world.dax_wait_table;
+      for (;;) {
+        const entry = yield* READ_ONCE(cell);
+        if (entry === null || !entry.locked) return entry;
+        yield* prepare_to_wait(k, table, cell, true);
+        yield* spin_unlock(xa_lock);
+        yield* schedule(k, untilUnlocked(cell));
+        yield* finish_wait(k, table);
+        yield* spin_lock(k, xa_lock);
+      }
+    },
+  },
+});
+
+/**
+ * Waits for a page; `cb` drops the lock that keeps faults out while it sleeps.
+ *
+ * Models `fs/dax.c:wait_page_idle()` @ v7.2, and wait_page_idle_uninterruptible() with `schedule`.
+ */
+function* wait_page_idle(k: Kernel, page: Page, inode: Inode, cb: WaitFunction | "schedule"): Code {
+  const count = k.fsdax_idle_count();
+  yield* k.___wait_var_event(
+    k.page_idle_key(page),
+    function* idle(): Code<boolean> {
+      return (yield* page_ref_count(page)) === count;
+    },
+    function* cmd(wait: Wait): Code {
+      if (cb === "schedule") yield* schedule(k, wait);
+      else yield* k[cb](inode, wait);
+    },
+    untilIdle(page, count),
+  );
+}
+
+/**
+ * Unmaps a part of a file, and waits until nobody uses its pages. What it looks for is a reference that no
+ * mapping holds; what it waits for is a count.
+ *
+ * Models `fs/dax.c:dax_break_layout()` @ v7.2.
+ * Left out: signals.
+ *
+ * @param start First page; `end` is the last one.
+ * @param cb    How to sleep; null if the caller may not.
+ * @returns false if it would have had to sleep and may not; the kernel says -ERESTARTSYS.
+ */
+function* dax_break_layout(
+  k: Kernel,
+  inode: Inode,
+  start: number,
+  end: number,
+  cb: WaitFunction | null,
+): Code<boolean> {
+  for (;;) {
+    const page = yield* k.dax_layout_busy_page_range(inode.i_mapping, start, end);
+    if (page === null) break;
+    if (cb === null) return false;
+    yield* k.wait_page_idle(page, inode, cb);
+  }
+  yield* k.dax_layout_is_broken(inode.i_mapping, start, end);
+  return true;
+}
+
+/** The last page of a file, where the kernel passes LLONG_MAX. */
+const lastPage = (inode: Inode): number => inode.i_mapping.i_pages.length - 1;
+
+export const commonBreakLayout = change({
+  name: "common-break-layout",
+  subject: "fs/dax: Create a common implementation to break DAX layouts",
+  source: series("with the refactoring before it"),
+  about: "Before, each file system had a loop of its own.",
+  adds: {
+    wait_page_idle,
+    dax_break_layout,
+    /** Ours: what the next patch of the series puts at the end of dax_break_layout(). */
+    *dax_layout_is_broken() {},
+  },
+  functions: {
+    /** Models `fs/ext4/inode.c:ext4_break_layouts()` @ v7.2. */
+    *ext4_break_layouts(k, inode) {
+      yield* k.dax_break_layout(inode, 0, lastPage(inode), "ext4_wait_dax_page");
+    },
+    /** Models `fs/xfs/xfs_inode.c:xfs_break_dax_layouts()` @ v7.2. */
+    *xfs_break_dax_layouts(k, inode) {
+      yield* k.dax_break_layout(inode, 0, lastPage(inode), "xfs_wait_dax_page");
+      return false;
+    },
+    /** Models the second half of `fs/xfs/xfs_inode.c:xfs_mmaplock_two_inodes_and_break_dax_layout()` @ v7.2. */
+    *xfs_second_inode_is_busy(k, inode) {
+      return !(yield* k.dax_break_layout(inode, 0, lastPage(inode), null));
+    },
+    /** Models `fs/fuse/dax.c:fuse_dax_break_layouts()` @ v7.2. */
+    *fuse_dax_break_layouts(k, inode, start, end) {
+      yield* k.dax_break_layout(inode, start, end, "fuse_wait_dax_page");
+    },
+  },
+});
+
+/**
+ * Takes the pages of a range away from the file, whether their entries are dirty or not.
+ *
+ * Models `fs/dax.c:dax_delete_mapping_range()` @ v7.2.
+ * Context: invalidate_lock held for writing, or nobody has the file.
+ *
+ * @param start First page; `end` is the last one.
+ */
+function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace, start: number, end: number): Code {
+  const { xa_lock } = mapping;
+  yield* spin_lock(k, xa_lock);
+  for (let index = start; index <= end; index++) {
+    let entry = yield* READ_ONCE(entryCell(mapping, index));
+    if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
+    if (entry === null) continue;
+    yield* k.dax_disassociate_entry(entry, mapping, true);
+    yield* rmw([entryCell(mapping, index), marksCell(mapping, index)], () => ({
+      next: [null, NO_MARKS],
+      result: null,
+    }));
+    yield* k.put_unlocked_entry(mapping, index, entry, "WAKE_ALL");
+  }
+  yield* spin_unlock(xa_lock);
+}
+
+export const breakLayoutDeletesEntries = change({
+  name: "break-layout-deletes-entries",
+  subject: "fs/dax: Always remove DAX page-cache entries when breaking layouts",
+  source: series("next patch"),
+  about: "Before, truncation removed the entries, after the layouts were broken, and only of its own range.",
+  adds: { dax_delete_mapping_range },
+  functions: {
+    /** Models the end of `fs/dax.c:dax_break_layout()` @ v7.2. */
+    *dax_layout_is_broken(k, mapping, start, end) {
+      yield* k.dax_delete_mapping_range(mapping, start, end);
+    },
+    /** Models `mm/truncate.c:truncate_folio_batch_exceptionals()` @ v7.2, for one DAX entry: there should be none. */
+    *truncate_folio_batch_exceptionals(k, mapping, index) {
+      yield* WARN(
+        k,
+        "no-entry-after-break-layout",
+        `page ${index} of ${mapping.host.name} still has an entry when it is truncated`,
+      );
+      yield* k.dax_delete_mapping_entry(mapping, index);
+    },
+  },
+});
+
+/**
+ * Waits until nobody uses a page of a file that is about to be forgotten, and takes its pages away. No
+ * signal ends the wait.
+ *
+ * Models `fs/dax.c:dax_break_layout_final()` @ v7.2.
+ */
+function* dax_break_layout_final(k: Kernel, inode: Inode): Code {
+  const last = lastPage(inode);
+  for (;;) {
+    const page = yield* k.dax_layout_busy_page_range(inode.i_mapping, 0, last);
+    if (page === null) break;
+    yield* k.wait_page_idle(page, inode, "schedule");
+  }
+  yield* k.dax_delete_mapping_range(inode.i_mapping, 0, last);
+}
+
+export const evictWaitsForPins = change({
+  name: "evict-waits-for-pins",
+  subject: "fs/dax: Ensure all pages are idle prior to filesystem unmount",
+  source: series("next patch"),
+  about:
+    "Before, an inode was forgotten with its pages in use; when its file was truncated later, nothing told " +
+    "of them, and their blocks were freed.",
+  adds: { dax_break_layout_final },
+  functions: {
+    /** Models `fs/ext4/inode.c:ext4_evict_inode()` @ v7.2. */
+    *ext4_evict_inode(k, inode) {
+      yield* k.dax_break_layout_final(inode);
+      yield* k.below.ext4_evict_inode(inode);
+    },
+    /** Models `fs/xfs/xfs_super.c:xfs_fs_evict_inode()` @ v7.2. */
+    *xfs_fs_evict_inode(k, inode) {
+      yield* k.dax_break_layout_final(inode);
+      yield* k.below.xfs_fs_evict_inode(inode);
+    },
+    /** Models `fs/fuse/inode.c:fuse_evict_inode()` @ v7.2. */
+    *fuse_evict_inode(k, inode) {
+      yield* k.dax_break_layout_final(inode);
+      yield* k.below.fuse_evict_inode(inode);
+    },
+  },
+});
+
+/** In the order of the series. */
+export const fsdaxLayouts = [
+  fuseWholeFile,
+  unmappedBusyPages,
+  lockedEntriesAreScanned,
+  commonBreakLayout,
+  breakLayoutDeletesEntries,
+  evictWaitsForPins,
+];

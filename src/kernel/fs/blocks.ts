@@ -1,0 +1,127 @@
+// Blocks of a file system, and ghost state that says which files have them. The three file systems
+// allocate and free alike here: one block is one page, the lowest free block is taken, and what is
+// freed can be taken at once (there is no journal to commit).
+import { assert } from "../../base/assert.ts";
+import { hex, type Pfn } from "../../base/brand.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import { pfn_to_page } from "../include/linux/mm.ts";
+import type { Inode } from "../include/linux/mm_types.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE } from "../lib/atomic.ts";
+
+export const FREE = "free";
+const AND = " and ";
+
+/** Ghost state: a file more, or one less, has the block. */
+const withOwner = (owners: string, name: string): string =>
+  owners === FREE ? name : [...owners.split(AND), name].sort().join(AND);
+
+function withoutOwner(owners: string, name: string): string {
+  const left = owners.split(AND);
+  left.splice(left.indexOf(name), 1);
+  return left.length === 0 ? FREE : left.join(AND);
+}
+
+/** The place in the block map of a file. */
+export function extentOf(inode: Inode, index: number): Cell<Pfn | null> {
+  const extent = inode.i_data[index];
+  assert(extent, `${inode.name} has no page ${index}`);
+  return extent;
+}
+
+/**
+ * Takes the lowest free block, and enters it into the block map of a file.
+ *
+ * @param extent Where it is entered: `i_data`, or the CoW fork.
+ * @returns the block, or null if there is none.
+ */
+export function* takeBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code<Pfn | null> {
+  const { free_blocks } = inode.i_sb;
+  const { name } = inode;
+  for (;;) {
+    const free = yield* READ_ONCE(free_blocks);
+    const block = free[0];
+    if (block === undefined) return null;
+    const { block_owner } = pfn_to_page(k, block);
+    const taken = yield* rmw(
+      [free_blocks, extent, block_owner],
+      (blocks: readonly Pfn[], old: Pfn | null, owners: string) =>
+        blocks.includes(block)
+          ? { next: [blocks.filter((b) => b !== block), block, withOwner(owners, name)], result: true }
+          : { next: [blocks, old, owners], result: false },
+      { note: { quiet: true } },
+    );
+    if (taken) return block;
+  }
+}
+
+/** Takes the block of a place in a file away. If no other file shares it, it is free from here on. */
+export function* dropBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code {
+  const block = yield* READ_ONCE(extent);
+  if (block === null) return;
+  const { free_blocks, refcountbt } = inode.i_sb;
+  const { block_owner } = pfn_to_page(k, block);
+  const { name } = inode;
+  yield* rmw(
+    [free_blocks, refcountbt, extent, block_owner],
+    (free: readonly Pfn[], shared: readonly Pfn[], _old: Pfn | null, owners: string) => ({
+      next: [...givenBack(free, shared, block), null, withoutOwner(owners, name)],
+      result: shared.includes(block),
+    }),
+    { note: { text: (others) => (others ? "" : `frees the block of pfn ${hex(block)}`) } },
+  );
+}
+
+/** The free and the shared blocks after a file has given one back. */
+export function givenBack(
+  free: readonly Pfn[],
+  shared: readonly Pfn[],
+  block: Pfn,
+): [readonly Pfn[], readonly Pfn[]] {
+  const at = shared.indexOf(block);
+  if (at >= 0) return [free, shared.filter((_, i) => i !== at)];
+  return [[...free, block].sort((a, b) => a - b), shared];
+}
+
+/** Lets a file share the block of another. */
+export function* shareBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>, block: Pfn): Code {
+  const { refcountbt } = inode.i_sb;
+  const { block_owner } = pfn_to_page(k, block);
+  const { name } = inode;
+  yield* rmw(
+    [refcountbt, extent, block_owner],
+    (shared: readonly Pfn[], _old: Pfn | null, owners: string) => ({
+      next: [[...shared, block].sort((a, b) => a - b), block, withOwner(owners, name)],
+      result: null,
+    }),
+    { note: { text: () => `shares the block of pfn ${hex(block)}` } },
+  );
+}
+
+/** Lets a copy take the place of a block: the end of copy-on-write. */
+export function* replaceBlock(
+  k: Kernel,
+  inode: Inode,
+  extent: Cell<Pfn | null>,
+  copy: Cell<Pfn | null>,
+): Code {
+  const old = yield* READ_ONCE(extent);
+  if (old === null) {
+    yield* rmw([extent, copy], (_old: Pfn | null, block: Pfn | null) => ({
+      next: [block, null],
+      result: null,
+    }));
+    return;
+  }
+  const { free_blocks, refcountbt } = inode.i_sb;
+  const { block_owner } = pfn_to_page(k, old);
+  const { name } = inode;
+  yield* rmw(
+    [free_blocks, refcountbt, extent, copy, block_owner],
+    (free: readonly Pfn[], shared: readonly Pfn[], _old: Pfn | null, block: Pfn | null, owners: string) => ({
+      next: [...givenBack(free, shared, old), block, null, withoutOwner(owners, name)],
+      result: shared.includes(old),
+    }),
+    { note: { text: (others) => (others ? "" : `frees the block of pfn ${hex(old)}`) } },
+  );
+}

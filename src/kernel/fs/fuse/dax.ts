@@ -1,0 +1,166 @@
+// fuse with DAX, which is virtio-fs: file pages in a window of memory that the host shares with the guest.
+// Source: fs/fuse/dax.c, fs/fuse/dir.c, fs/fuse/file.c, fs/fuse/inode.c. A block is a page of the window;
+// truncation gives it back to the host. Left out everywhere: ranges of 2 MiB and their reclaim.
+import type { Code, Wait } from "../../../explore/access.ts";
+import type { FallocMode, FileSystemType, Iomap } from "../../include/linux/fs.ts";
+import type { Inode } from "../../include/linux/mm_types.ts";
+import { page_ref_count } from "../../include/linux/page_ref.ts";
+import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
+import { schedule } from "../../kernel/sched/wait.ts";
+import type { Kernel } from "../../kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
+import { dropBlock, extentOf, takeBlock } from "../blocks.ts";
+import { untilIdle } from "../ext4/inode.ts";
+
+declare module "../../kernel.ts" {
+  interface KernelFunctions {
+    fuse_dax_fault: typeof fuse_dax_fault;
+    fuse_iomap_begin: typeof fuse_iomap_begin;
+    fuse_wait_dax_page: typeof fuse_wait_dax_page;
+    fuse_dax_break_layouts: typeof fuse_dax_break_layouts;
+    fuse_whole_file_end: typeof fuse_whole_file_end;
+    fuse_do_setattr: typeof fuse_do_setattr;
+    fuse_file_fallocate: typeof fuse_file_fallocate;
+    fuse_evict_inode: typeof fuse_evict_inode;
+  }
+}
+
+/** The operations of fuse. */
+export const fuse: FileSystemType = {
+  name: "fuse",
+  huge_fault: "fuse_dax_fault",
+  iomap_begin: "fuse_iomap_begin",
+  iomap_end: null,
+  setattr: "fuse_do_setattr",
+  fallocate: "fuse_file_fallocate",
+  remap_file_range: null,
+  evict_inode: "fuse_evict_inode",
+};
+
+/**
+ * Brings a page of a file into a page table, unless the file is being cut.
+ *
+ * Models `fs/fuse/dax.c:__fuse_dax_fault()` @ v6.12.
+ * Left out: waiting for a free range.
+ */
+export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
+  const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
+  yield* down_read(k, invalidate_lock);
+  let fault = yield* k.dax_iomap_pte_fault(vmf);
+  if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
+  yield* up_read(k, invalidate_lock);
+  return fault;
+}
+
+/** Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12: the page of the window, given by the host if need be. */
+export function* fuse_iomap_begin(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  write: boolean,
+): Code<Iomap | null> {
+  const extent = extentOf(inode, index);
+  const block = yield* READ_ONCE(extent);
+  if (block !== null || !write) return { pfn: block, shared: false, fresh: false, dirty: false };
+  const taken = yield* takeBlock(k, inode, extent);
+  return taken === null ? null : { pfn: taken, shared: false, fresh: false, dirty: false };
+}
+
+/** Models `fs/fuse/dax.c:fuse_wait_dax_page()` @ v6.12: sleeps without the lock that keeps faults out. */
+export function* fuse_wait_dax_page(k: Kernel, inode: Inode, wait: Wait): Code {
+  const { invalidate_lock } = inode.i_mapping;
+  yield* up_write(invalidate_lock);
+  yield* schedule(k, wait);
+  yield* down_write(k, invalidate_lock);
+}
+
+/**
+ * Unmaps a part of a file and waits until nobody uses its pages.
+ *
+ * Models `fs/fuse/dax.c:fuse_dax_break_layouts()` and `__fuse_dax_break_layouts()` @ v6.12.
+ *
+ * @param start First page; `end` is the last one.
+ */
+export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, end: number): Code {
+  for (;;) {
+    const page = yield* k.dax_layout_busy_page_range(inode.i_mapping, start, end);
+    if (page === null) return;
+    yield* k.___wait_var_event(
+      page._refcount,
+      function* idle(): Code<boolean> {
+        return (yield* page_ref_count(page)) === 1;
+      },
+      function* cmd(wait: Wait): Code {
+        yield* k.fuse_wait_dax_page(inode, wait);
+      },
+      untilIdle(page, 1),
+    );
+  }
+}
+
+/**
+ * The end of the range that truncation and fallocate() take for the whole file: 0, which is the first page.
+ *
+ * Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v6.12.
+ */
+export const fuse_whole_file_end = (_k: Kernel, _inode: Inode): number => 0;
+
+/**
+ * Gives a file a new size.
+ *
+ * Models `fs/fuse/dir.c:fuse_do_setattr()` @ v6.12.
+ * Context: i_rwsem held for writing.
+ *
+ * @param size In pages.
+ */
+export function* fuse_do_setattr(k: Kernel, inode: Inode, size: number): Code {
+  const { invalidate_lock } = inode.i_mapping;
+  yield* down_write(k, invalidate_lock);
+  yield* k.fuse_dax_break_layouts(inode, 0, k.fuse_whole_file_end(inode));
+  // FUSE_SETATTR: the host truncates
+  yield* WRITE_ONCE(inode.i_size, size);
+  for (let index = size; index < inode.i_data.length; index++) {
+    yield* dropBlock(k, inode, extentOf(inode, index));
+  }
+  yield* k.truncate_pagecache(inode, size);
+  yield* up_write(invalidate_lock);
+}
+
+/**
+ * Takes blocks of a file away.
+ *
+ * Models `fs/fuse/file.c:fuse_file_fallocate()` @ v6.12, punching a hole.
+ *
+ * @param first First page of the range; `end` is one past the last.
+ */
+export function* fuse_file_fallocate(
+  k: Kernel,
+  inode: Inode,
+  _mode: FallocMode,
+  first: number,
+  end: number,
+): Code {
+  const { i_rwsem, i_mapping } = inode;
+  yield* down_write(k, i_rwsem);
+  yield* down_write(k, i_mapping.invalidate_lock);
+  yield* k.fuse_dax_break_layouts(inode, 0, k.fuse_whole_file_end(inode));
+  // FUSE_FALLOCATE: the host punches the hole
+  for (let index = first; index < end; index++) yield* dropBlock(k, inode, extentOf(inode, index));
+  yield* k.truncate_pagecache_range(inode, first, end);
+  yield* up_write(i_mapping.invalidate_lock);
+  yield* up_write(i_rwsem);
+}
+
+/**
+ * Forgets an inode that nobody uses any more, and its pages of the window with it.
+ *
+ * Models `fs/fuse/inode.c:fuse_evict_inode()` @ v6.12.
+ */
+export function* fuse_evict_inode(k: Kernel, inode: Inode): Code {
+  yield* k.truncate_inode_pages_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
+  if ((yield* READ_ONCE(inode.i_nlink)) > 0) return;
+  for (let index = 0; index < inode.i_data.length; index++) {
+    yield* dropBlock(k, inode, extentOf(inode, index));
+  }
+}

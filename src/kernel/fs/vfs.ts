@@ -1,0 +1,120 @@
+// The virtual file system: system calls on files, by the operations of their file system.
+// Source: fs/open.c, fs/read_write.c, fs/remap_range.c, fs/sync.c, fs/inode.c, fs/super.c.
+import { assert } from "../../base/assert.ts";
+import type { Code } from "../../explore/access.ts";
+import type { FallocMode } from "../include/linux/fs.ts";
+import type { Inode, SuperBlock } from "../include/linux/mm_types.ts";
+import { down_write, up_write } from "../kernel/locking/rwsem.ts";
+import type { Kernel } from "../kernel.ts";
+import { WRITE_ONCE } from "../lib/atomic.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    do_truncate: typeof do_truncate;
+    vfs_fallocate: typeof vfs_fallocate;
+    vfs_write: typeof vfs_write;
+    vfs_fsync_range: typeof vfs_fsync_range;
+    vfs_fsync: typeof vfs_fsync;
+    vfs_clone_file_range: typeof vfs_clone_file_range;
+    vfs_unlink: typeof vfs_unlink;
+    evict: typeof evict;
+    generic_shutdown_super: typeof generic_shutdown_super;
+  }
+}
+
+/**
+ * Gives a file a new size.
+ *
+ * Models `fs/open.c:do_truncate()` @ v6.12.
+ *
+ * @param size In pages.
+ */
+export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
+  const { i_rwsem } = inode;
+  const { setattr } = inode.i_sb.s_type;
+  yield* down_write(k, i_rwsem);
+  yield* k[setattr](inode, size);
+  yield* up_write(i_rwsem);
+}
+
+/**
+ * Takes blocks of a file away.
+ *
+ * Models `fs/open.c:vfs_fallocate()` @ v6.12.
+ *
+ * @param first First page of the range; `end` is one past the last.
+ */
+export function* vfs_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first: number, end: number): Code {
+  const { fallocate } = inode.i_sb.s_type;
+  yield* k[fallocate](inode, mode, first, end);
+}
+
+/**
+ * Writes to a page of a file with write(2).
+ *
+ * Models `fs/read_write.c:vfs_write()` @ v6.12, with ext4_dax_write_iter(), xfs_file_dax_write() and
+ * fuse_dax_write_iter(), which are alike here: i_rwsem is held, and invalidate_lock is not.
+ * Left out: writes beyond the end of the file.
+ */
+export function* vfs_write(k: Kernel, inode: Inode, index: number): Code {
+  const { i_rwsem } = inode;
+  yield* down_write(k, i_rwsem);
+  yield* k.dax_iomap_rw(inode, index);
+  yield* up_write(i_rwsem);
+}
+
+/**
+ * Makes a part of a file durable.
+ *
+ * Models `fs/sync.c:vfs_fsync_range()` @ v6.12, with ext4_sync_file(), xfs_file_fsync() and fuse_fsync().
+ *
+ * @param first First page of the range; `end` is one past the last.
+ */
+export function* vfs_fsync_range(k: Kernel, inode: Inode, first: number, end: number): Code {
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, first, end);
+  yield* WRITE_ONCE(inode.i_dirty, false);
+}
+
+/** Models `fs/sync.c:vfs_fsync()` @ v6.12: the whole file. */
+export function* vfs_fsync(k: Kernel, inode: Inode): Code {
+  yield* k.vfs_fsync_range(inode, 0, inode.i_mapping.i_pages.length);
+}
+
+/**
+ * Lets a file share the blocks of another: FICLONERANGE, from the start of both.
+ *
+ * Models `fs/remap_range.c:vfs_clone_file_range()` @ v6.12.
+ */
+export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
+  const { name, remap_file_range } = from.i_sb.s_type;
+  assert(remap_file_range !== null, `${name} cannot share blocks between files`);
+  yield* k[remap_file_range](from, to, pages);
+}
+
+/** Models `fs/namei.c:vfs_unlink()` @ v6.12: the file has no name any more. */
+export function* vfs_unlink(k: Kernel, inode: Inode): Code {
+  yield* down_write(k, inode.i_rwsem);
+  yield* WRITE_ONCE(inode.i_nlink, 0);
+  yield* up_write(inode.i_rwsem);
+}
+
+/**
+ * Forgets an inode. A process that maps or has opened the file holds it, and a pin of its pages does not:
+ * the caller sees to it that nobody has the file.
+ *
+ * Models `fs/inode.c:evict()` @ v6.12, from the last iput().
+ */
+export function* evict(k: Kernel, inode: Inode): Code {
+  const { evict_inode } = inode.i_sb.s_type;
+  yield* k[evict_inode](inode);
+}
+
+/**
+ * Unmounts a file system: all its inodes are forgotten. The files are there again after the next mount,
+ * with nothing in the page cache.
+ *
+ * Models `fs/super.c:generic_shutdown_super()` @ v6.12.
+ */
+export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code {
+  for (const inode of sb.s_inodes) yield* k.evict(inode);
+}

@@ -1,0 +1,60 @@
+// XFS: faults on a DAX file, and taking blocks away. Source: fs/xfs/xfs_file.c. IOLOCK is i_rwsem, and
+// MMAPLOCK is invalidate_lock.
+import type { Code } from "../../../explore/access.ts";
+import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_UNSHARE_RANGE,
+  type FallocMode,
+} from "../../include/linux/fs.ts";
+import type { Inode } from "../../include/linux/mm_types.ts";
+import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
+
+declare module "../../kernel.ts" {
+  interface KernelFunctions {
+    xfs_dax_fault: typeof xfs_dax_fault;
+    xfs_file_fallocate: typeof xfs_file_fallocate;
+  }
+}
+
+/**
+ * Brings a page of a file into a page table, unless the file is being cut.
+ *
+ * Models `fs/xfs/xfs_file.c:xfs_dax_read_fault()` and `xfs_write_fault()` @ v6.12.
+ * Left out: freezing; that a write fault waits while the file is the source of a reflink.
+ */
+export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
+  const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
+  yield* down_read(k, invalidate_lock);
+  let fault = yield* k.dax_iomap_pte_fault(vmf);
+  if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
+  yield* up_read(k, invalidate_lock);
+  return fault;
+}
+
+/**
+ * Takes blocks of a file away, or gives it copies of shared ones, after nobody uses its pages any more.
+ *
+ * Models `fs/xfs/xfs_file.c:xfs_file_fallocate()` @ v6.12.
+ * Left out: allocation, zero and insert range; waiting for direct I/O on the file itself.
+ *
+ * @param first First page of the range; `end` is one past the last.
+ */
+export function* xfs_file_fallocate(
+  k: Kernel,
+  inode: Inode,
+  mode: FallocMode,
+  first: number,
+  end: number,
+): Code {
+  const { i_rwsem, i_mapping } = inode;
+  yield* down_write(k, i_rwsem);
+  yield* down_write(k, i_mapping.invalidate_lock);
+  yield* k.xfs_break_layouts(inode);
+  if (mode === FALLOC_FL_COLLAPSE_RANGE) yield* k.xfs_collapse_file_space(inode, first, end);
+  else if (mode === FALLOC_FL_UNSHARE_RANGE) yield* k.xfs_reflink_unshare(inode, first, end);
+  else yield* k.xfs_free_file_space(inode, first, end);
+  yield* up_write(i_mapping.invalidate_lock);
+  yield* up_write(i_rwsem);
+}

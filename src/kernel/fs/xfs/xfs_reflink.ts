@@ -1,0 +1,111 @@
+// XFS: blocks that several files share, and copies of them on write.
+// Source: fs/xfs/xfs_reflink.c, fs/xfs/xfs_iomap.c.
+import type { Pfn } from "../../../base/brand.ts";
+import { type Code, rmw } from "../../../explore/access.ts";
+import type { Iomap } from "../../include/linux/fs.ts";
+import type { Inode } from "../../include/linux/mm_types.ts";
+import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
+import type { Kernel } from "../../kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import { dropBlock, extentOf, replaceBlock, shareBlock, takeBlock } from "../blocks.ts";
+
+declare module "../../kernel.ts" {
+  interface KernelFunctions {
+    xfs_iomap_begin: typeof xfs_iomap_begin;
+    xfs_dax_write_iomap_end: typeof xfs_dax_write_iomap_end;
+    xfs_reflink_end_cow: typeof xfs_reflink_end_cow;
+    xfs_file_remap_range: typeof xfs_file_remap_range;
+    xfs_reflink_unshare: typeof xfs_reflink_unshare;
+  }
+}
+
+/** The place of a page in the CoW fork. */
+const cowOf = (inode: Inode, index: number) => inode.i_cow[index] ?? extentOf(inode, index);
+
+/**
+ * The block of a page of the file. A write into a hole allocates one; a write to a block that other files
+ * have, too, allocates a copy in the CoW fork.
+ *
+ * Models `fs/xfs/xfs_iomap.c:xfs_read_iomap_begin()` and `xfs_direct_write_iomap_begin()` @ v6.12.
+ *
+ * @returns null if there is no block left.
+ */
+export function* xfs_iomap_begin(k: Kernel, inode: Inode, index: number, write: boolean): Code<Iomap | null> {
+  const extent = extentOf(inode, index);
+  const copy = cowOf(inode, index);
+  const { refcountbt } = inode.i_sb;
+  const found = yield* rmw(
+    [extent, refcountbt, inode.i_dirty],
+    (block: Pfn | null, blocks: readonly Pfn[], dirty: boolean) => ({
+      next: [block, blocks, dirty],
+      result: { pfn: block, shared: block !== null && blocks.includes(block), fresh: false, dirty },
+    }),
+    { note: { quiet: true } },
+  );
+  if (!write || (found.pfn !== null && !found.shared)) return found;
+  const taken = yield* takeBlock(k, inode, found.shared ? copy : extent);
+  if (taken === null) return null;
+  yield* WRITE_ONCE(inode.i_dirty, true);
+  return { pfn: taken, shared: found.shared, fresh: !found.shared, dirty: true };
+}
+
+/** Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12, after a write that came to its end. */
+export function* xfs_dax_write_iomap_end(k: Kernel, inode: Inode, index: number, iomap: Iomap): Code {
+  if (iomap.shared) yield* k.xfs_reflink_end_cow(inode, index);
+}
+
+/**
+ * Lets the copy take the place of the shared block. If no other file has that any more, it is free.
+ *
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_end_cow()` @ v6.12, for one block.
+ */
+export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number): Code {
+  const copy = cowOf(inode, index);
+  if ((yield* READ_ONCE(copy)) === null) return;
+  yield* replaceBlock(k, inode, extentOf(inode, index), copy);
+}
+
+/**
+ * Lets a file share the blocks of another.
+ *
+ * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep() and
+ * xfs_reflink_remap_blocks(); from the start of both files.
+ * Left out: pNFS leases, the comparison for FIDEDUPERANGE.
+ *
+ * @param pages How many pages, from the first.
+ */
+export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
+  const one = from.name <= to.name ? from : to;
+  const two = one === from ? to : from;
+  yield* down_write(k, one.i_rwsem);
+  if (one !== two) yield* down_write(k, two.i_rwsem);
+  yield* k.xfs_mmaplock_two_inodes_and_break_dax_layout(from, to);
+  // generic_remap_file_range_prep() and xfs_flush_unmap_range()
+  yield* k.dax_writeback_mapping_range(from.i_mapping, 0, pages);
+  yield* k.dax_writeback_mapping_range(to.i_mapping, 0, pages);
+  yield* k.truncate_pagecache_range(to, 0, pages);
+  for (let index = 0; index < pages; index++) {
+    const extent = extentOf(to, index);
+    const block = yield* READ_ONCE(extentOf(from, index));
+    yield* dropBlock(k, to, extent);
+    if (block !== null) yield* shareBlock(k, to, extent, block);
+  }
+  if (one !== two) yield* up_write(two.i_mapping.invalidate_lock);
+  yield* up_write(one.i_mapping.invalidate_lock);
+  if (one !== two) yield* up_write(two.i_rwsem);
+  yield* up_write(one.i_rwsem);
+}
+
+/**
+ * Gives a file blocks of its own for those that it shares.
+ *
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_unshare()` @ v6.12, through dax_file_unshare(), which writes
+ * each shared page as it is.
+ * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ */
+export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
+  for (let index = first; index < end; index++) {
+    const found = yield* k.xfs_iomap_begin(inode, index, false);
+    if (found?.shared) yield* k.dax_iomap_rw(inode, index);
+  }
+}
