@@ -59,6 +59,8 @@ export interface Note {
 }
 
 interface Common {
+  /** What the thread asked for, where a memory model made this operation of it. */
+  readonly asked?: Operation | undefined;
   readonly order: Order;
   readonly ghosts?: readonly GhostUpdate[] | undefined;
   readonly note?: Note | undefined;
@@ -78,6 +80,8 @@ export type Operation =
   | (Common & {
       readonly op: "acquire";
       readonly cells: readonly Cell[];
+      /** Further cells of the step, where the value of the first says which. */
+      readonly more?: ((first: never) => readonly Cell[]) | undefined;
       readonly apply: (...values: never[]) => Applied | null;
       /** `sleep` waits to be woken, `lock` for another thread's release, `event` for neither. */
       readonly blocks: "sleep" | "lock" | "event";

@@ -4,7 +4,7 @@
 // neither be cloned nor compared, cheap to explore.
 import { PagelifeError } from "../base/errors.ts";
 import type { Operation } from "./access.ts";
-import { footprint, perform } from "./operation.ts";
+import { footprint, moreCells, perform } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
 import { ThreadRun, type Turn } from "./thread.ts";
 import type { Interner, Value } from "./value.ts";
@@ -21,7 +21,8 @@ export interface Edge {
   readonly writes: Int32Array;
   /** Cells that are stored to, those that keep their value by a plain store among them. */
   readonly stores: Int32Array;
-  /** Value ids of the node's cells: what the operation saw. */
+  /** Ids of the cells that it looks at, and the value ids that it saw there. */
+  readonly cells: Int32Array;
   readonly saw: Int32Array;
 }
 
@@ -31,12 +32,18 @@ export type OnMerge = (node: number, from: { readonly node: number; readonly res
 /** In a table of edges: the operation cannot be made on these values. */
 const BLOCKED = -1;
 
-interface Node {
-  readonly turn: Turn;
+/** The edges of a node that look at the same cells. */
+interface Sight {
   /** Ids of the cells that the operation touches. */
   readonly cells: Int32Array;
   /** Edges by what they see: index plus one, or {@link BLOCKED}. */
   readonly table: ValueTable;
+}
+
+interface Node extends Sight {
+  readonly turn: Turn;
+  /** Where the value of the first cell names further ones: what is seen, by that value's id. */
+  readonly byFirst: (Sight | undefined)[] | null;
   /** How it was first reached: from which node, with which result. Null at the start. */
   readonly from: { readonly node: number; readonly result: number } | null;
   /** Its local state, written out; with its history, where that cannot be written. */
@@ -87,9 +94,15 @@ export class Automaton {
     return turn.kind === "wants" ? turn.op : null;
   }
 
-  /** Ids of the cells that the pending operation of a node touches. */
+  /** Ids of the cells that the pending operation of a node touches, in whatever state. */
   cells(node: number): Int32Array {
     return this.#node(node).cells;
+  }
+
+  /** As {@link cells}, with those that are named by what the first one holds in a state. */
+  cellsIn(node: number, row: Int32Array): Int32Array {
+    const { turn } = this.#node(node);
+    return turn.kind === "wants" ? this.#sight(node, turn.op, row).cells : this.cells(node);
   }
 
   /** Text that is the same for a node in every search of the program. */
@@ -105,17 +118,20 @@ export class Automaton {
    *   {@link learn} it.
    */
   known(node: number, row: Int32Array): Edge | null | undefined {
-    const { cells, table, turn } = this.#nodes[node] as Node;
-    const found = table.get(cells, row);
+    const at = this.#nodes[node] as Node;
+    const sight = at.byFirst === null ? at : at.byFirst[row[at.cells[0] as number] as number];
+    if (sight === undefined) return undefined;
+    const found = sight.table.get(sight.cells, row);
     if (found > 0) return this.#edges[found - 1];
-    if (found === BLOCKED || turn.kind !== "wants") return null;
+    if (found === BLOCKED || at.turn.kind !== "wants") return null;
     return undefined;
   }
 
   /** Finds out what the thread does in a state. */
   learn(node: number, row: Int32Array): Edge | null {
-    const { turn, cells, table } = this.#node(node);
+    const { turn } = this.#node(node);
     if (turn.kind !== "wants") return null;
+    const { cells, table } = this.#sight(node, turn.op, row);
     const memory = this.#memory;
     for (const cell of cells) memory[cell] = this.#interner.value(row[cell] ?? 0);
     const done = perform(turn.op, memory);
@@ -137,11 +153,28 @@ export class Automaton {
       result,
       writes: Int32Array.from(writes),
       stores: Int32Array.from(stores),
+      cells,
       saw: Int32Array.from(cells, (c) => row[c] ?? 0),
     };
     this.#edges.push(edge);
     table.set(cells, row, edge.index + 1);
     return edge;
+  }
+
+  /** What the operation of a node looks at in a state. */
+  #sight(node: number, op: Operation, row: Int32Array): Sight {
+    const at = this.#node(node);
+    if (at.byFirst === null) return at;
+    const first = at.cells[0] as number;
+    const value = row[first] ?? 0;
+    let sight = at.byFirst[value];
+    if (sight === undefined) {
+      this.#memory[first] = this.#interner.value(value);
+      const more = moreCells(op, this.#memory).map((c) => c.id);
+      sight = { cells: Int32Array.from(new Set([...at.cells, ...more])), table: new ValueTable() };
+      at.byFirst[value] = sight;
+    }
+    return sight;
   }
 
   /** The results that were handed to the thread on the first way to a node. */
@@ -185,7 +218,9 @@ export class Automaton {
     }
     const { turn } = this.#live;
     const cells = turn.kind === "wants" ? Int32Array.from(footprint(turn.op), (c) => c.id) : new Int32Array();
-    const node = this.#nodes.push({ turn, cells, table: new ValueTable(), from, key }) - 1;
+    const byFirst =
+      turn.kind === "wants" && turn.op.op === "acquire" && turn.op.more !== undefined ? [] : null;
+    const node = this.#nodes.push({ turn, cells, table: new ValueTable(), byFirst, from, key }) - 1;
     this.#byState.set(key, node);
     return node;
   }

@@ -258,15 +258,13 @@ export class DporSearch implements SearchRun {
     const known = this.#known[thread] as Step[];
     let step = known[edge.index];
     if (step === undefined) {
-      const node = edge.from;
-      step = this.#stepOf(thread, edge, node, edge.stores);
+      step = this.#stepOf(thread, edge, edge.cells, edge.stores);
       known[edge.index] = step;
     }
     return step;
   }
 
-  #stepOf(thread: number, edge: Edge | null, node: number, stores: Int32Array): Step {
-    const touches = (this.space.threads[thread] as Space["threads"][number]).cells(node);
+  #stepOf(thread: number, edge: Edge | null, touches: Int32Array, stores: Int32Array): Step {
     return {
       thread,
       edge,
@@ -332,7 +330,8 @@ export class DporSearch implements SearchRun {
     const node = this.#row[this.space.threadsAt + thread] as number;
     const automaton = this.space.threads[thread] as Space["threads"][number];
     if (automaton.operation(node) === null) return;
-    const pending = this.#stepOf(thread, null, node, automaton.cells(node));
+    const cells = automaton.cellsIn(node, this.#row);
+    const pending = this.#stepOf(thread, null, cells, cells);
     const ownPast = lastOf(this.#events, thread, this.#events.length)?.clock ?? new Int32Array(this.#threads);
     for (let i = this.#events.length - 1; i >= 0; i--) {
       const e = this.#events[i] as Event;

@@ -99,6 +99,7 @@ export class Execution {
   #blocked(): Blocked[] {
     return this.threads.flatMap(({ turn }, thread) => {
       if (turn.kind !== "wants" || turn.op.op !== "acquire") return [];
+      if (this.prepared.threads[thread]?.hidden === true) return [];
       const on = mainCells(turn.op)
         .map((c) => c.name)
         .join(", ");

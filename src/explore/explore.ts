@@ -6,6 +6,7 @@ import { countSwitches } from "./schedule.ts";
 import { findShortest } from "./shortest.ts";
 import { Space } from "./space.ts";
 import type { Bounds, SearchResult, Strategy } from "./strategy.ts";
+import { underTso } from "./tso.ts";
 
 /** What exploring a program came to. */
 export interface Exploration {
@@ -22,13 +23,15 @@ export interface Exploration {
 export interface ExploreOptions extends Bounds {
   /** How to search; {@link reduced} if not given. */
   readonly strategy?: Strategy;
+  /** Sequential consistency (`sc`) if not given; `tso`: the store buffers of x86 (`tso.ts`). */
+  readonly memory?: "sc" | "tso";
 }
 
 /**
  * Explores the interleavings of a program until a bound is reached or none are left.
  *
- * Sequentially consistent interleavings only: a finding is real, but a clean result says nothing
- * about missing barriers.
+ * Under sequential consistency a finding is real, but a clean result says nothing about missing barriers;
+ * `memory: "tso"` adds the reorderings of x86, and none of weaker machines.
  *
  * @param program Its `setup` must be deterministic.
  * @param options Bounds on the search; the search for the shortest counterexample has the same.
@@ -46,8 +49,9 @@ export function explore<W>(program: Program<W>, options: ExploreOptions = {}): E
   return explorePrepared(prepare(program), options);
 }
 
-/** As {@link explore}, for a program whose setup has run. */
-export function explorePrepared(prepared: Prepared, options: ExploreOptions = {}): Exploration {
+/** As {@link explore}, for a program whose setup has run. The result names the program that was searched. */
+export function explorePrepared(asGiven: Prepared, options: ExploreOptions = {}): Exploration {
+  const prepared = options.memory === "tso" ? underTso(asGiven) : asGiven;
   return conclude(prepared, (options.strategy ?? reduced).search(prepared, options), options);
 }
 

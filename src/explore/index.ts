@@ -27,6 +27,7 @@ export {
   type Wait,
   write,
 } from "./access.ts";
+export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
 export { plain } from "./plain.ts";
@@ -35,4 +36,5 @@ export { reduced } from "./reduced.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";
 export type { Bounds, Progress, SearchResult, SearchRun, Strategy } from "./strategy.ts";
+export { underTso } from "./tso.ts";
 export type { Modelled, Value } from "./value.ts";

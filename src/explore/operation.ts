@@ -12,7 +12,7 @@ export interface Performed {
 
 const NONE: readonly Cell[] = [];
 
-/** The cells of an operation itself, without its ghosts. */
+/** The cells of an operation itself, without its ghosts and those that its first cell names. */
 export function mainCells(op: Operation): readonly Cell[] {
   switch (op.op) {
     case "read":
@@ -33,6 +33,12 @@ export function footprint(op: Operation): readonly Cell[] {
   return cells;
 }
 
+/** The further cells that the value of the first one names. */
+export const moreCells = (op: Operation, memory: readonly Value[]): readonly Cell[] =>
+  op.op === "acquire" && op.more !== undefined && op.cells[0] !== undefined
+    ? op.more(memory[op.cells[0].id] as never)
+    : NONE;
+
 /** True if the operation may change a cell. */
 export const mayWrite = (op: Operation): boolean =>
   (op.op !== "read" && op.op !== "fence") || (op.ghosts ?? []).length > 0;
@@ -48,7 +54,7 @@ export function perform(op: Operation, memory: readonly Value[]): Performed | nu
 
   const writes: { cell: number; value: Value }[] = [];
   if (op.op !== "read") {
-    mainCells(op).forEach((cell, i) => {
+    [...mainCells(op), ...moreCells(op, memory)].forEach((cell, i) => {
       writes.push({ cell: cell.id, value: applied.next[i] });
     });
   }
@@ -69,7 +75,7 @@ function applyMain(op: Operation, memory: readonly Value[]): Applied | null {
       return { next: [], result: undefined };
     case "rmw":
     case "acquire": {
-      const values = op.cells.map((c) => memory[c.id]);
+      const values = [...op.cells, ...moreCells(op, memory)].map((c) => memory[c.id]);
       return op.apply(...(values as never[]));
     }
   }

@@ -51,7 +51,6 @@ interface FuturesOfNode {
 
 /** What is known of one thread's automaton. */
 interface View {
-  readonly automaton: Automaton;
   readonly nodes: number;
   /** Edges by node. */
   readonly edges: readonly (readonly Edge[])[];
@@ -208,7 +207,6 @@ export class PersistentSets implements Reduction {
 
   /** Follows the edges that fit the guards that stand still. */
   #walk(view: View, from: number, row: Int32Array, still: number): Future {
-    const { automaton } = view;
     const touches = new Int32Array(this.#words);
     const changes = new Int32Array(this.#words);
     const reached = new Uint8Array(view.nodes);
@@ -216,9 +214,8 @@ export class PersistentSets implements Reduction {
     reached[from] = 1;
     for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
       unite(touches, view.touches[node] as Int32Array);
-      const cells = automaton.cells(node);
       for (const edge of view.edges[node] ?? []) {
-        if (!this.#fits(edge, cells, row, still)) continue;
+        if (!this.#fits(edge, row, still)) continue;
         unite(changes, view.changes[edge.index] as Int32Array);
         if (reached[edge.next] === 0) {
           reached[edge.next] = 1;
@@ -234,7 +231,8 @@ export class PersistentSets implements Reduction {
     return { touches, changes, guards };
   }
 
-  #fits(edge: Edge, cells: Int32Array, row: Int32Array, still: number): boolean {
+  #fits(edge: Edge, row: Int32Array, still: number): boolean {
+    const { cells } = edge;
     for (let i = 0; i < cells.length; i++) {
       const cell = cells[i] as number;
       const guard = this.#guardOf[cell] as number;
@@ -262,10 +260,11 @@ export class PersistentSets implements Reduction {
     const nodes = automaton.size;
     const edges: Edge[][] = Array.from({ length: nodes }, () => []);
     for (const edge of automaton.edges) (edges[edge.from] as Edge[]).push(edge);
-    const touches = edges.map((_, n) => this.#bitsOf(automaton.cells(n)));
+    const touches = edges.map((of, n) =>
+      this.#bitsOf([...automaton.cells(n), ...of.flatMap((e) => [...e.cells])]),
+    );
     const changes = automaton.edges.map((e) => this.#changesOf(e));
     return {
-      automaton,
       nodes,
       edges,
       touches,
@@ -300,7 +299,7 @@ export class PersistentSets implements Reduction {
   #guardsFrom(automaton: Automaton, edges: readonly (readonly Edge[])[]): Int32Array {
     const guards = Int32Array.from(edges, (_, n) => {
       let set = 0;
-      for (const cell of automaton.cells(n)) {
+      for (const cell of [...automaton.cells(n), ...(edges[n] ?? []).flatMap((e) => [...e.cells])]) {
         const guard = this.#guardOf[cell] as number;
         if (guard >= 0) set |= 1 << guard;
       }

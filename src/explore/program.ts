@@ -1,7 +1,7 @@
 // A program to explore: shared cells, threads over them, and what must hold. Setup runs once, alone;
 // from then on its objects never change and all that does is in cells.
 import { PagelifeError } from "../base/errors.ts";
-import { Arena, type Cell, type Code, type See } from "./access.ts";
+import { Arena, type Cell, type Code, type Operation, type See } from "./access.ts";
 import { perform } from "./operation.ts";
 import type { Value } from "./value.ts";
 
@@ -47,6 +47,10 @@ export interface PreparedThread {
   readonly name: string;
   readonly title: string;
   readonly start: () => Code<unknown>;
+  /** What a memory model makes of each operation that the thread asks for. */
+  readonly translate?: (op: Operation) => Operation;
+  /** True for a thread of the machine and not of the program: it is never waited for. */
+  readonly hidden?: boolean;
 }
 
 export interface PreparedInvariant {

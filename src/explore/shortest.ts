@@ -14,6 +14,8 @@ const NOBODY = -1;
 
 interface Way {
   readonly state: number;
+  /** Who made the step to here, and whose step was the last one that counts for switches. */
+  readonly by: number;
   readonly last: number;
   readonly steps: number;
   /** The way that this one goes on from; null at the start. */
@@ -68,7 +70,7 @@ export function findShortest(
   const cursor = space.start();
   const { row } = cursor;
   const queue = new Queue();
-  queue.push(0, 0, { state: seen.add(cursor), last: NOBODY, steps: 0, before: null });
+  queue.push(0, 0, { state: seen.add(cursor), by: NOBODY, last: NOBODY, steps: 0, before: null });
 
   for (const { preemptions, switches, way } of queue.inOrder()) {
     if (!limits.allow({ states: seen.size })) return null;
@@ -77,7 +79,7 @@ export function findShortest(
     const finding = findingIn(space, row, key);
     if (finding !== null) {
       const schedule: number[] = [];
-      for (let w: Way | null = way; w !== null && w.last !== NOBODY; w = w.before) schedule.push(w.last);
+      for (let w: Way | null = way; w !== null && w.by !== NOBODY; w = w.before) schedule.push(w.by);
       return {
         finding,
         schedule: schedule.reverse(),
@@ -92,14 +94,17 @@ export function findShortest(
     for (let t = 0; t < threads; t++) {
       const edge = space.edge(row, t);
       if (edge === null) continue;
-      const switched = way.last !== NOBODY && way.last !== t;
+      // What the machine does of itself is no switch.
+      const last = space.prepared.threads[t]?.hidden === true ? way.last : t;
+      const switched = way.last !== NOBODY && way.last !== last;
       cursor.step(edge, t);
       const state = seen.add(cursor);
       cursor.back();
-      if (alreadySettled(settled, t + 1, state)) continue;
+      if (alreadySettled(settled, last + 1, state)) continue;
       queue.push(preemptions + (switched && couldGoOn ? 1 : 0), switches + (switched ? 1 : 0), {
         state,
-        last: t,
+        by: t,
+        last,
         steps: way.steps + 1,
         before: way,
       });

@@ -67,7 +67,7 @@ export class Space {
   learnHere(thread: number, node: number, row: Int32Array): Edge | null {
     const automaton = this.threads[thread] as Automaton;
     this.journal.push(thread, node);
-    for (const cell of automaton.cells(node)) this.journal.push(row[cell] ?? 0);
+    for (const cell of automaton.cellsIn(node, row)) this.journal.push(row[cell] ?? 0);
     return automaton.learn(node, row);
   }
 
@@ -78,7 +78,10 @@ export class Space {
       const thread = journal[i++] as number;
       const node = journal[i++] as number;
       const automaton = this.threads[thread] as Automaton;
-      for (const cell of automaton.cells(node)) row[cell] = journal[i++] as number;
+      // The cells of the operation come first; the values of the first may name further ones.
+      const cells = automaton.cells(node);
+      for (let c = 0; c < cells.length; c++) row[cells[c] as number] = journal[i + c] as number;
+      for (const cell of automaton.cellsIn(node, row)) row[cell] = journal[i++] as number;
       if (automaton.known(node, row) === undefined) this.learnHere(thread, node, row);
     }
   }
@@ -138,7 +141,7 @@ export class Space {
     const blocked: Blocked[] = [];
     this.threads.forEach((automaton, t) => {
       const op = automaton.operation(row[this.threadsAt + t] as number);
-      if (op?.op !== "acquire") return;
+      if (op?.op !== "acquire" || this.prepared.threads[t]?.hidden === true) return;
       blocked.push({
         thread: t,
         name: this.prepared.threads[t]?.title ?? "",

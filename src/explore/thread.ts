@@ -69,7 +69,8 @@ export class ThreadRun {
       const { done, value } = this.#generator.next(result);
       if (done) return { kind: "done", value };
       assertOperation(value, `${this.#thread.name} at ${whereIs(innermostSite(this.#stack))}`);
-      return { kind: "wants", op: value };
+      const { translate } = this.#thread;
+      return { kind: "wants", op: translate === undefined ? value : translate(value) };
     } catch (error) {
       if (error instanceof Failure) {
         return { kind: "failed", property: error.property, detail: error.message };

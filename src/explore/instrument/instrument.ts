@@ -34,7 +34,7 @@ export interface Instrumented {
 
 /** True for our own files whose functions run as modelled threads. */
 export const isInstrumentedPath = (path: string): boolean =>
-  /[\\/](src|dist)[\\/]((kernel|changes|scenarios)[\\/].*|explore[\\/]access)\.[jt]s$/.test(path) &&
+  /[\\/](src|dist)[\\/]((kernel|changes|scenarios)[\\/].*|explore[\\/](access|tso))\.[jt]s$/.test(path) &&
   !/\.d\.ts$/.test(path);
 
 /** Our own files are named below `src`, as written; a user's by its path. */
