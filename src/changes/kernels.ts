@@ -4,6 +4,7 @@ import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.t
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fsdaxRefcounts } from "./fsdax-refcounts.ts";
 import { fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
+import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";
 import { twins } from "./twins.ts";
 
@@ -25,4 +26,5 @@ export const changes: readonly Change[] = [
   ...fsdaxLayouts,
   fsdaxRefcounts,
   ...twins,
+  ...fsdaxTwins,
 ];

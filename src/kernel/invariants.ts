@@ -3,7 +3,7 @@
 import { hex } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
 import { GUP_PIN_COUNTING_BIAS } from "./include/linux/mm.ts";
-import type { MmStruct, Page } from "./include/linux/mm_types.ts";
+import { type Inode, type MmStruct, PAGE_MAPPING_DAX_SHARED, type Page } from "./include/linux/mm_types.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** A rule over the pages and page tables of the machine. */
@@ -113,6 +113,62 @@ export const noMappingOfFreeBlock: KernelInvariant = {
     }),
 };
 
+/** Every page of every file: its place in the page cache and in the block map. */
+function* filePages(k: Kernel): Iterable<{ inode: Inode; index: number }> {
+  for (const sb of k.world.super_blocks) {
+    for (const inode of sb.s_inodes) {
+      for (let index = 0; index < inode.i_data.length; index++) yield { inode, index };
+    }
+  }
+}
+
+/** How many entries of the page cache the words of a page say that it has. */
+function associations(see: See, page: Page): number {
+  const mapping = see(page.mapping);
+  return mapping === null || mapping === PAGE_MAPPING_DAX_SHARED ? see(page.index) : 1;
+}
+
+/** I18: a page says of itself how many entries there are for it: none, that of one file, or a number. */
+export const associationsCountEntries: KernelInvariant = {
+  name: "associations-count-entries",
+  at: "end",
+  check: (k, see) => {
+    const entries = [...filePages(k)].map(({ inode, index }) => {
+      const cell = inode.i_mapping.i_pages[index];
+      return cell === undefined ? null : see(cell);
+    });
+    return firstBroken(k, (page) => {
+      const there = entries.filter((e) => e?.kind === "normal" && e.pfn === page.pfn).length;
+      const said = associations(see, page);
+      return there === said
+        ? null
+        : `pfn ${hex(page.pfn)} says that ${said} entries are for it, but there are ${there}`;
+    });
+  },
+};
+
+/** I26: what was stored through a mapping is marked dirty until it is flushed; else fsync passes over it. */
+export const unflushedPageIsDirty: KernelInvariant = {
+  name: "unflushed-page-is-dirty",
+  at: "end",
+  check: (k, see) => {
+    for (const { inode, index } of filePages(k)) {
+      const extent = inode.i_data[index];
+      const marks = inode.i_mapping.i_marks[index];
+      const block = extent === undefined ? null : see(extent);
+      const page = block === null ? undefined : k.world.mem_map.get(block);
+      if (page === undefined || marks === undefined) continue;
+      if (see(page.unflushed) && !see(marks).dirty) {
+        return (
+          `page ${index} of ${inode.name} (pfn ${hex(page.pfn)}) was stored to and is not flushed, ` +
+          "but it is not marked dirty"
+        );
+      }
+    }
+    return null;
+  },
+};
+
 /** The kernel's own warnings: what its code says must not be. */
 export const noWarning: KernelInvariant = {
   name: "no-warning",
@@ -127,5 +183,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   mapcountCountsMappings,
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
+  associationsCountEntries,
+  unflushedPageIsDirty,
   noWarning,
 ];

@@ -18,3 +18,4 @@ export * as mmu_gather from "./mm/mmu_gather.ts";
 export * as rmap from "./mm/rmap.ts";
 export * as swap from "./mm/swap.ts";
 export * as truncate from "./mm/truncate.ts";
+export * as user_access from "./mm/user-access.ts";

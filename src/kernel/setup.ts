@@ -38,12 +38,14 @@ export function mountDax(
 ): SuperBlock {
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
-  return modelled("super_block", {
+  const sb: SuperBlock = modelled("super_block", {
     s_type: fileSystems[type],
     free_blocks: cell<readonly Pfn[]>("free_blocks", pfns),
     refcountbt: cell<readonly Pfn[]>("refcountbt", []),
     s_inodes: [],
   });
+  k.world.super_blocks.push(sb);
+  return sb;
 }
 
 /**

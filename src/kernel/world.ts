@@ -3,7 +3,7 @@
 import type { Pfn } from "../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../explore/access.ts";
 import type { Modelled } from "../explore/value.ts";
-import type { MmStruct } from "./include/linux/mm_types.ts";
+import type { MmStruct, SuperBlock } from "./include/linux/mm_types.ts";
 import { newZeroPage, type Page } from "./include/linux/mm_types.ts";
 import type { QueueEntry } from "./kernel/sched/wait.ts";
 
@@ -41,6 +41,8 @@ export interface World {
   readonly warning: Cell<string | null>;
   /** Every mm that setup made, so that invariants can look at all page tables. */
   readonly mms: MmStruct[];
+  /** Every file system that setup made, likewise. */
+  readonly super_blocks: SuperBlock[];
 }
 
 /** The task in which setup runs. */
@@ -71,5 +73,6 @@ export function newWorld(
     dax_wait_table: cell<readonly QueueEntry[]>("dax_wait_table", []),
     warning: ghostCell<string | null>("warning", null),
     mms: [],
+    super_blocks: [],
   });
 }

@@ -1,12 +1,44 @@
 // The scenarios, in the order in which they are printed.
 import type { Scenario } from "../kernel/scenario.ts";
+import { copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
+import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
+import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
+import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
+import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
+import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
+import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
+import { refaultOfSharedExtentVsUnpin } from "./refault-of-shared-extent-vs-unpin.ts";
+import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
+import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
+import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
+import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
+import { umountVsPin } from "./umount-vs-pin.ts";
+import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
+import { unpinVsPunchOfSharedExtent } from "./unpin-vs-punch-of-shared-extent.ts";
+import { writeIntoHoleVsReadFault } from "./write-into-hole-vs-read-fault.ts";
 
 export const catalogue: readonly Scenario[] = [
   unpinVsPunchHole,
   truncateVsGupFast,
   truncateVsGup,
   refaultDuringWait,
+  truncateVsAllocation,
+  truncateVsPinOfUnmappedFile,
+  fuseTruncateVsPin,
+  umountVsPin,
+  folioPutVsPunchHole,
+  fsyncVsPunchHole,
+  unpinVsPunchOfSharedExtent,
+  unpinVsEvictOfSharedExtent,
+  truncateVsDirtyPage,
+  fsyncVsReadFault,
+  mapSyncFaultVsWrite,
+  writeIntoHoleVsReadFault,
+  copyingWriteVsMapping,
+  refaultOfSharedExtentVsUnpin,
+  twoFilesFaultOnSharedExtent,
+  invalidateVsFaultsOnOneEntry,
 ];

@@ -3,7 +3,7 @@
 // system, and what writes back, is in dax-writeback.ts.
 import { assert } from "../../base/assert.ts";
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
-import { type Cell, type Code, rmw, type See, type Wait } from "../../explore/access.ts";
+import { type Cell, type Code, fail, rmw, type See, type Wait } from "../../explore/access.ts";
 import type { Modelled } from "../../explore/value.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import type { Iomap } from "../include/linux/fs.ts";
@@ -149,11 +149,16 @@ export function* grab_mapping_entry(k: Kernel, mapping: AddressSpace, index: num
 /**
  * Unlocks an entry, and wakes the next who waits for it.
  *
- * Models `fs/dax.c:dax_unlock_entry()` @ v6.12.
+ * Models `fs/dax.c:dax_unlock_entry()` @ v6.12, with its BUG_ON: I17, an entry is changed only by who holds
+ * its lock.
  */
 export function* dax_unlock_entry(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code {
   const cell = entryCell(mapping, index);
-  yield* xa_locked(mapping, [cell], () => ({ next: [{ ...entry, locked: false }], result: null }));
+  const wasLocked = yield* xa_locked(mapping, [cell], (old: DaxEntry | null) => ({
+    next: [{ ...entry, locked: false }],
+    result: old?.locked === true,
+  }));
+  if (!wasLocked) fail("entry-lock-is-held", `${k.current.name} unlocks ${cell.name}, which is not locked`);
   yield* k.dax_wake_entry(mapping, index, "WAKE_NEXT");
 }
 

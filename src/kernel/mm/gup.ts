@@ -31,6 +31,7 @@ declare module "../kernel.ts" {
     unpin_user_page: typeof unpin_user_page;
     unpin_user_pages: typeof unpin_user_pages;
     put_user_page: typeof put_user_page;
+    user_is_done: typeof user_is_done;
   }
 }
 
@@ -360,8 +361,13 @@ export function* unpin_user_page(k: Kernel, page: Page): Code {
  * Ours: what callers of get_user_pages() do with put_page().
  */
 export function* put_user_page(k: Kernel, page: Page): Code {
-  yield* noteReleased(k, page, "heldGets");
+  yield* k.user_is_done(page);
   yield* k.put_page(page);
+}
+
+/** Ghost state: the caller uses the page that it got no longer, however it drops the reference next. */
+export function* user_is_done(k: Kernel, page: Page): Code {
+  yield* noteReleased(k, page, "heldGets");
 }
 
 /** Models `mm/gup.c:unpin_user_pages()` @ v6.12, without its batching by folio. */

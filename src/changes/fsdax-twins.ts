@@ -1,0 +1,21 @@
+// Changes that break the file-system half on purpose.
+import { change } from "../kernel/kernel.ts";
+
+const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
+  change({ name: `twin/${name}`, subject, source: "twin", functions });
+
+export const evictDoesNotWait = twin("evict-does-not-wait", "eviction takes pages away, whoever uses them", {
+  *dax_break_layout_final(k, inode) {
+    yield* k.dax_delete_mapping_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length - 1);
+  },
+});
+
+export const entryWakeupIsNotPassedOn = twin(
+  "entry-wakeup-is-not-passed-on",
+  "a waiter that leaves the entry as it is wakes nobody",
+  {
+    *put_unlocked_entry() {},
+  },
+);
+
+export const fsdaxTwins = [evictDoesNotWait, entryWakeupIsNotPassedOn];

@@ -1,0 +1,42 @@
+// What a program does to memory that it has mapped, with the faults that this takes.
+import { type Code, rmw } from "../../explore/access.ts";
+import type { MmStruct, Pte } from "../include/linux/mm_types.ts";
+import { down_read, up_read } from "../kernel/locking/rwsem.ts";
+import type { Kernel } from "../kernel.ts";
+import type { VmFault } from "./memory.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    store: typeof store;
+  }
+}
+
+/**
+ * The program stores to an address, and tries again after each fault until it can. What it stored is in
+ * the CPU's caches until somebody flushes them.
+ *
+ * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
+ */
+export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> {
+  const ptep = mm.page_table[address];
+  if (ptep === undefined) return "SIGBUS";
+  const pages = [...k.world.mem_map.values()];
+  const pfns = pages.map((p) => p.pfn);
+  const vma = k.vma_lookup(mm, address);
+  for (;;) {
+    const stored = yield* rmw(
+      [ptep, ...pages.map((p) => p.unflushed)],
+      (pte: Pte | null, ...unflushed: boolean[]) => ({
+        next: [pte, ...unflushed.map((u, i) => u || (pte?.write === true && pte.pfn === pfns[i]))],
+        result: pte?.write === true,
+      }),
+      { note: { text: (done) => (done ? "stores" : "<page fault>") } },
+    );
+    if (stored) return "NOPAGE";
+    if (vma === null) return "SIGBUS";
+    yield* down_read(k, mm.mmap_lock);
+    const fault = yield* k.handle_mm_fault(vma, address, true);
+    yield* up_read(k, mm.mmap_lock);
+    if (fault === "SIGBUS") return fault;
+  }
+}

@@ -1,0 +1,74 @@
+import type { Inode, Page, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { mappedFile, pinPage } from "./furniture.ts";
+
+interface World {
+  readonly sb: SuperBlock;
+  readonly inode: Inode;
+  readonly pages: readonly Page[];
+}
+
+export const umountVsPin = scenario<World>({
+  name: "umount-vs-pin",
+  question: "Does the file system still know of a pin after it was unmounted and mounted again?",
+  claim: "Pages must be idle before a file system is unmounted (changelog of the patch of v6.15).",
+  closed: "The process has unmapped and closed the file; its pin holds neither the file nor the mount.",
+  *setup(k) {
+    const { sb, inode, mm, vma } = yield* mappedFile(k, "ext4", 1);
+    yield* k.touch(mm, 0, true);
+    const pages = yield* pinPage(k, 0);
+    yield* k.munmap(vma);
+    return { sb, inode, pages };
+  },
+  threads: {
+    umount: {
+      title: "umount, mount, truncate",
+      cpu: 0,
+      *run(k, { sb, inode }) {
+        yield* k.generic_shutdown_super(sb);
+        yield* k.do_truncate(inode, 0);
+      },
+    },
+    unpin: {
+      title: "unpin",
+      cpu: 1,
+      *run(k, { pages }) {
+        yield* k.unpin_user_pages(pages);
+      },
+    },
+  },
+  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  expected: {
+    "v5.18": {
+      verdict: "invariant",
+      because: "the inode is forgotten with its pages, and nothing is found later",
+    },
+    "v6.12": {
+      verdict: "invariant",
+      because: "the inode is forgotten with its pages, and nothing is found later",
+    },
+    "v6.12+unmapped-busy-pages": {
+      verdict: "invariant",
+      because: "after the mount there are no entries whose pages could be looked at",
+    },
+    "v7.2": {
+      verdict: "holds",
+      because: "fs/dax: Ensure all pages are idle prior to filesystem unmount (v6.15)",
+    },
+  },
+  twins: [
+    {
+      change: "twin/evict-does-not-wait",
+      kernel: "v7.2",
+      expect: "invariant",
+      because: "the entry goes while the page is pinned: the kernel warns, and the block is freed later",
+    },
+    {
+      change: "twin/free-does-not-wake",
+      kernel: "v7.2",
+      expect: "missed-wakeup",
+      because: "eviction waits for 0, and the last unpin tells nobody",
+    },
+  ],
+});

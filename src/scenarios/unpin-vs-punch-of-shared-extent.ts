@@ -1,0 +1,56 @@
+import type { Inode, Page } from "../kernel/include/linux/mm_types.ts";
+import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { createProcess, mapFile } from "../kernel/setup.ts";
+import { noReflink, pinPage } from "./furniture.ts";
+import { reflinkedFiles } from "./reflinked-files.ts";
+
+interface World {
+  readonly one: Inode;
+  readonly pages: readonly Page[];
+}
+
+export const unpinVsPunchOfSharedExtent = scenario<World>({
+  name: "unpin-vs-punch-of-shared-extent",
+  question: "Does a punch hole end after the last unpin if another file maps the same block?",
+  claim:
+    "Break-layouts unmaps its own file only; the mapping of the other file holds a reference that no unpin " +
+    "drops. Seen on 7.2.13 with XFS.",
+  closed: "Nobody munmaps the other file, nobody touches a page again, no signal arrives.",
+  *setup(k) {
+    const { one, two } = yield* reflinkedFiles(k);
+    const mmOne = createProcess(k, "mm1", 1);
+    yield* mapFile(k, mmOne, one, 0, 1);
+    yield* k.touch(mmOne, 0, false);
+    const mmTwo = createProcess(k, "mm2", 1);
+    yield* mapFile(k, mmTwo, two, 0, 1);
+    k.current.mm = mmTwo;
+    yield* k.touch(mmTwo, 0, false);
+    return { one, pages: yield* pinPage(k, 0, 0) };
+  },
+  threads: {
+    punch: {
+      title: "punch hole in one file",
+      cpu: 0,
+      *run(k, { one }) {
+        yield* k.xfs_file_fallocate(one, "punch-hole", 0, 1);
+      },
+    },
+    unpin: {
+      title: "unpin",
+      cpu: 1,
+      *run(k, { pages }) {
+        yield* k.unpin_user_pages(pages);
+      },
+    },
+  },
+  invariants: [referencesAddUp, noWarning],
+  expected: {
+    "v5.18": noReflink,
+    "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
+    "v7.2": {
+      verdict: "stuck-wait",
+      because: "the wait is for 0, and the mapping of the other file keeps 1. No fix known",
+    },
+  },
+});

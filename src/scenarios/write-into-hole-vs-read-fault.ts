@@ -1,0 +1,56 @@
+import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import {
+  associationsCountEntries,
+  mapcountCountsMappings,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+
+interface World {
+  readonly inode: Inode;
+  readonly mm: MmStruct;
+}
+
+export const writeIntoHoleVsReadFault = scenario<World>({
+  name: "write-into-hole-vs-read-fault",
+  question: "May write(2) into a hole remove the entry of a page that a fault has just mapped?",
+  claim:
+    "invalidate_inode_pages2_range() removes clean entries before it unmaps them, and write(2) does not hold " +
+    "invalidate_lock. Our reading; a prediction, not yet seen on a kernel.",
+  closed: "Nobody takes blocks away.",
+  *setup(k) {
+    const sb = mountDax(k, 1);
+    const inode = yield* createFile(k, sb, "file", 1, 0);
+    const mm = createProcess(k, "mm", 1);
+    yield* mapFile(k, mm, inode, 0, 1);
+    return { inode, mm };
+  },
+  threads: {
+    write: {
+      title: "write(2)",
+      cpu: 0,
+      *run(k, { inode }) {
+        yield* k.vfs_write(inode, 0);
+      },
+    },
+    read: {
+      title: "load",
+      cpu: 1,
+      mm: ({ mm }) => mm,
+      *run(k, { mm }) {
+        yield* k.touch(mm, 0, false);
+      },
+    },
+  },
+  invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp, noWarning],
+  expected: {
+    "v5.18": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
+    "v6.12": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
+    "v7.2": {
+      verdict: "invariant",
+      because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
+    },
+  },
+});
