@@ -33,21 +33,25 @@ export interface LifelineEntry {
 export const LIFELINE_CAPACITY = 1 << 20;
 
 export class LifelinePool {
-  readonly #capacity: number;
-  readonly #time: Float64Array;
-  readonly #where: Float64Array;
-  readonly #previous: Float64Array;
-  readonly #before: Float32Array;
-  readonly #count: Float32Array;
-  readonly #mappings: Float32Array;
-  readonly #cpu: Uint16Array;
-  readonly #certainty: Uint8Array;
+  readonly #most: number;
+  #capacity: number;
+  #time: Float64Array;
+  #where: Float64Array;
+  #previous: Float64Array;
+  #before: Float32Array;
+  #count: Float32Array;
+  #mappings: Float32Array;
+  #cpu: Uint16Array;
+  #certainty: Uint8Array;
   readonly #task: Task[] = [];
   readonly #spec: EventSpec[] = [];
   readonly #stack: (Stack | null)[] = [];
   #next = 0;
 
-  constructor(capacity: number = LIFELINE_CAPACITY) {
+  /** @param most Changes that are kept at most. The columns grow up to that. */
+  constructor(most: number = LIFELINE_CAPACITY) {
+    const capacity = Math.min(most, 1 << 12);
+    this.#most = most;
     this.#capacity = capacity;
     this.#time = new Float64Array(capacity);
     this.#where = new Float64Array(capacity);
@@ -68,6 +72,7 @@ export class LifelinePool {
     mappings: number,
     previous: number,
   ): number {
+    if (this.#next === this.#capacity && this.#capacity < this.#most) this.#grow();
     const n = this.#next++;
     const i = n % this.#capacity;
     this.#time[i] = e.time;
@@ -82,6 +87,20 @@ export class LifelinePool {
     this.#spec[i] = e.spec;
     this.#stack[i] = null;
     return n;
+  }
+
+  /** Only before the first change is overwritten: every change stays where it is. */
+  #grow(): void {
+    this.#capacity = Math.min(this.#most, this.#capacity * 4);
+    const n = this.#capacity;
+    this.#time = grown(this.#time, new Float64Array(n));
+    this.#where = grown(this.#where, new Float64Array(n));
+    this.#previous = grown(this.#previous, new Float64Array(n));
+    this.#before = grown(this.#before, new Float32Array(n));
+    this.#count = grown(this.#count, new Float32Array(n));
+    this.#mappings = grown(this.#mappings, new Float32Array(n));
+    this.#cpu = grown(this.#cpu, new Uint16Array(n));
+    this.#certainty = grown(this.#certainty, new Uint8Array(n));
   }
 
   setStack(n: number, stack: Stack): void {
@@ -122,4 +141,9 @@ export class LifelinePool {
   #has(n: number): boolean {
     return n >= 0 && n < this.#next && n >= this.#next - this.#capacity;
   }
+}
+
+function grown<T extends Float64Array | Float32Array | Uint16Array | Uint8Array>(old: T, next: T): T {
+  next.set(old);
+  return next;
 }
