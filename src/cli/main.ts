@@ -6,6 +6,7 @@ import { PagelifeError } from "../base/errors.ts";
 import { registerCheck } from "./commands/check.ts";
 import { registerLab } from "./commands/lab.ts";
 import { registerList } from "./commands/list.ts";
+import { registerRecord } from "./commands/record.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerTrace } from "./commands/trace.ts";
 import { exitCode } from "./exit.ts";
@@ -21,6 +22,7 @@ registerCheck(program);
 registerShow(program);
 registerList(program);
 registerTrace(program);
+registerRecord(program);
 registerLab(program);
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

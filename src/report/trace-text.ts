@@ -131,7 +131,7 @@ function lossText(r: TraceReport): string {
 
 function findingLines(r: TraceReport, f: Finding, options: TextOptions): string[] {
   const label = f.severity === "unknown" ? `UNKNOWN (${TITLES[f.kind].toLowerCase()})` : TITLES[f.kind];
-  const lines = wrap(`${label}: ${f.sentence}`, 0, 2);
+  const lines = wrap(`${label}: ${printable(f.sentence)}`, 0, 2);
   lines[0] = (lines[0] ?? "").replace(label, options.emphasise(label, f.severity));
   for (const caveat of f.caveats) lines.push(...wrap(`but: ${caveat}`, 2, 7));
   for (const e of f.evidence) {

@@ -25,7 +25,7 @@ export function functionName(text: string): string {
     .trim()
     .replace(/[+\s(].*$/s, "")
     .replace(/\.(isra|part|constprop|cold|llvm)\b.*$/, "");
-  return name.slice(0, 128);
+  return name.slice(0, 128).replace(/[^\w.$~<>:]/g, "?");
 }
 
 /** At most this many different stacks are kept; later ones share one entry that says so. */

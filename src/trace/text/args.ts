@@ -38,6 +38,7 @@ const MAX_TEXT = 200;
 export class ArgReader {
   readonly #map: PageMap;
   readonly #texts = new ByteInterner((s) => s);
+  readonly #addresses = new ByteInterner((s) => (/^0*[1-9a-f][0-9a-f]*$/.test(s) ? s : ""));
   /** The two halves of the hexadecimal number read last. */
   #hi = 0;
   #lo = 0;
@@ -169,14 +170,7 @@ export class ArgReader {
   /** An address as text without `0x`; empty for NULL. */
   #address(b: Buffer, from: number, to: number): string {
     const start = b[from] === 0x30 && (b[from + 1] ?? 0) === 0x78 ? from + 2 : from;
-    if (to - start > 20) return "";
-    const text = this.#texts.get(b, start, to);
-    return this.#isNull(text) ? "" : text;
-  }
-
-  #isNull(text: string): boolean {
-    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== 0x30) return false;
-    return true;
+    return to - start > 16 ? "" : this.#addresses.get(b, start, to);
   }
 
   /** Hexadecimal with or without `0x`. */
