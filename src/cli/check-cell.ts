@@ -5,6 +5,7 @@ import { prepare } from "../explore/program.ts";
 import { reduced } from "../explore/reduced.ts";
 import { formatToken, runSchedule } from "../explore/replay.ts";
 import type { Bounds, Progress, SearchResult, Strategy } from "../explore/strategy.ts";
+import { underTso } from "../explore/tso.ts";
 import type { Change, KernelVersion } from "../kernel/kernel.ts";
 import { programOf, type Scenario } from "../kernel/scenario.ts";
 import type { TlbModel } from "../kernel/world.ts";
@@ -16,7 +17,11 @@ export interface Cell {
   readonly kernel: KernelVersion;
   readonly changes: readonly Change[];
   readonly tlb: TlbModel | undefined;
+  readonly memory: MemoryModel;
 }
+
+/** `sc`: sequential consistency; `tso`: the store buffers of x86. */
+export type MemoryModel = "sc" | "tso";
 
 export interface CheckedCell {
   readonly cell: Cell;
@@ -25,18 +30,36 @@ export interface CheckedCell {
   readonly exploration: Exploration | null;
 }
 
-/** What a token and the catalogue call a kernel and its changes. */
-export function kernelLabel({ kernel, tlb, scenario }: Cell): string {
+/** What a token calls a kernel and its machine: `v6.12`, `v6.12@ipi`, `v6.12@tso`. */
+export function kernelLabel({ kernel, tlb, scenario, memory }: Cell): string {
   const model = modelOf({ tlb, scenario });
-  return model === "rcu-table-free" ? kernel.release : `${kernel.release}@${model}`;
+  const unusual = [...(model === "rcu-table-free" ? [] : [model]), ...(memory === "sc" ? [] : [memory])];
+  return [kernel.release, ...unusual].join("@");
+}
+
+/** What a token calls a kernel and its machine, taken apart. */
+export function parseKernelLabel(label: string): { release: string; tlb: TlbModel; memory: MemoryModel } {
+  const [release = "", ...unusual] = label.split("@");
+  return {
+    release,
+    tlb: unusual.includes("ipi") ? "ipi" : "rcu-table-free",
+    memory: unusual.includes("tso") ? "tso" : "sc",
+  };
+}
+
+/** The program of a cell, its setup run. */
+export function prepareCell({ scenario, kernel, changes, tlb, memory }: Cell): Prepared {
+  const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb }));
+  return memory === "tso" ? underTso(prepared) : prepared;
 }
 
 const modelOf = ({ tlb, scenario }: Pick<Cell, "tlb" | "scenario">): TlbModel =>
   tlb ?? scenario.tlb ?? "rcu-table-free";
 
 /** What the catalogue expects of a cell; null where it says nothing. */
-function expectation({ scenario, kernel, changes, tlb }: Cell): string | null {
+function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string | null {
   const key = [kernel.release, ...changes.map((c) => c.name)].join("+");
+  if (memory !== "sc") return null;
   if (tlb !== undefined && tlb !== (scenario.tlb ?? "rcu-table-free")) return null;
   return scenario.expected?.[key]?.verdict ?? null;
 }
@@ -57,6 +80,7 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
     kernel: kernel.release,
     with: changes.map((c) => c.name),
     tlb: modelOf(cell),
+    memory: cell.memory,
     expected,
   };
   if (expected === "not-applicable") {
@@ -64,7 +88,7 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
     const nothing = { complete: true, states: 0, executions: 0, steps: 0, millis: 0, strategy: "none" };
     return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
   }
-  const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb: cell.tlb }));
+  const prepared = prepareCell(cell);
   const exploration = conclude(prepared, await search(prepared, options), options);
   const { verdict, kind, property, search: searched, counterexample } = exploration;
   let shortest: Verdict["counterexample"] = null;

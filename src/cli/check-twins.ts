@@ -22,7 +22,10 @@ export async function checkTwins(
       const kernel = kernels.find((k) => k.release === twin.kernel);
       if (kernel === undefined || options.signal?.aborted) continue;
       const changes = await selectChanges([twin.change]);
-      const { verdict } = await checkCell({ scenario, kernel, changes, tlb: twin.tlb }, options);
+      const { verdict } = await checkCell(
+        { scenario, kernel, changes, tlb: twin.tlb, memory: "sc" },
+        options,
+      );
       const otherwise = scenario.expected?.[twin.kernel]?.verdict ?? "holds";
       const good = isAsExpected(twin, verdict, otherwise);
       if (good) asExpected++;

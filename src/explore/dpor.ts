@@ -15,6 +15,7 @@
 // - A step that ends the execution (a failed assertion) conflicts with every other step.
 // - Two changes of cells that one invariant looks at conflict. Which cells these are is learned; the
 //   search begins anew when more were found.
+
 import type { Edge } from "./automaton.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
@@ -28,6 +29,7 @@ import {
   type SearchRun,
   type Strategy,
 } from "./strategy.ts";
+import { encode } from "./value.ts";
 
 export const dpor: Strategy = {
   name: "dpor",
@@ -443,7 +445,12 @@ export function searchTraces(
   const finals = new Set<string>();
   const search = new DporSearch(space, bounds, without, (row) => {
     const see = space.see(row);
-    finals.add(JSON.stringify(prepared.cells.map((c) => see(c))));
+    finals.add(
+      encode(
+        prepared.cells.map((c) => see(c)),
+        "a final state",
+      ),
+    );
   });
   const result = runToEnd(search);
   return { result, finals: [...finals].sort(), blocked: search.blocked };

@@ -5,6 +5,7 @@
 import { Execution } from "./execution.ts";
 import type { Prepared } from "./program.ts";
 import { type Bounds, Findings, Limits, type SearchResult, type Strategy } from "./strategy.ts";
+import { encode } from "./value.ts";
 
 export const plain: Strategy = {
   name: "plain",
@@ -40,7 +41,7 @@ export function searchExecutions(
     executions++;
     steps += execution.steps.length;
     if (!execution.threads.some((t) => t.turn.kind === "failed"))
-      finals.add(JSON.stringify(execution.memory));
+      finals.add(encode(execution.memory, "a final state"));
     while (choices.length > 0) {
       const last = choices.at(-1) as (typeof choices)[number];
       if (++last.tried < last.enabled.length) break;

@@ -1,5 +1,6 @@
 // The search over states that several strategies share: take a state, make every step that the
 // strategy wants, keep what is new. Last in, first out, so that the states in hand stay few.
+
 import type { Edge } from "./automaton.ts";
 import { ByteList, IntList } from "./int-list.ts";
 import type { Schedule } from "./schedule.ts";
@@ -13,6 +14,7 @@ import {
   type SearchResult,
   type SearchRun,
 } from "./strategy.ts";
+import { encode } from "./value.ts";
 
 /** Says which threads must be tried in a state for the search to miss nothing. */
 export interface Reduction {
@@ -239,7 +241,12 @@ export function finalStatesOf(space: Space, reduction: Reduction | null): string
   const endFindings = space.endFindings.bind(space);
   space.endFindings = (row) => {
     const see = space.see(row);
-    finals.add(JSON.stringify(cells.map((c) => see(c))));
+    finals.add(
+      encode(
+        cells.map((c) => see(c)),
+        "a final state",
+      ),
+    );
     return endFindings(row);
   };
   const search = new StateSearch("finals", space, {}, reduction);

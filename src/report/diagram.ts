@@ -3,7 +3,7 @@
 // rule is about. Drawn are the steps that matter: those that touch what another thread changes, and
 // those that sleep or wake; and of the calls around them the innermost, its caller, and wherever
 // several meet.
-import type { Cell, See } from "../explore/access.ts";
+import type { Cell, Operation, See } from "../explore/access.ts";
 import type { Step } from "../explore/execution.ts";
 import { footprint, mainCells } from "../explore/operation.ts";
 import type { Finding } from "../explore/outcome.ts";
@@ -127,13 +127,14 @@ function cellsOfFinding({ execution }: Recording, finding: Finding): Set<number>
 /** True for what a reader must see to follow: see the head of this file. */
 function matters(item: Item, { execution }: Recording, about: ReadonlySet<number>): boolean {
   if (item.kind === "blocks") return true;
-  const { op, writes } = item.step;
+  const op = askedOf(item.step);
+  const { writes } = item.step;
   if (op.op === "acquire" || op.note?.quiet === true) {
     return writes.some((w) => about.has(w.cell));
   }
   const own = op.note?.text?.(item.step.result);
   if (own !== undefined) return own !== "" || writes.some((w) => about.has(w.cell));
-  return footprint(op).some(
+  return [...footprint(op)].some(
     (cell) =>
       about.has(cell.id) ||
       execution.steps.some(
@@ -144,10 +145,13 @@ function matters(item: Item, { execution }: Recording, about: ReadonlySet<number
 }
 
 const looksAt = (step: Step, cell: Cell): boolean =>
-  step.op.note?.quiet !== true && mainCells(step.op).some((c) => c.id === cell.id);
+  step.op.note?.quiet !== true && mainCells(askedOf(step)).some((c) => c.id === cell.id);
+
+/** What the thread asked for, whatever a memory model made of it. */
+const askedOf = (step: Step): Operation => step.op.asked ?? step.op;
 
 const changes = (step: Step, cell: Cell): boolean =>
-  step.op.op !== "read" && step.op.note?.quiet !== true && step.writes.some((w) => w.cell === cell.id);
+  askedOf(step).op !== "read" && step.op.note?.quiet !== true && step.writes.some((w) => w.cell === cell.id);
 
 /** What one call did before another had its turn, or before the thread was interrupted. */
 interface Group {
@@ -167,7 +171,13 @@ function linesOf(
   { execution }: Recording,
 ): Line[] {
   const groups: Group[] = [];
+  const { threads } = execution.prepared;
   for (const item of items) {
+    if (threads[item.thread]?.hidden) {
+      const owner = threads.findIndex((t) => threads[item.thread]?.title === `stores of ${t.title}`);
+      groups.push({ thread: owner, leaf: null, items: [item] });
+      continue;
+    }
     const leaf = known(item.call, shows);
     const last = groups.at(-1);
     const sleeps = item.kind === "blocks";
@@ -210,7 +220,7 @@ function known(call: Call | null, shows: (name: string) => boolean): Call | null
 
 /** The innermost call that all groups are part of; above a single one, its caller. */
 function rootOf(groups: readonly Group[], shows: (name: string) => boolean): Call | null {
-  const leaves = [...new Set(groups.map((g) => g.leaf))];
+  const leaves = [...new Set(groups.map((g) => g.leaf).filter((l) => l !== null))];
   const [first = null] = leaves;
   if (leaves.length === 1) return first === null ? null : (known(first.parent, shows) ?? first);
   for (let c = first; c !== null; c = known(c.parent, shows)) {
@@ -232,7 +242,7 @@ function marginOf(
 ): string {
   const last = new Map<number, string>();
   for (const item of items) {
-    if (item.kind !== "step") continue;
+    if (item.kind !== "step" || askedOf(item.step).op === "read") continue;
     for (const { cell: id, value } of item.step.writes) {
       const cell = execution.prepared.cells[id];
       if (about.has(id) && cell !== undefined) last.set(id, `${cellName(cell)}=${valueText(value)}`);
@@ -252,19 +262,29 @@ function callText({ name, params, args }: Call): string {
 /** A step whose effect stands in the margin says nothing else. */
 function itemText(item: Item, about: ReadonlySet<number>): string {
   if (item.kind === "blocks") return `<${item.what}>`;
-  if (item.step.op.op === "acquire") return "";
-  const { op, writes } = item.step;
+  const op = askedOf(item.step);
+  if (item.step.op.op === "acquire" && op === item.step.op) return reachesMemory(item.step);
+  const { writes } = item.step;
   const inMargin = op.op !== "read" && writes.some((w) => about.has(w.cell)) && op.note?.text === undefined;
   return inMargin ? "" : stepText(item.step);
 }
 
+/** A store that was buffered until now; nothing where a lock was taken. */
+function reachesMemory({ op, writes }: Step): string {
+  const stored = op.op === "acquire" && op.more !== undefined;
+  return stored ? `<${writes.length > 1 ? "a store reaches memory" : ""}>`.replace("<>", "") : "";
+}
+
 /** What a step did, in a few words. */
-function stepText({ op, result, writes }: Step): string {
+function stepText(step: Step): string {
+  const { result, writes } = step;
+  const op = askedOf(step);
   const own = op.note?.text?.(result);
   if (own !== undefined) return own;
   const [cell] = mainCells(op);
   if (cell === undefined) return "";
   if (op.op === "read") return `sees ${cellName(cell)}=${valueText(result)}`;
   const write = writes.find((w) => w.cell === cell.id);
+  if (op.op === "write" && write === undefined) return `${cellName(cell)}=${valueText(op.value)} (buffered)`;
   return write === undefined ? "" : `${cellName(cell)}=${valueText(write.value)}`;
 }

@@ -3,6 +3,7 @@
 
 import type { Execution, Step } from "../explore/execution.ts";
 import type { Frame, FrameListener } from "../explore/frames.ts";
+import { mainCells } from "../explore/operation.ts";
 import type { Prepared } from "../explore/program.ts";
 import { runSchedule } from "../explore/replay.ts";
 import type { Schedule } from "../explore/schedule.ts";
@@ -88,9 +89,12 @@ export function record(prepared: Prepared, schedule: Schedule): Recording {
     noteBlock(thread);
   }
   for (const [thread, { turn }] of execution.threads.entries()) {
+    if (prepared.threads[thread]?.hidden) continue;
     if (turn.kind !== "wants" || turn.op.op !== "acquire" || turn.op.blocks === "sleep") continue;
     if (execution.enabled().includes(thread)) continue;
-    const on = turn.op.cells.map((c) => c.name).join(", ");
+    const on = mainCells(turn.op.asked ?? turn.op)
+      .map((c) => c.name)
+      .join(", ");
     const at = execution.steps.length;
     items.push({ kind: "blocks", thread, at, call: calls[thread] ?? null, what: `waits for ${on}` });
   }

@@ -6,6 +6,7 @@ import { valueText } from "./value-text.ts";
 /** Lists all steps: number, thread, function, operation, cells, result and what was written. */
 export function listSteps({ execution, items }: Recording): string {
   const { prepared } = execution;
+  // A memory model adds threads that make stores happen for the others.
   const names = prepared.threads.map((t) => t.name);
   const width = Math.max(...names.map((n) => n.length));
   const lines: string[] = [];
@@ -15,7 +16,8 @@ export function listSteps({ execution, items }: Recording): string {
       lines.push(`      ${thread}  <${item.what}>`);
       continue;
     }
-    const { op, result, writes } = item.step;
+    const { result, writes } = item.step;
+    const op = item.step.op.asked ?? item.step.op;
     const cells = mainCells(op).map((c) => c.name);
     const wrote = writes.map((w) => `${prepared.cells[w.cell]?.name} = ${valueText(w.value)}`);
     const back = result === undefined ? "" : ` -> ${valueText(result)}`;

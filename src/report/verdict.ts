@@ -22,6 +22,7 @@ export const verdictRecord = z.object({
     kernel: z.string(),
     with: z.array(z.string()).describe("changes on top, in order"),
     tlb: z.enum(["ipi", "rcu-table-free"]),
+    memory: z.enum(["sc", "tso"]).describe("memory model"),
     verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
     kind: z.enum(["missed-wakeup", "stuck-wait", "deadlock", "invariant", "assertion"]).nullable(),
     property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
@@ -68,6 +69,6 @@ export function verdictText({ verdict, kind, property }: Verdict): string {
 
 /** True if the catalogue expects this; null if it says nothing. */
 export function isExpected({ verdict, kind, expected }: Verdict): boolean | null {
-  if (expected === null) return null;
+  if (expected === null || verdict === "inconclusive") return null;
   return expected === (verdict === "violation" ? kind : verdict);
 }

@@ -71,6 +71,6 @@ describe("ghost state under x86-TSO", () => {
   it("changes when the store commits, and the thread sees its own store before", () => {
     const { verdict, search, prepared } = explore(program, { memory: "tso", strategy: stateful });
     expect({ verdict, complete: search.complete }).toEqual({ verdict: "holds", complete: true });
-    expect(finalStates(prepared)).toEqual(["[1,1,true,[]]"]);
+    expect(finalStates(prepared)).toEqual(["[1,1,T,[]]"]);
   });
 });

@@ -1,14 +1,18 @@
 // `pagelife check`: the verdict for each scenario and kernel, and how each finding comes about.
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
-import type { Progress } from "../../explore/strategy.ts";
+import { dpor } from "../../explore/dpor.ts";
+import { plain } from "../../explore/plain.ts";
+import { reduced } from "../../explore/reduced.ts";
+import { stateful } from "../../explore/stateful.ts";
+import type { Progress, Strategy } from "../../explore/strategy.ts";
 import { functionsOf } from "../../kernel/kernel.ts";
 import type { TlbModel } from "../../kernel/world.ts";
 import { drawDiagram, wrap } from "../../report/diagram.ts";
 import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
 import { record } from "../../report/recording.ts";
 import { checkSchema, isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
-import { type Cell, type CheckedCell, checkCell } from "../check-cell.ts";
+import { type Cell, type CheckedCell, checkCell, type MemoryModel } from "../check-cell.ts";
 import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
 import {
@@ -23,6 +27,8 @@ interface Options {
   readonly kernel?: string;
   readonly with: readonly string[];
   readonly tlb?: string;
+  readonly memory?: string;
+  readonly strategy: string;
   readonly json?: true;
   readonly schema?: true;
   readonly twins?: true;
@@ -46,6 +52,8 @@ export function registerCheck(program: Command): void {
     .option("--kernel <K,...>", "kernels, comma separated; all, if not given")
     .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
+    .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
+    .option("--strategy <NAME>", `how to search: ${[...strategies.keys()].join(", ")}`, "reduced")
     .option("--twins", "what each scenario's twins (changes that break something on purpose) come to")
     .option("--json", "one JSON record a line")
     .option("--schema", "print the JSON schema of these records")
@@ -79,6 +87,8 @@ async function run(names: string[], options: Options): Promise<void> {
   const changes = await selectChanges(options.with);
   const kernels = selectKernels(options.kernel, changes);
   const tlb = parseTlb(options.tlb);
+  const memory = parseMemory(options.memory);
+  const strategy = parseStrategy(options.strategy);
   const bounds = {
     maxStates: parseCount("--max-states", options.maxStates),
     ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
@@ -97,11 +107,11 @@ async function run(names: string[], options: Options): Promise<void> {
   for (const { scenario } of scenarios) {
     for (const kernel of kernels) {
       if (stop.signal.aborted) break;
-      const cell: Cell = { scenario, kernel, changes, tlb };
+      const cell: Cell = { scenario, kernel, changes, tlb, memory };
       const where = `${scenario.name} on ${kernel.release}`;
       showProgress(where);
       const onProgress = (p: Progress): void => showProgress(`${where}: ${progressText(p, start)}`);
-      const done = await checkCell(cell, { ...bounds, signal: stop.signal, onProgress });
+      const done = await checkCell(cell, { ...bounds, strategy, signal: stop.signal, onProgress });
       checked.push(done);
       if (options.json) {
         out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
@@ -191,6 +201,25 @@ function statusOf(verdicts: readonly Verdict[]): number {
 export function parseTlb(value: string | undefined): TlbModel | undefined {
   if (value === undefined || value === "ipi" || value === "rcu-table-free") return value;
   throw new PagelifeError("PL105", `--tlb ${value}: expected ipi or rcu-table-free`);
+}
+
+/** Reads `--memory`. */
+export function parseMemory(value: string | undefined): MemoryModel {
+  if (value === undefined || value === "sc" || value === "tso") return value ?? "sc";
+  throw new PagelifeError("PL105", `--memory ${value}: expected sc or tso`);
+}
+
+const strategies: ReadonlyMap<string, Strategy> = new Map(
+  [reduced, stateful, dpor, plain].map((s) => [s.name, s]),
+);
+
+function parseStrategy(name: string): Strategy {
+  const found = strategies.get(name);
+  if (found !== undefined) return found;
+  throw new PagelifeError(
+    "PL105",
+    `--strategy ${name}: expected one of ${[...strategies.keys()].join(", ")}`,
+  );
 }
 
 function parseCount(option: string, value: string): number {

@@ -4,18 +4,17 @@ import { PagelifeError } from "../../base/errors.ts";
 import { changes as allChanges } from "../../changes/kernels.ts";
 import { Execution } from "../../explore/execution.ts";
 import type { Finding } from "../../explore/outcome.ts";
-import { prepare } from "../../explore/program.ts";
 import { confirmToken, formatToken, parseToken } from "../../explore/replay.ts";
 import { countSwitches, type Schedule } from "../../explore/schedule.ts";
 import { type Change, functionsOf } from "../../kernel/kernel.ts";
-import { programOf, type Scenario } from "../../kernel/scenario.ts";
+import type { Scenario } from "../../kernel/scenario.ts";
 import { drawDiagram } from "../../report/diagram.ts";
 import { record } from "../../report/recording.ts";
 import { listSteps } from "../../report/step-list.ts";
-import { type Cell, checkCell, kernelLabel } from "../check-cell.ts";
+import { type Cell, checkCell, kernelLabel, parseKernelLabel, prepareCell } from "../check-cell.ts";
 import { loadAny } from "../load.ts";
 import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../select.ts";
-import { parseTlb } from "./check.ts";
+import { parseMemory, parseTlb } from "./check.ts";
 
 interface Options {
   readonly kernel?: string;
@@ -23,6 +22,7 @@ interface Options {
   readonly load: readonly string[];
   readonly replay?: string;
   readonly tlb?: string;
+  readonly memory?: string;
   readonly steps?: true;
 }
 
@@ -38,6 +38,7 @@ export function registerShow(program: Command): void {
     .option("--replay <TOKEN>", "repeat the execution of a token, exactly")
     .option("--load <FILE>", "file of your own that a token needs; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
+    .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
     .option("--steps", "list every atomic step as well")
     .addHelpText(
       "after",
@@ -54,8 +55,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const { cell, schedule, finding } =
     options.replay === undefined ? await search(name, options) : await replay(options.replay, name, options);
   const version = buildKernel(cell.kernel, cell.changes);
-  const prepared = prepare(programOf(cell.scenario, version, { tlb: cell.tlb }));
-  const recording = record(prepared, schedule);
+  const recording = record(prepareCell(cell), schedule);
   const { execution } = recording;
   const table = functionsOf(version);
   const label = kernelLabel(cell);
@@ -95,7 +95,13 @@ async function search(name: string | undefined, options: Options): Promise<Shown
   const changes = await selectChanges(options.with);
   const kernel = selectKernels(options.kernel, changes).at(-1);
   if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
-  const cell: Cell = { scenario: selected.scenario, kernel, changes, tlb: parseTlb(options.tlb) };
+  const cell: Cell = {
+    scenario: selected.scenario,
+    kernel,
+    changes,
+    tlb: parseTlb(options.tlb),
+    memory: parseMemory(options.memory),
+  };
   const { exploration } = await checkCell(cell, {});
   const found = exploration?.counterexample;
   if (found) return { cell, schedule: found.schedule, finding: found.finding };
@@ -103,8 +109,8 @@ async function search(name: string | undefined, options: Options): Promise<Shown
 }
 
 /** Each thread runs as far as it can before the next gets its turn. */
-function uninterrupted({ scenario, kernel, changes, tlb }: Cell): Schedule {
-  const execution = new Execution(prepare(programOf(scenario, buildKernel(kernel, changes), { tlb })));
+function uninterrupted(cell: Cell): Schedule {
+  const execution = new Execution(prepareCell(cell));
   const schedule: number[] = [];
   for (let thread = execution.enabled()[0]; thread !== undefined; thread = execution.enabled()[0]) {
     while (execution.enabled().includes(thread)) {
@@ -121,13 +127,12 @@ async function replay(text: string, name: string | undefined, options: Options):
   const ownScenarios = loaded.flatMap((l) => l.scenarios);
   const ownChanges = [...loaded.flatMap((l) => l.changes), ...(await selectChanges(options.with))];
   const scenario = await scenarioOf(token.scenario, name, ownScenarios);
-  const [release = "", model] = token.kernel.split("@");
+  const { release, tlb, memory } = parseKernelLabel(token.kernel);
   const kernel = selectKernels(release)[0];
   if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${release}`);
   const changes = token.changes.map((n) => changeOf(n, ownChanges));
-  const cell: Cell = { scenario, kernel, changes, tlb: parseTlb(model) };
-  const prepared = prepare(programOf(scenario, buildKernel(kernel, changes), { tlb: cell.tlb }));
-  const { execution } = record(prepared, token.schedule);
+  const cell: Cell = { scenario, kernel, changes, tlb, memory };
+  const { execution } = record(prepareCell(cell), token.schedule);
   return { cell, schedule: token.schedule, finding: confirmToken(token, execution) };
 }
 
