@@ -1,14 +1,14 @@
 // The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
 import { type Code, rmw, type Wait } from "../explore/access.ts";
-import { entryCell, marksCell, untilUnlocked } from "../kernel/fs/dax.ts";
+import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
 import { type AddressSpace, type Inode, NO_MARKS, type Page } from "../kernel/include/linux/mm_types.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
+import { pmdStart } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
-import { READ_ONCE } from "../kernel/lib/atomic.ts";
 
 declare module "../kernel/kernel.ts" {
   interface KernelFunctions {
@@ -65,11 +65,11 @@ export const lockedEntriesAreScanned = change({
      */
     *dax_scan_locked_entry(k, mapping, index) {
       const { xa_lock } = mapping;
-      const cell = entryCell(mapping, index);
       const table = k.world.dax_wait_table;
       for (;;) {
-        const entry = yield* READ_ONCE(cell);
+        const entry = yield* loadEntry(k, mapping, index);
         if (entry === null || !entry.locked) return entry;
+        const cell = slotOf(k, mapping, index, entry);
         yield* prepare_to_wait(k, table, cell, true);
         yield* spin_unlock(xa_lock);
         yield* schedule(k, untilUnlocked(cell));
@@ -175,11 +175,12 @@ function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace, start: numb
   const { xa_lock } = mapping;
   yield* spin_lock(k, xa_lock);
   for (let index = start; index <= end; index++) {
-    let entry = yield* READ_ONCE(entryCell(mapping, index));
+    let entry = yield* nextEntry(k, mapping, index, start);
     if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
     if (entry === null) continue;
     yield* k.dax_disassociate_entry(entry, mapping, true);
-    yield* rmw([entryCell(mapping, index), marksCell(mapping, index)], () => ({
+    const first = entry.pmd ? pmdStart(k, index) : index;
+    yield* rmw([entryCell(mapping, first), marksCell(mapping, first)], () => ({
       next: [null, NO_MARKS],
       result: null,
     }));

@@ -1,15 +1,13 @@
 // DAX on XFS with reflink: pages that several files have. In v6.0 a copy on write counts as shared, in
 // v6.2 whatever the file system says is shared does.
 
-import { pfn as toPfn } from "../base/brand.ts";
 import type { Code } from "../explore/access.ts";
 import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax.ts";
-import { pfn_to_page } from "../kernel/include/linux/mm.ts";
 import {
-  type DaxEntry,
   PAGE_MAPPING_DAX_SHARED,
   type Page,
   type PageMapping,
+  VM_SYNC,
 } from "../kernel/include/linux/mm_types.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
@@ -59,15 +57,13 @@ export const fsdaxReflink = change({
   adds: { dax_page_share_get, dax_page_share_put },
   functions: {
     /** Models `dirty` of `fs/dax.c:dax_insert_entry()` @ v6.1: a read marks the entry, too. */
-    dax_fault_dirties: (_k, vmf, iomap) => !(vmf.write && vmf.vma.vm_sync && iomap.dirty),
+    dax_fault_dirties: (_k, vmf, iomap) => !(vmf.write && (vmf.vma.vm_flags & VM_SYNC) !== 0 && iomap.dirty),
 
     /** Models `fs/dax.c:dax_fault_is_cow()` @ v6.1: a copy on write. */
     dax_fault_is_shared: (_k, vmf, iomap) => vmf.write && iomap.shared,
 
     /** Models `fs/dax.c:dax_associate_entry()` @ v6.1. */
-    *dax_associate_entry(k, entry: DaxEntry, mapping, index, shared) {
-      if (entry.kind !== "normal") return;
-      const page = pfn_to_page(k, toPfn(entry.pfn));
+    *dax_associate_page(k, page, mapping, index, shared) {
       if (shared) {
         yield* k.dax_page_share_get(page);
         return;
@@ -81,9 +77,7 @@ export const fsdaxReflink = change({
      * Models `fs/dax.c:dax_disassociate_entry()` @ v6.1.
      * Left out: its warning that a truncated page is still referenced, as in v5.18.
      */
-    *dax_disassociate_entry(k, entry: DaxEntry, mapping) {
-      if (entry.kind !== "normal") return;
-      const page = pfn_to_page(k, toPfn(entry.pfn));
+    *dax_disassociate_page(k, page, mapping) {
       if ((yield* READ_ONCE(page.mapping)) === PAGE_MAPPING_DAX_SHARED) {
         if (yield* k.dax_page_share_put(page)) return;
       } else {
@@ -107,7 +101,7 @@ export const fsdaxShare = change({
   after: ["fsdax-reflink"],
   functions: {
     /** Models `dirty` of `fs/dax.c:dax_insert_entry()` @ v6.12. */
-    dax_fault_dirties: (_k, vmf, iomap) => vmf.write && !(vmf.vma.vm_sync && iomap.dirty),
+    dax_fault_dirties: (_k, vmf, iomap) => vmf.write && !((vmf.vma.vm_flags & VM_SYNC) !== 0 && iomap.dirty),
 
     /** Models `shared` of `fs/dax.c:dax_insert_entry()` @ v6.12: what IOMAP_F_SHARED says, on a read too. */
     dax_fault_is_shared: (_k, _vmf, iomap) => iomap.shared,

@@ -3,14 +3,14 @@
 // interleaving is explored here; that is what `check` is for.
 import { PagelifeBug } from "../base/assert.ts";
 import { type Pfn, pfn } from "../base/brand.ts";
-import { Arena, type Cell, type Code, Failure, modelled } from "../explore/access.ts";
+import { Arena, type Cell, type Code, cell, Failure, modelled } from "../explore/access.ts";
 import { type Frame, running } from "../explore/frames.ts";
 import { perform } from "../explore/operation.ts";
 import { Interner, type Value } from "../explore/value.ts";
 import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { Inode, MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
-import { newInode } from "../kernel/include/linux/mm_types.ts";
+import { newInode, VM_SHARED, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
 import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
@@ -372,13 +372,13 @@ class ModelRun {
   *#map(p: Process, map: number, inode: Inode, page: number, pages: number): Code {
     const vma: VmArea = modelled("vma", {
       vm_mm: p.mm,
+      vm_flags: VM_SHARED | VM_WRITE,
+      anon_vma: cell("anon_vma", false),
       vm_start: map * (p.mm.page_table.length / limits.maps),
       vm_pages: pages,
       vm_pgoff: page,
       vm_file: inode,
-      vm_sync: false,
     });
-    p.mm.vmas.push(vma);
     p.maps.set(map, vma);
     yield* p.kernel.mmap(vma);
   }
@@ -388,7 +388,6 @@ class ModelRun {
     if (vma === undefined) return;
     yield* p.kernel.munmap(vma);
     p.maps.delete(map);
-    p.mm.vmas.splice(p.mm.vmas.indexOf(vma), 1);
   }
 
   *#exit(p: Process): Code<number> {

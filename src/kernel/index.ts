@@ -4,6 +4,7 @@
  * @module
  */
 export { type Pfn, pfn } from "../base/brand.ts";
+export { countsOf, type Mapping, mappersOf, mappings, type PageCounts } from "./counts.ts";
 export {
   entryCell,
   marksCell,
@@ -22,22 +23,46 @@ export {
   type FileSystemType,
   type Iomap,
 } from "./include/linux/fs.ts";
-export { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "./include/linux/mm.ts";
+export {
+  folio_nr_pages,
+  folio_order,
+  folio_page,
+  folio_test_large,
+  GUP_PIN_COUNTING_BIAS,
+  page_folio,
+  pfn_to_page,
+} from "./include/linux/mm.ts";
 export type {
   AddressSpace,
   DaxEntry,
   DaxMarks,
+  DevPagemap,
   Folio,
+  Geometry,
   Inode,
   MmStruct,
   Page,
   PageMapping,
   Pte,
   SuperBlock,
+  UpperEntry,
   VmArea,
+  Word0,
 } from "./include/linux/mm_types.ts";
-export { NO_MARKS, PAGE_MAPPING_DAX_SHARED } from "./include/linux/mm_types.ts";
+export {
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
+  NO_MARKS,
+  PAGE_MAPPING_DAX_SHARED,
+  VM_HUGEPAGE,
+  VM_MIXEDMAP,
+  VM_NOHUGEPAGE,
+  VM_SHARED,
+  VM_SYNC,
+  VM_WRITE,
+} from "./include/linux/mm_types.ts";
 export * from "./include/linux/page_ref.ts";
+export { isLeaf, pmd_offset, pmdOrder, pmdPages, pmdStart, pte_offset } from "./include/linux/pgtable.ts";
 export * from "./invariants.ts";
 export { down_read, down_write, up_read, up_write } from "./kernel/locking/rwsem.ts";
 export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
@@ -54,5 +79,6 @@ export {
   scenario,
   type Twin,
 } from "./scenario.ts";
-export { createFile, createProcess, mapFile, mountDax } from "./setup.ts";
+export { type Blocked, boot, isBlocked, type Machine, type SequentialOptions } from "./sequential.ts";
+export { createFile, createProcess, FIRST_PFN, mapFile, mountDax } from "./setup.ts";
 export type { Task, TlbModel, World } from "./world.ts";

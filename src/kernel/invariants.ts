@@ -2,8 +2,10 @@
 // sentence with the numbers, the page and the actors. Letters and digits as in docs/invariants.md.
 import { hex } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
+import { countedMappings, countsOf, headOf, isLarge, mappersOf } from "./counts.ts";
 import { GUP_PIN_COUNTING_BIAS } from "./include/linux/mm.ts";
-import { type Inode, type MmStruct, PAGE_MAPPING_DAX_SHARED, type Page } from "./include/linux/mm_types.ts";
+import { type DaxEntry, type Inode, PAGE_MAPPING_DAX_SHARED, type Page } from "./include/linux/mm_types.ts";
+import { pmdPages } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** A rule over the pages and page tables of the machine. */
@@ -16,13 +18,6 @@ export interface KernelInvariant {
 
 const devicePages = (k: Kernel): Page[] => [...k.world.mem_map.values()];
 
-/** Who maps a page, as `process[virtual page]`. */
-function mappers(k: Kernel, see: See, page: Page): string[] {
-  return k.world.mms.flatMap((mm: MmStruct) =>
-    mm.page_table.flatMap((ptep, i) => (see(ptep)?.pfn === page.pfn ? [`${mm.name}[${i}]`] : [])),
-  );
-}
-
 const firstBroken = (k: Kernel, check: (page: Page) => string | null): string | null => {
   for (const page of devicePages(k)) {
     const detail = check(page);
@@ -31,22 +26,29 @@ const firstBroken = (k: Kernel, check: (page: Page) => string | null): string | 
   return null;
 };
 
-/** I1: the count of a page is what its reference holders add up to. */
+/** I1: the count of a folio is what its reference holders add up to, and that of a tail is 0. */
 export const referencesAddUp: KernelInvariant = {
   name: "references-add-up",
   at: "end",
   check: (k, see) =>
     firstBroken(k, (page) => {
+      const head = headOf(k, see, page);
+      if (head !== page) {
+        const own = see(page._refcount);
+        return own === 0 ? null : `the count of pfn ${hex(page.pfn)} is ${own}, though it is a tail`;
+      }
+      const large = isLarge(see, head);
+      const pages = devicePages(k).filter((p) => headOf(k, see, p) === head);
+      const count = (kind: "heldPins" | "heldGets") => pages.reduce((n, p) => n + see(p[kind]).length, 0);
       const base = k.fsdax_idle_count();
-      const pins = see(page.heldPins).length;
-      const gets = see(page.heldGets).length;
-      const entries = k.world.mms.flatMap((mm) => mm.page_table.map((ptep) => see(ptep)));
-      const counted = entries.filter((pte) => pte !== null && k.vm_normal_page(pte) === page).length;
-      const expected = base + counted + gets + pins * GUP_PIN_COUNTING_BIAS;
-      const count = see(page._refcount);
-      return count === expected
+      const pins = count("heldPins");
+      const gets = count("heldGets");
+      const counted = countedMappings(k, see, head);
+      const expected = base + counted + gets + pins * (large ? 1 : GUP_PIN_COUNTING_BIAS);
+      const { refcount } = countsOf(k, see, page);
+      return refcount === expected
         ? null
-        : `the count of pfn ${hex(page.pfn)} is ${count}, but its holders add up to ${expected} ` +
+        : `the count of pfn ${hex(page.pfn)} is ${refcount}, but its holders add up to ${expected} ` +
             `(base ${base}, mappings ${counted}, gets ${gets}, pins ${pins})`;
     }),
 };
@@ -57,7 +59,7 @@ export const countNotBelowIdle: KernelInvariant = {
   check: (k, see) =>
     firstBroken(k, (page) => {
       const count = see(page._refcount);
-      const idle = k.fsdax_idle_count();
+      const idle = headOf(k, see, page) === page ? k.fsdax_idle_count() : 0;
       return count >= idle ? null : `the count of pfn ${hex(page.pfn)} is ${count}, below ${idle}`;
     }),
 };
@@ -67,22 +69,23 @@ export const mappedPageIsReferenced: KernelInvariant = {
   name: "mapped-page-is-referenced",
   check: (k, see) =>
     firstBroken(k, (page) => {
-      const by = mappers(k, see, page);
-      return by.length > 0 && see(page._refcount) < 1
-        ? `${by.join(", ")} maps pfn ${hex(page.pfn)}, whose count is ${see(page._refcount)}`
+      const by = mappersOf(k, see, page);
+      const { refcount } = countsOf(k, see, page);
+      return by.length > 0 && refcount < 1
+        ? `${by.join(", ")} maps pfn ${hex(page.pfn)}, whose count is ${refcount}`
         : null;
     }),
 };
 
-/** I5: the mapcount of a page is the number of entries that map it, where the kernel keeps one. */
+/** I5: the mapcount of a folio is the number of entries that map it, where the kernel keeps one. */
 export const mapcountCountsMappings: KernelInvariant = {
   name: "mapcount-counts-mappings",
   at: "end",
   check: (k, see) =>
     firstBroken(k, (page) => {
-      const entries = k.world.mms.flatMap((mm) => mm.page_table.map((ptep) => see(ptep)));
-      const mapped = entries.filter((pte) => pte !== null && k.vm_normal_page(pte) === page).length;
-      const mapcount = see(page._mapcount) + 1;
+      if (headOf(k, see, page) !== page) return null;
+      const mapped = countedMappings(k, see, page);
+      const { mapcount } = countsOf(k, see, page);
       return mapcount === mapped
         ? null
         : `the mapcount of pfn ${hex(page.pfn)} is ${mapcount}, but ${mapped} entries map it`;
@@ -106,7 +109,7 @@ export const noMappingOfFreeBlock: KernelInvariant = {
   name: "no-mapping-of-free-block",
   check: (k, see) =>
     firstBroken(k, (page) => {
-      const by = mappers(k, see, page);
+      const by = mappersOf(k, see, page);
       return by.length > 0 && see(page.block_owner) === "free"
         ? `the block of pfn ${hex(page.pfn)} is free, but ${by.join(", ")} maps it`
         : null;
@@ -121,6 +124,10 @@ function* filePages(k: Kernel): Iterable<{ inode: Inode; index: number }> {
     }
   }
 }
+
+/** Does an entry stand for a page? */
+const entryMaps = (k: Kernel, entry: DaxEntry, page: Page): boolean =>
+  entry.pfn <= page.pfn && page.pfn < entry.pfn + (entry.pmd ? pmdPages(k) : 1);
 
 /** How many entries of the page cache the words of a page say that it has. */
 function associations(see: See, page: Page): number {
@@ -138,7 +145,9 @@ export const associationsCountEntries: KernelInvariant = {
       return cell === undefined ? null : see(cell);
     });
     return firstBroken(k, (page) => {
-      const there = entries.filter((e) => e?.kind === "normal" && e.pfn === page.pfn).length;
+      // Of a large folio, the head speaks for all.
+      if (headOf(k, see, page) !== page) return null;
+      const there = entries.filter((e) => e?.kind === "normal" && entryMaps(k, e, page)).length;
       const said = associations(see, page);
       return there === said
         ? null

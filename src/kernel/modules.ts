@@ -12,6 +12,7 @@ export * as xfs_reflink from "./fs/xfs/xfs_reflink.ts";
 export * as mm_h from "./include/linux/mm.ts";
 export * as wait_bit from "./kernel/sched/wait_bit.ts";
 export * as gup from "./mm/gup.ts";
+export * as huge_memory from "./mm/huge_memory.ts";
 export * as memory from "./mm/memory.ts";
 export * as memremap from "./mm/memremap.ts";
 export * as mmu_gather from "./mm/mmu_gather.ts";

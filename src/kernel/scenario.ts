@@ -4,10 +4,10 @@ import { assert } from "../base/assert.ts";
 import type { Code } from "../explore/access.ts";
 import type { FindingKind } from "../explore/outcome.ts";
 import type { Program } from "../explore/program.ts";
-import type { MmStruct } from "./include/linux/mm_types.ts";
+import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import type { KernelInvariant } from "./invariants.ts";
 import { type Kernel, type KernelVersion, runKernel } from "./kernel.ts";
-import { newWorld, type TlbModel } from "./world.ts";
+import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
 /** One actor. */
 export interface ScenarioThread<W> {
@@ -50,6 +50,8 @@ export interface Scenario<W = unknown> {
   readonly invariants: readonly KernelInvariant[];
   /** How the machine flushes TLBs; the weaker `rcu-table-free` if not given. */
   readonly tlb?: TlbModel;
+  /** Entries per table; 512, if not given. Searches over huge entries do with 2 to 4. */
+  readonly geometry?: Geometry;
   /** By kernel, `v5.18`, or by kernel and changes, `v5.18+fsdax-wakeup/gup-put`. */
   readonly expected?: Readonly<Record<string, Expectation>>;
   readonly twins?: readonly Twin[];
@@ -81,7 +83,7 @@ export function programOf(
     name: s.name,
     *setup(): Code<Instance> {
       const tasks = specs.map(([name, { cpu }]) => ({ name, cpu }));
-      const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free");
+      const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free", s.geometry ?? GEOMETRY);
       const [own, ...others] = world.tasks.map((task) => runKernel(version, world, task));
       assert(own, "setup has no task");
       const w = yield* s.setup(own);

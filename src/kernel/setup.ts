@@ -15,6 +15,9 @@ import {
   newInode,
   newMm,
   type SuperBlock,
+  VM_HUGEPAGE,
+  VM_SHARED,
+  VM_WRITE,
   type VmArea,
 } from "./include/linux/mm_types.ts";
 import type { Kernel } from "./kernel.ts";
@@ -68,29 +71,29 @@ export function* createFile(
 
 /** Makes a process with room for `pages` virtual pages. */
 export function createProcess(k: Kernel, name: string, pages: number): MmStruct {
-  const mm = newMm(name, pages);
+  const mm = newMm(name, pages, k.world.geometry);
   k.world.mms.push(mm);
   return mm;
 }
 
-/** Maps the first pages of a file, shared and writable, from virtual page `address` on. */
+/** Maps the first pages of a file from virtual page `address` on: shared and writable, if not told otherwise. */
 export function* mapFile(
   k: Kernel,
   mm: MmStruct,
   inode: Inode,
   address: number,
   pages: number,
-  options: { readonly sync?: boolean } = {},
+  flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
 ): Code<VmArea> {
   const vma: VmArea = modelled("vma", {
     vm_mm: mm,
+    vm_flags: flags,
+    anon_vma: cell(`${mm.name}.anon_vma[${address}]`, false),
     vm_start: address,
     vm_pages: pages,
     vm_pgoff: 0,
     vm_file: inode,
-    vm_sync: options.sync ?? false,
   });
-  mm.vmas.push(vma);
   yield* k.mmap(vma);
   return vma;
 }

@@ -4,7 +4,7 @@ import type { Pfn } from "../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../explore/access.ts";
 import type { Modelled } from "../explore/value.ts";
 import type { MmStruct, SuperBlock } from "./include/linux/mm_types.ts";
-import { newZeroPage, type Page } from "./include/linux/mm_types.ts";
+import { type Geometry, newZeroPage, type Page } from "./include/linux/mm_types.ts";
 import type { QueueEntry } from "./kernel/sched/wait.ts";
 
 /**
@@ -29,10 +29,13 @@ export interface Task extends Modelled {
 
 export interface World {
   readonly tlb: TlbModel;
+  readonly geometry: Geometry;
   readonly tasks: readonly Task[];
   /** struct pages by page frame number; grows in setup only. */
   readonly mem_map: Map<Pfn, Page>;
   readonly zero_page: Page;
+  /** What a hole as large as a PMD entry is read from. */
+  readonly huge_zero_page: Page;
   /** Wait queues of wait_var_event(), all in one table, first in first out. */
   readonly bit_wait_table: Cell<readonly QueueEntry[]>;
   /** Wait queues of DAX entry locks. */
@@ -45,6 +48,9 @@ export interface World {
   readonly super_blocks: SuperBlock[];
 }
 
+/** The tables of x86-64 and arm64. */
+export const GEOMETRY: Geometry = { PTRS_PER_PTE: 512, PTRS_PER_PMD: 512 };
+
 /** The task in which setup runs. */
 export const SETUP = "setup";
 
@@ -52,6 +58,7 @@ export const SETUP = "setup";
 export function newWorld(
   threads: readonly { readonly name: string; readonly cpu: number }[],
   tlb: TlbModel,
+  geometry: Geometry = GEOMETRY,
 ): World {
   const tasks = [{ name: SETUP, cpu: 0 }, ...threads].map(
     ({ name, cpu }): Task =>
@@ -66,9 +73,11 @@ export function newWorld(
   );
   return modelled("world", {
     tlb,
+    geometry,
     tasks,
     mem_map: new Map(),
-    zero_page: newZeroPage(),
+    zero_page: newZeroPage(0),
+    huge_zero_page: newZeroPage(1),
     bit_wait_table: cell<readonly QueueEntry[]>("bit_wait_table", []),
     dax_wait_table: cell<readonly QueueEntry[]>("dax_wait_table", []),
     warning: ghostCell<string | null>("warning", null),

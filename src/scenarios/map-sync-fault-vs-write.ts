@@ -1,4 +1,4 @@
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import { type Inode, type MmStruct, VM_SHARED, VM_SYNC, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
   mapcountCountsMappings,
@@ -26,7 +26,7 @@ export const mapSyncFaultVsWrite = scenario<World>({
     const sb = mountDax(k, 2);
     const inode = yield* createFile(k, sb, "file", 1, 0);
     const mm = createProcess(k, "mm", 1);
-    yield* mapFile(k, mm, inode, 0, 1, { sync: true });
+    yield* mapFile(k, mm, inode, 0, 1, VM_SHARED | VM_WRITE | VM_SYNC);
     return { inode, mm };
   },
   threads: {

@@ -1,22 +1,26 @@
 // DAX: the entries of the page cache and their locks, faults, and waiting until nobody uses a page.
-// Source: fs/dax.c. Entries of one page; PMD entries are not here yet. What writes through the file
-// system, and what writes back, is in dax-writeback.ts.
+// Source: fs/dax.c. A PMD entry stands at the first of its pages; the slots of the others are empty then.
+// What writes through the file system, and what writes back, is in dax-writeback.ts.
 import { assert } from "../../base/assert.ts";
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
 import { type Cell, type Code, fail, rmw, type See, type Wait } from "../../explore/access.ts";
 import type { Modelled } from "../../explore/value.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import type { Iomap } from "../include/linux/fs.ts";
-import { pfn_to_page } from "../include/linux/mm.ts";
+import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type AddressSpace,
   type DaxEntry,
   type DaxMarks,
+  type Inode,
   NO_MARKS,
   type Page,
   type PageMapping,
+  VM_SHARED,
+  VM_SYNC,
 } from "../include/linux/mm_types.ts";
 import { page_ref_count } from "../include/linux/page_ref.ts";
+import { isLeaf, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, type QueueEntry, schedule, wake_up } from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";
@@ -36,7 +40,12 @@ declare module "../kernel.ts" {
     dax_insert_entry: typeof dax_insert_entry;
     dax_associate_entry: typeof dax_associate_entry;
     dax_disassociate_entry: typeof dax_disassociate_entry;
+    dax_associate_page: typeof dax_associate_page;
+    dax_disassociate_page: typeof dax_disassociate_page;
+    dax_iomap_fault: typeof dax_iomap_fault;
     dax_iomap_pte_fault: typeof dax_iomap_pte_fault;
+    dax_iomap_pmd_fault: typeof dax_iomap_pmd_fault;
+    iomap_fits_pmd: typeof iomap_fits_pmd;
     dax_fault_insert: typeof dax_fault_insert;
     dax_finish_sync_fault: typeof dax_finish_sync_fault;
     dax_insert_pfn_mkwrite: typeof dax_insert_pfn_mkwrite;
@@ -53,8 +62,8 @@ declare module "../kernel.ts" {
   }
 }
 
-const EMPTY_LOCKED: DaxEntry = { kind: "empty", pfn: 0, locked: true };
-const ZERO_LOCKED: DaxEntry = { kind: "zero", pfn: 0, locked: true };
+const EMPTY_LOCKED: DaxEntry = { kind: "empty", pfn: 0, pmd: false, locked: true };
+const ZERO_LOCKED: DaxEntry = { kind: "zero", pfn: 0, pmd: false, locked: true };
 
 /** The entry of a page of a file. */
 export const entryCell = (mapping: AddressSpace, index: number): Cell<DaxEntry | null> => {
@@ -86,17 +95,26 @@ export const untilUnlocked = (cell: Cell<DaxEntry | null>): Wait => ({
  */
 export function* get_unlocked_entry(k: Kernel, mapping: AddressSpace, index: number): Code<DaxEntry | null> {
   const { xa_lock } = mapping;
-  const cell = entryCell(mapping, index);
   const table = k.world.dax_wait_table;
   for (;;) {
-    const entry = yield* READ_ONCE(cell);
+    const entry = yield* loadEntry(k, mapping, index);
     if (entry === null || !entry.locked) return entry;
+    const cell = slotOf(k, mapping, index, entry);
     yield* prepare_to_wait(k, table, cell, true);
     yield* spin_unlock(xa_lock);
     yield* schedule(k, untilUnlocked(cell));
     yield* finish_wait(k, table);
     yield* spin_lock(k, xa_lock);
   }
+}
+
+/** The entry that stands for a page of the file: its own, or the PMD entry over it. Models xas_load(). */
+export function* loadEntry(k: Kernel, mapping: AddressSpace, index: number): Code<DaxEntry | null> {
+  const slots = slotsOf(k, mapping, index);
+  return yield* rmw(slots, (...entries: (DaxEntry | null)[]) => ({
+    next: entries,
+    result: entries[standing(entries)] ?? null,
+  }));
 }
 
 /**
@@ -111,39 +129,94 @@ export function* put_unlocked_entry(
   entry: DaxEntry | null,
   mode: "WAKE_NEXT" | "WAKE_ALL",
 ): Code {
-  if (entry !== null) yield* k.dax_wake_entry(mapping, index, mode);
+  if (entry !== null) yield* k.dax_wake_entry(mapping, entry.pmd ? pmdStart(k, index) : index, mode);
 }
+
+/** Can a PMD entry stand over this page of the file? */
+const hasPmdRoom = (k: Kernel, mapping: AddressSpace, index: number): boolean =>
+  pmdStart(k, index) + pmdPages(k) <= mapping.i_pages.length;
+
+/** The slots in which the entry of a page may be: that of a PMD entry, if there is one, and its own. */
+function slotsOf(k: Kernel, mapping: AddressSpace, index: number): readonly Cell<DaxEntry | null>[] {
+  const own = entryCell(mapping, index);
+  const first = pmdStart(k, index);
+  return first === index || !hasPmdRoom(k, mapping, index) ? [own] : [entryCell(mapping, first), own];
+}
+
+/** Which of the slots of a page holds the entry that stands for it. */
+const standing = (entries: readonly (DaxEntry | null)[]): number =>
+  entries[0]?.pmd ? 0 : entries.length - 1;
+
+/** The slot of an entry of a page. */
+export const slotOf = (
+  k: Kernel,
+  mapping: AddressSpace,
+  index: number,
+  entry: DaxEntry,
+): Cell<DaxEntry | null> => entryCell(mapping, entry.pmd ? pmdStart(k, index) : index);
 
 /**
  * Finds the entry of a page of the file, or makes one, and locks it. Waiters for the lock are
  * exclusive: an unlock wakes one.
  *
- * Models `fs/dax.c:grab_mapping_entry()` @ v6.12, for entries of one page.
+ * Models `fs/dax.c:grab_mapping_entry()` @ v6.12. A PMD entry of a block also serves one page; one of a hole, or
+ * a placeholder, is replaced by entries of one page.
  *
- * @returns the entry as it is now, locked.
+ * @param order 0, or PMD_ORDER.
+ * @returns the entry as it is now, locked; FALLBACK if a PMD entry is wanted where entries of one page are.
  */
-export function* grab_mapping_entry(k: Kernel, mapping: AddressSpace, index: number): Code<DaxEntry> {
-  const cell = entryCell(mapping, index);
+export function* grab_mapping_entry(
+  k: Kernel,
+  mapping: AddressSpace,
+  index: number,
+  order: number,
+): Code<DaxEntry | "FALLBACK"> {
+  const slots = order === 0 ? slotsOf(k, mapping, index) : mapping.i_pages.slice(index, index + pmdPages(k));
   const table = k.world.dax_wait_table;
   const { name: task, woken } = k.current;
-  const wait = untilUnlocked(cell);
+  const wait: Wait = {
+    text: `${entryCell(mapping, index).name} unlocked`,
+    condition: (see: See) => slots.every((slot) => see(slot)?.locked !== true),
+  };
   for (;;) {
-    const got = yield* xa_locked(
+    const got = yield* xa_locked<DaxEntry | "FALLBACK" | null>(
       mapping,
-      [cell, table, woken],
-      (entry: DaxEntry | null, queue: readonly QueueEntry[], wasWoken: boolean) => {
-        if (entry?.locked) {
-          const waiting = [...queue, { key: cell, task, exclusive: true }];
-          return { next: [entry, waiting, false], result: null };
+      [table, woken, ...slots],
+      (queue: readonly QueueEntry[], wasWoken: boolean, ...entries: (DaxEntry | null)[]) => {
+        const at = order === 0 ? standing(entries) : 0;
+        const entry = entries[at] ?? null;
+        if (order > 0 && !entry?.pmd && entries.some((e) => e !== null)) {
+          return { next: [queue, wasWoken, ...entries], result: "FALLBACK" };
         }
-        const locked = entry === null ? EMPTY_LOCKED : { ...entry, locked: true };
-        return { next: [locked, queue, wasWoken], result: locked };
+        if (entry?.locked) {
+          const waiting = [...queue, { key: slots[at] ?? null, task, exclusive: true }];
+          return { next: [waiting, false, ...entries], result: null };
+        }
+        const locked = entry === null ? { ...EMPTY_LOCKED, pmd: order > 0 } : { ...entry, locked: true };
+        return { next: [queue, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))], result: locked };
       },
     );
-    if (got !== null) return got as DaxEntry;
-    yield* schedule(k, wait);
-    yield* finish_wait(k, table);
+    if (got === null) {
+      yield* schedule(k, wait);
+      yield* finish_wait(k, table);
+      continue;
+    }
+    if (got === "FALLBACK" || !got.pmd || order > 0 || got.kind === "normal") return got;
+    return yield* downgradePmd(k, mapping, index, got);
   }
+}
+
+/** Puts an entry of one page in the place of a PMD entry that has no blocks, and locks it. */
+function* downgradePmd(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code<DaxEntry> {
+  const first = pmdStart(k, index);
+  if (entry.kind === "zero") yield* k.unmap_mapping_pages(mapping, first, pmdPages(k));
+  const slots = slotsOf(k, mapping, index);
+  yield* xa_locked(mapping, slots, () => ({
+    next: slots.map((_, i) => (i === slots.length - 1 ? EMPTY_LOCKED : null)),
+    result: null,
+  }));
+  yield* k.dax_wake_entry(mapping, first, "WAKE_ALL");
+  return EMPTY_LOCKED;
 }
 
 /**
@@ -153,16 +226,16 @@ export function* grab_mapping_entry(k: Kernel, mapping: AddressSpace, index: num
  * its lock.
  */
 export function* dax_unlock_entry(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code {
-  const cell = entryCell(mapping, index);
+  const cell = slotOf(k, mapping, index, entry);
   const wasLocked = yield* xa_locked(mapping, [cell], (old: DaxEntry | null) => ({
     next: [{ ...entry, locked: false }],
     result: old?.locked === true,
   }));
   if (!wasLocked) fail("entry-lock-is-held", `${k.current.name} unlocks ${cell.name}, which is not locked`);
-  yield* k.dax_wake_entry(mapping, index, "WAKE_NEXT");
+  yield* k.dax_wake_entry(mapping, entry.pmd ? pmdStart(k, index) : index, "WAKE_NEXT");
 }
 
-/** Models `fs/dax.c:dax_wake_entry()` @ v6.12. */
+/** Models `fs/dax.c:dax_wake_entry()` @ v6.12. A PMD entry is named by the first of its pages. */
 export function* dax_wake_entry(
   k: Kernel,
   mapping: AddressSpace,
@@ -173,21 +246,47 @@ export function* dax_wake_entry(
   yield* wake_up(k, k.world.dax_wait_table, entryCell(mapping, index), exclusives);
 }
 
+/** The pages of an entry of blocks, in order; none of another entry. */
+export function pagesOf(k: Kernel, entry: DaxEntry): Page[] {
+  if (entry.kind !== "normal") return [];
+  const n = entry.pmd ? pmdPages(k) : 1;
+  return Array.from({ length: n }, (_, i) => pfn_to_page(k, toPfn(entry.pfn + i)));
+}
+
 /**
- * Says in the page which file and which page of it the entry stands for.
+ * Says in each page which file and which page of it the entry stands for.
  *
- * Models `fs/dax.c:dax_associate_entry()` @ v5.18: a block of a DAX file is never shared.
+ * Models `fs/dax.c:dax_associate_entry()` @ v5.18, with its loop over the pages.
  * Context: entry locked, xa_lock held.
+ *
+ * @param index First page of the file that the entry stands for.
  */
 export function* dax_associate_entry(
   k: Kernel,
   entry: DaxEntry,
   mapping: AddressSpace,
   index: number,
+  shared: boolean,
+): Code {
+  const pages = pagesOf(k, entry);
+  for (let i = 0; i < pages.length; i++) {
+    const page = pages[i];
+    if (page !== undefined) yield* k.dax_associate_page(page, mapping, index + i, shared);
+  }
+}
+
+/**
+ * Says in a page which file and which page of it the entry stands for.
+ *
+ * Models one turn of the loop of `fs/dax.c:dax_associate_entry()` @ v5.18: a block of a DAX file is never shared.
+ */
+export function* dax_associate_page(
+  k: Kernel,
+  page: Page,
+  mapping: AddressSpace,
+  index: number,
   _shared: boolean,
 ): Code {
-  if (entry.kind !== "normal") return;
-  const page = pfn_to_page(k, toPfn(entry.pfn));
   if ((yield* READ_ONCE(page.mapping)) !== null) yield* warnOfDoubleAssociation(k, page);
   yield* WRITE_ONCE<PageMapping>(page.mapping, mapping);
   yield* WRITE_ONCE(page.index, index);
@@ -203,9 +302,9 @@ export function* warnOfDoubleAssociation(k: Kernel, page: Page): Code {
 }
 
 /**
- * Takes the page of an entry away from its file.
+ * Takes the pages of an entry away from their file.
  *
- * Models `fs/dax.c:dax_disassociate_entry()` @ v5.18.
+ * Models `fs/dax.c:dax_disassociate_entry()` @ v5.18, with its loop over the pages.
  * Left out: its warning that a truncated page is still referenced. A GUP without locks that is about to
  * notice that its entry is gone raises the count for a moment, and the warning would say no more.
  * Context: entry locked, or unlocked and xa_lock held.
@@ -216,8 +315,11 @@ export function* dax_disassociate_entry(
   mapping: AddressSpace,
   _trunc: boolean,
 ): Code {
-  if (entry.kind !== "normal") return;
-  const page = pfn_to_page(k, toPfn(entry.pfn));
+  for (const page of pagesOf(k, entry)) yield* k.dax_disassociate_page(page, mapping);
+}
+
+/** Takes a page away from its file. Models one turn of the loop of `fs/dax.c:dax_disassociate_entry()` @ v5.18. */
+export function* dax_disassociate_page(k: Kernel, page: Page, mapping: AddressSpace): Code {
   yield* warnOfForeignMapping(k, page, mapping);
   yield* WRITE_ONCE<PageMapping>(page.mapping, null);
   yield* WRITE_ONCE(page.index, 0);
@@ -227,7 +329,7 @@ export function* dax_disassociate_entry(
 export function* warnOfForeignMapping(k: Kernel, page: Page, mapping: AddressSpace): Code<PageMapping> {
   const of = yield* READ_ONCE(page.mapping);
   if (of !== null && of !== mapping) {
-    const whose = typeof of === "string" ? "several files" : of.host.name;
+    const whose = isMapping(of) ? of.host.name : "several files";
     yield* WARN(
       k,
       "no-disassociation-by-another-file",
@@ -239,7 +341,7 @@ export function* warnOfForeignMapping(k: Kernel, page: Page, mapping: AddressSpa
 
 /** MAP_SYNC: must the file's metadata be on disk before the page may be written to? */
 const dax_fault_is_synchronous = (vmf: VmFaultInfo, iomap: Iomap): boolean =>
-  vmf.write && vmf.vma.vm_sync && iomap.dirty;
+  vmf.write && (vmf.vma.vm_flags & VM_SYNC) !== 0 && iomap.dirty;
 
 /**
  * Does the fault mark the entry dirty?
@@ -268,17 +370,19 @@ export function* dax_insert_entry(
   iomap: Iomap,
 ): Code<DaxEntry> {
   const mapping = vmf.vma.vm_file.i_mapping;
-  const { pgoff } = vmf;
   const { xa_lock } = mapping;
+  const pmd = vmf.order > 0;
+  const pgoff = pmd ? pmdStart(k, vmf.pgoff) : vmf.pgoff;
   const wanted: DaxEntry =
-    iomap.pfn === null ? ZERO_LOCKED : { kind: "normal", pfn: iomap.pfn, locked: true };
+    iomap.pfn === null ? { ...ZERO_LOCKED, pmd } : { kind: "normal", pfn: iomap.pfn, pmd, locked: true };
   const dirty = k.dax_fault_dirties(vmf, iomap);
   const shared = k.dax_fault_is_shared(vmf, iomap);
   const towrite = shared && vmf.write;
-  const marks = marksCell(mapping, pgoff);
+  const marks = marksCell(mapping, entry.pmd ? pmdStart(k, pgoff) : pgoff);
 
   if (shared || (entry.kind === "zero" && wanted.kind !== "zero")) {
-    yield* k.unmap_mapping_pages(mapping, pgoff, 1);
+    if (entry.pmd) yield* k.unmap_mapping_pages(mapping, pmdStart(k, pgoff), pmdPages(k));
+    else yield* k.unmap_mapping_pages(mapping, pgoff, 1);
   }
   if (!shared && entry.kind === "normal") {
     if (dirty) {
@@ -298,11 +402,23 @@ export function* dax_insert_entry(
 }
 
 /**
+ * Brings pages of a DAX file into a page table.
+ *
+ * Models `fs/dax.c:dax_iomap_fault()` @ v6.12.
+ *
+ * @returns how the fault ended; or the page frame that dax_finish_sync_fault() is to map.
+ */
+export function* dax_iomap_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
+  if (vmf.order === 0) return yield* k.dax_iomap_pte_fault(vmf);
+  if (vmf.order === pmdOrder(k)) return yield* k.dax_iomap_pmd_fault(vmf);
+  return "FALLBACK";
+}
+
+/**
  * Brings a page of a DAX file into a page table.
  *
  * Models `fs/dax.c:dax_iomap_pte_fault()` and `dax_fault_iter()` @ v6.12.
- * Left out: private mappings, the test that a huge entry came first, the liveness of the device, the
- * copying of what a shared block holds.
+ * Left out: the liveness of the device, the copying of what a shared block holds.
  * Context: invalidate_lock held for reading.
  *
  * @returns how the fault ended; or the page frame that dax_finish_sync_fault() is to map.
@@ -314,7 +430,15 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
   const { pgoff, write } = vmf;
   if (pgoff >= (yield* READ_ONCE(inode.i_size))) return "SIGBUS";
 
-  const locked = yield* k.grab_mapping_entry(mapping, pgoff);
+  const locked = yield* k.grab_mapping_entry(mapping, pgoff, 0);
+  if (locked === "FALLBACK") return "FALLBACK";
+  const pmdp = pmd_offset(k, vmf.vma.vm_mm, vmf.address);
+  const pmd = pmdp === null ? null : yield* READ_ONCE(pmdp);
+  // A huge entry came first: the access is tried again.
+  if (isLeaf(pmd)) {
+    yield* k.dax_unlock_entry(mapping, pgoff, locked);
+    return "NOPAGE";
+  }
   const iomap = yield* k[iomap_begin](inode, pgoff, write);
   if (iomap === null) {
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
@@ -322,12 +446,125 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
   }
   const entry = yield* k.dax_insert_entry(vmf, locked, iomap);
   let fault: VmFault | Pfn;
-  if (entry.kind === "zero") fault = yield* k.vmf_insert_mixed(vmf, k.world.zero_page.pfn, false);
-  else if (dax_fault_is_synchronous(vmf, iomap)) fault = toPfn(entry.pfn);
-  else fault = yield* k.dax_fault_insert(vmf, pfn_to_page(k, toPfn(entry.pfn)));
+  if (iomap.pfn === null) fault = yield* k.vmf_insert_mixed(vmf, k.world.zero_page.pfn, false);
+  else if (dax_fault_is_synchronous(vmf, iomap)) fault = iomap.pfn;
+  else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
   if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap);
   yield* k.dax_unlock_entry(mapping, pgoff, entry);
   return fault;
+}
+
+/**
+ * Must a PMD fault be answered with smaller entries, whatever the file has there?
+ *
+ * Models `fs/dax.c:dax_fault_check_fallback()` @ v6.12.
+ */
+function mustFallBack(k: Kernel, vmf: VmFaultInfo, pages: number): boolean {
+  const { vma, address, pgoff, write } = vmf;
+  const first = pmdStart(k, address);
+  if (pgoff % pmdPages(k) !== address % pmdPages(k)) return true;
+  if (write && !(vma.vm_flags & VM_SHARED)) return true;
+  if (first < vma.vm_start || first + pmdPages(k) > vma.vm_start + vma.vm_pages) return true;
+  return pmdStart(k, pgoff) + pmdPages(k) > pages;
+}
+
+/**
+ * Brings as many pages of a DAX file into a page table as a PMD entry maps.
+ *
+ * Models `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12.
+ * Left out: the liveness of the device.
+ * Context: invalidate_lock held for reading.
+ *
+ * @returns FALLBACK where entries of one page must do.
+ */
+export function* dax_iomap_pmd_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
+  const fault = yield* tryPmdFault(k, vmf);
+  if (fault === "FALLBACK") yield* splitLeaf(k, vmf);
+  return fault;
+}
+
+/** Models `include/linux/huge_mm.h:split_huge_pmd()` @ v6.12: does nothing where the entry is not huge. */
+function* splitLeaf(k: Kernel, vmf: VmFaultInfo): Code {
+  const pmdp = pmd_offset(k, vmf.vma.vm_mm, vmf.address);
+  const pmd = pmdp === null ? null : yield* READ_ONCE(pmdp);
+  if (isLeaf(pmd)) yield* k.__split_huge_pmd(vmf.vma, vmf.address);
+}
+
+function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
+  const inode = vmf.vma.vm_file;
+  const mapping = inode.i_mapping;
+  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const { write } = vmf;
+  const size = yield* READ_ONCE(inode.i_size);
+  if (vmf.pgoff >= size) return "SIGBUS";
+  const pmdp = pmd_offset(k, vmf.vma.vm_mm, vmf.address);
+  if (pmdp === null || mustFallBack(k, vmf, size)) return "FALLBACK";
+
+  const pgoff = pmdStart(k, vmf.pgoff);
+  const locked = yield* k.grab_mapping_entry(mapping, pgoff, vmf.order);
+  if (locked === "FALLBACK") return "FALLBACK";
+  const pmd = yield* READ_ONCE(pmdp);
+  // Smaller entries came first: the access is tried again.
+  if (pmd !== null && !isLeaf(pmd)) {
+    yield* k.dax_unlock_entry(mapping, pgoff, locked);
+    return "NOPAGE";
+  }
+  const fits = yield* k.iomap_fits_pmd(inode, pgoff, write);
+  const iomap = fits ? yield* k[iomap_begin](inode, pgoff, write) : null;
+  if (iomap === null) {
+    yield* k.dax_unlock_entry(mapping, pgoff, locked);
+    return "FALLBACK";
+  }
+  const entry = yield* k.dax_insert_entry(vmf, locked, iomap);
+  let fault: VmFault | Pfn;
+  if (iomap.pfn === null) fault = yield* k.vmf_insert_pfn_pmd(vmf, k.world.huge_zero_page.pfn, false);
+  else if (dax_fault_is_synchronous(vmf, iomap)) fault = toPfn(entry.pfn);
+  else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
+  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap);
+  yield* k.dax_unlock_entry(mapping, pgoff, entry);
+  return fault;
+}
+
+/**
+ * Are there as many pages in one piece as a PMD entry maps: blocks in order from an aligned one on, or, for a
+ * read, a hole? A write into a hole of that size is given such blocks first, if there are any.
+ *
+ * Models what `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12 asks of iomap_length() and dax_iomap_direct_access(): an
+ * iomap here is of one page.
+ */
+export function* iomap_fits_pmd(k: Kernel, inode: Inode, index: number, write: boolean): Code<boolean> {
+  const n = pmdPages(k);
+  const extents = inode.i_data.slice(index, index + n);
+  const { name } = inode;
+  const { free_blocks } = inode.i_sb;
+  if (write) {
+    const free = yield* READ_ONCE(free_blocks);
+    const runs = free.filter((b) => b % n === 0 && extents.every((_, i) => free.includes(toPfn(b + i))));
+    const [run] = runs;
+    if (run !== undefined) {
+      const owners = extents.map((_, i) => pfn_to_page(k, toPfn(run + i)).block_owner);
+      yield* rmw(
+        [free_blocks, ...extents, ...owners],
+        (blocks: readonly Pfn[], ...old: (Pfn | string | null)[]) =>
+          old.slice(0, n).every((b) => b === null)
+            ? {
+                next: [
+                  blocks.filter((b) => b < run || b >= run + n),
+                  ...extents.map((_, i) => toPfn(run + i)),
+                  ...owners.map(() => name),
+                ],
+                result: null,
+              }
+            : { next: [blocks, ...old], result: null },
+      );
+    }
+  }
+  return yield* rmw(extents, (...blocks: (Pfn | null)[]) => {
+    const [first = null] = blocks;
+    const hole = !write && blocks.every((b) => b === null);
+    const fits = first !== null && first % n === 0 && blocks.every((b, i) => b === first + i);
+    return { next: blocks, result: hole || fits };
+  });
 }
 
 /**
@@ -358,34 +595,37 @@ export function* dax_insert_pfn_mkwrite(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): 
     return "NOPAGE";
   }
   const locked: DaxEntry = { ...entry, locked: true };
-  yield* rmw([entryCell(mapping, pgoff), marksCell(mapping, pgoff)], (_old: DaxEntry, marks: DaxMarks) => ({
+  const first = entry.pmd ? pmdStart(k, pgoff) : pgoff;
+  yield* rmw([entryCell(mapping, first), marksCell(mapping, first)], (_old: DaxEntry, marks: DaxMarks) => ({
     next: [locked, { ...marks, dirty: true }],
     result: null,
   }));
   yield* spin_unlock(xa_lock);
-  const fault = yield* k.dax_fault_insert(vmf, pfn_to_page(k, pfn));
+  const fault = yield* k.dax_fault_insert(vmf, locked, pfn_to_page(k, pfn));
   yield* k.dax_unlock_entry(mapping, pgoff, locked);
   return fault;
 }
 
 /**
- * Maps the page of a block.
+ * Maps the pages of a block: an entry of the size that the fault asks for.
  *
  * Models the end of `fs/dax.c:dax_fault_iter()` @ v6.12.
  */
-export function* dax_fault_insert(k: Kernel, vmf: VmFaultInfo, page: Page): Code<VmFault> {
+export function* dax_fault_insert(k: Kernel, vmf: VmFaultInfo, _entry: DaxEntry, page: Page): Code<VmFault> {
+  if (vmf.order > 0) return yield* k.vmf_insert_pfn_pmd(vmf, page.pfn, vmf.write);
   return yield* k.vmf_insert_mixed(vmf, page.pfn, vmf.write);
 }
 
 /**
- * The page of an entry, if somebody beyond the file uses it.
+ * A page of an entry that somebody beyond the file uses.
  *
  * Models `fs/dax.c:dax_busy_page()` @ v6.12.
  */
 export function* dax_busy_page(k: Kernel, entry: DaxEntry): Code<Page | null> {
-  if (entry.kind !== "normal") return null;
-  const page = pfn_to_page(k, toPfn(entry.pfn));
-  return (yield* page_ref_count(page)) > 1 ? page : null;
+  for (const page of pagesOf(k, entry)) {
+    if ((yield* page_ref_count(page)) > 1) return page;
+  }
+  return null;
 }
 
 /** The address on which break-layouts waits for a page. Ours: `&page->_refcount` where v6.12 spells it. */
@@ -439,7 +679,7 @@ export function* dax_scan_busy_page(
   yield* spin_lock(k, xa_lock);
   let busy: Page | null = null;
   for (let index = start; index <= end && busy === null; index++) {
-    let entry = yield* READ_ONCE(entryCell(mapping, index));
+    let entry = yield* nextEntry(k, mapping, index, start);
     if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
     if (entry === null) continue;
     busy = yield* k.dax_busy_page(entry);
@@ -447,6 +687,17 @@ export function* dax_scan_busy_page(
   }
   yield* spin_unlock(xa_lock);
   return busy;
+}
+
+/** An iteration meets a PMD entry at the first of its pages, or where it starts within it. */
+export function* nextEntry(
+  k: Kernel,
+  mapping: AddressSpace,
+  index: number,
+  start: number,
+): Code<DaxEntry | null> {
+  if (index === start) return yield* loadEntry(k, mapping, index);
+  return yield* READ_ONCE(entryCell(mapping, index));
 }
 
 /**
@@ -478,12 +729,12 @@ export function* __dax_invalidate_entry(
   trunc: boolean,
 ): Code<boolean> {
   const { xa_lock } = mapping;
-  const cell = entryCell(mapping, index);
-  const marks = marksCell(mapping, index);
   let removed = false;
   yield* spin_lock(k, xa_lock);
   const entry = yield* k.get_unlocked_entry(mapping, index);
   if (entry !== null) {
+    const cell = slotOf(k, mapping, index, entry);
+    const marks = marksCell(mapping, entry.pmd ? pmdStart(k, index) : index);
     const { dirty, towrite } = trunc ? NO_MARKS : yield* READ_ONCE(marks);
     if (!dirty && !towrite) {
       yield* k.dax_disassociate_entry(entry, mapping, trunc);

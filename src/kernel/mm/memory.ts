@@ -1,13 +1,22 @@
 // Page-table entries: what they refer to, how they come and how they go. Source: mm/memory.c,
-// mm/mmap.c, mm/truncate.c.
+// mm/mmap.c. Entries of a PMD and a PUD are in huge_memory.ts.
 import type { Pfn } from "../../base/brand.ts";
-import type { Code } from "../../explore/access.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
-import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import type { AddressSpace, MmStruct, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import { is_zero_page, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import {
+  type AddressSpace,
+  type MmStruct,
+  type Page,
+  type Pte,
+  TABLE,
+  type UpperEntry,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
+import { pmd_offset, pmdPages, pmdStart, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { down_read, down_write, up_read, up_write } from "../kernel/locking/rwsem.ts";
-import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import { type Spinlock, spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
 
@@ -15,10 +24,12 @@ declare module "../kernel.ts" {
   interface KernelFunctions {
     vm_normal_page: typeof vm_normal_page;
     vma_lookup: typeof vma_lookup;
+    get_locked_pte: typeof get_locked_pte;
     insert_pfn: typeof insert_pfn;
     vmf_insert_mixed: typeof vmf_insert_mixed;
     insert_page: typeof insert_page;
     zap_present_pte: typeof zap_present_pte;
+    zap_pte_range: typeof zap_pte_range;
     zap_drop_references: typeof zap_drop_references;
     zap_page_range: typeof zap_page_range;
     unmap_mapping_pages: typeof unmap_mapping_pages;
@@ -29,8 +40,11 @@ declare module "../kernel.ts" {
   }
 }
 
-/** What a fault came to: the entry is there now, or the access is beyond the file. */
-export type VmFault = "NOPAGE" | "SIGBUS";
+/**
+ * What a fault came to: the entry is there now; the access is beyond the file; a smaller entry must do; or
+ * nothing is mapped at the address.
+ */
+export type VmFault = "NOPAGE" | "SIGBUS" | "FALLBACK" | "SIGSEGV";
 
 /** struct vm_fault. */
 export interface VmFaultInfo {
@@ -40,6 +54,8 @@ export interface VmFaultInfo {
   /** Page of the file. */
   readonly pgoff: number;
   readonly write: boolean;
+  /** How large an entry is asked for: 0, PMD_ORDER or PUD_ORDER. */
+  readonly order: number;
 }
 
 /**
@@ -48,12 +64,49 @@ export interface VmFaultInfo {
  * Models `mm/memory.c:vm_normal_page()` @ v6.12: special and devmap entries have none.
  */
 export function vm_normal_page(k: Kernel, pte: Pte): Page | null {
-  return pte.special || pte.devmap ? null : pfn_to_page(k, pte.pfn);
+  return pte.special || pte.devmap || is_zero_pfn(k, pte.pfn) ? null : pfn_to_page(k, pte.pfn);
 }
 
-/** Models `mm/mmap.c:vma_lookup()` @ v6.12. Not a step: only setup makes mappings. */
-export function vma_lookup(_k: Kernel, mm: MmStruct, address: number): VmArea | null {
-  return mm.vmas.find((v) => v.vm_start <= address && address < v.vm_start + v.vm_pages) ?? null;
+/**
+ * The mapping that an address is in.
+ *
+ * Models `mm/mmap.c:vma_lookup()` @ v6.12.
+ * Context: mmap_lock held.
+ */
+export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmArea | null> {
+  const vmas = yield* READ_ONCE(mm.mm_mt);
+  return vmas.find((v) => v.vm_start <= address && address < v.vm_start + v.vm_pages) ?? null;
+}
+
+/** Writes an entry, and counts the pages that it adds to those of the process. Nobody reads that count. */
+export function* set_pte_at(ptep: Cell<Pte | null>, entry: Pte, rss: Cell<number>, pages: number): Code {
+  yield* rmw([ptep, rss], (_old: Pte | null, count: number) => ({
+    next: [entry, count + pages],
+    result: null,
+  }));
+}
+
+/**
+ * Takes the lock of the table that an address is in, and makes the table if there is none.
+ *
+ * Models `mm/memory.c:get_locked_pte()` @ v6.12, with `__pte_alloc()`.
+ *
+ * @returns null where a huge entry stands in the way.
+ */
+export function* get_locked_pte(k: Kernel, mm: MmStruct, address: number): Code<Spinlock | null> {
+  const pmdp = pmd_offset(k, mm, address);
+  if (pmdp !== null) {
+    if ((yield* READ_ONCE(pmdp)) === null) {
+      yield* spin_lock(k, mm.pmd_lock);
+      if ((yield* READ_ONCE(pmdp)) === null) yield* WRITE_ONCE<UpperEntry>(pmdp, TABLE);
+      yield* spin_unlock(mm.pmd_lock);
+    }
+  }
+  const ptl = pte_lockptr(k, mm, address);
+  yield* spin_lock(k, ptl);
+  if (pmdp === null || (yield* READ_ONCE(pmdp)) === TABLE) return ptl;
+  yield* spin_unlock(ptl);
+  return null;
 }
 
 /**
@@ -69,10 +122,9 @@ export function* insert_pfn(
   devmap: boolean,
   mkwrite: boolean,
 ): Code<VmFault> {
-  const { ptl, page_table } = vma.vm_mm;
-  const ptep = page_table[address];
-  if (ptep === undefined) return "SIGBUS";
-  yield* spin_lock(k, ptl);
+  const ptep = pte_offset(vma.vm_mm, address);
+  const ptl = yield* k.get_locked_pte(vma.vm_mm, address);
+  if (ptl === null) return "NOPAGE";
   const old = yield* READ_ONCE(ptep);
   if (old === null) {
     yield* WRITE_ONCE<Pte | null>(ptep, {
@@ -85,7 +137,7 @@ export function* insert_pfn(
     });
   } else if (mkwrite && old.pfn === pfn) {
     yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true, dirty: true });
-  } else if (mkwrite && old.pfn !== k.world.zero_page.pfn) {
+  } else if (mkwrite && !is_zero_pfn(k, old.pfn)) {
     yield* WARN(
       k,
       "no-remap-of-present-pte",
@@ -102,15 +154,14 @@ export function* insert_pfn(
  * Models `mm/memory.c:vmf_insert_mixed()` and `vmf_insert_mixed_mkwrite()` @ v6.12.
  */
 export function* vmf_insert_mixed(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, mkwrite: boolean): Code<VmFault> {
-  const devmap = pfn !== k.world.zero_page.pfn;
-  return yield* k.insert_pfn(vmf.vma, vmf.address, pfn, devmap, mkwrite);
+  return yield* k.insert_pfn(vmf.vma, vmf.address, pfn, !is_zero_pfn(k, pfn), mkwrite);
 }
 
 /**
  * Maps a page with an ordinary entry, which holds a reference and counts as a mapping.
  *
  * Models `mm/memory.c:insert_page()` and `insert_page_into_pte_locked()` @ v7.2.
- * Left out: anonymous and typed pages, the mm's counters.
+ * Left out: anonymous and typed pages.
  */
 export function* insert_page(
   k: Kernel,
@@ -119,27 +170,29 @@ export function* insert_page(
   page: Page,
   mkwrite: boolean,
 ): Code<VmFault> {
-  const { ptl, page_table } = vma.vm_mm;
-  const ptep = page_table[address];
+  const ptep = pte_offset(vma.vm_mm, address);
   const folio = yield* page_folio(k, page);
-  if (ptep === undefined || (yield* folio_ref_count(folio)) === 0) return "SIGBUS";
+  if ((yield* folio_ref_count(folio)) === 0) return "SIGBUS";
   let fault: VmFault = "NOPAGE";
-  yield* spin_lock(k, ptl);
+  const ptl = yield* k.get_locked_pte(vma.vm_mm, address);
+  if (ptl === null) return "SIGBUS";
   const old = yield* READ_ONCE(ptep);
   if (old === null) {
     yield* folio_ref_inc(folio);
-    yield* k.folio_add_file_rmap_pte(folio);
-    yield* WRITE_ONCE<Pte | null>(ptep, {
-      kind: "pte",
-      pfn: page.pfn,
-      special: false,
-      devmap: false,
-      write: mkwrite,
-      dirty: mkwrite,
-    });
+    yield* k.folio_add_file_rmap_pte(folio, page);
+    const { pfn } = page;
+    const entry: Pte = { kind: "pte", pfn, special: false, devmap: false, write: mkwrite, dirty: mkwrite };
+    yield* set_pte_at(ptep, entry, vma.vm_mm.rss_file, 1);
   } else if (mkwrite && old.pfn === page.pfn) {
     yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true, dirty: true });
   } else if (mkwrite) {
+    if (!is_zero_pfn(k, old.pfn)) {
+      yield* WARN(
+        k,
+        "no-remap-of-present-pte",
+        `pfn 0x${page.pfn.toString(16)} is mapped over pfn 0x${old.pfn.toString(16)}`,
+      );
+    }
     fault = "SIGBUS";
   }
   yield* spin_unlock(ptl);
@@ -149,18 +202,60 @@ export function* insert_page(
 /** The pages whose references a zap still has to drop, one for each entry that it cleared. */
 export type Gathered = readonly Page[];
 
+/** What a part of a zap leaves to be done after the TLB flush. */
+export interface Zapped {
+  readonly pages: Gathered;
+  /** Was any entry cleared, so that TLBs are to be flushed? */
+  readonly cleared: boolean;
+  readonly [field: string]: Gathered | boolean;
+}
+
 /**
  * Clears one present entry.
  *
- * Models `mm/memory.c:zap_present_ptes()` @ v6.12.
+ * Models `mm/memory.c:zap_present_ptes()` @ v6.12: what has no page to be counted is only cleared.
  * Context: page-table lock held.
  *
  * @returns the page whose reference is to be dropped after the TLB flush, or null.
  */
 export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: Pte): Code<Page | null> {
-  const ptep = vma.vm_mm.page_table[address];
-  if (ptep !== undefined) yield* xchg<Pte | null>(ptep, null);
-  return k.vm_normal_page(pte);
+  const ptep = pte_offset(vma.vm_mm, address);
+  const page = k.vm_normal_page(pte);
+  if (page === null || is_zero_page(k, page)) {
+    yield* xchg<Pte | null>(ptep, null);
+    return null;
+  }
+  yield* clearCounted(ptep, page.zone === "ZONE_DEVICE" ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
+  const folio = yield* page_folio(k, page);
+  yield* k.folio_remove_rmap_pte(folio, page);
+  return page;
+}
+
+/** Clears an entry of one page, and takes the page from the count of the process. */
+export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code {
+  yield* rmw([ptep, rss], (_old: Pte | null, count: number) => ({ next: [null, count - 1], result: null }));
+}
+
+/**
+ * Clears the entries of a part of one table.
+ *
+ * Models `mm/memory.c:zap_pte_range()` @ v6.12.
+ * Left out: batches.
+ */
+export function* zap_pte_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped> {
+  const ptl = pte_lockptr(k, vma.vm_mm, first);
+  const pages: Page[] = [];
+  let cleared = false;
+  yield* spin_lock(k, ptl);
+  for (let address = first; address < end; address++) {
+    const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+    if (pte === null) continue;
+    const page = yield* k.zap_present_pte(vma, address, pte);
+    if (page !== null) pages.push(page);
+    cleared = true;
+  }
+  yield* spin_unlock(ptl);
+  return { pages, cleared };
 }
 
 /**
@@ -175,28 +270,26 @@ export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
 /**
  * Clears the entries of a part of a mapping.
  *
- * Models `mm/memory.c:zap_page_range_single()` @ v6.12: entries first, then the TLB, then references.
+ * Models `mm/memory.c:zap_page_range_single()` @ v6.12: entries first, then the TLB, then references. A huge
+ * entry of which only a part goes is split, and that of a file is thereby cleared.
  * Left out: mmu notifiers, batches.
  *
  * @param first First virtual page number; `end` is one past the last.
  */
 export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number): Code {
-  const { ptl, page_table } = vma.vm_mm;
-  const gathered: Page[] = [];
+  let pages: readonly Page[] = [];
   let cleared = false;
-  yield* spin_lock(k, ptl);
-  for (let address = first; address < end; address++) {
-    const ptep = page_table[address];
-    const pte = ptep === undefined ? null : yield* READ_ONCE(ptep);
-    if (pte === null) continue;
-    const page = yield* k.zap_present_pte(vma, address, pte);
-    if (page !== null) gathered.push(page);
-    cleared = true;
+  let address = first;
+  while (address < end) {
+    const next = Math.min(end, pmdStart(k, address) + pmdPages(k));
+    const zapped = yield* k.zap_pmd_range(vma, address, next);
+    pages = [...pages, ...zapped.pages];
+    cleared = cleared || zapped.cleared;
+    address = next;
   }
-  yield* spin_unlock(ptl);
   if (!cleared) return;
   yield* k.flush_tlb_mm(vma.vm_mm);
-  yield* k.zap_drop_references(gathered);
+  yield* k.zap_drop_references(pages);
 }
 
 /**
@@ -219,16 +312,19 @@ export function* unmap_mapping_pages(k: Kernel, mapping: AddressSpace, start: nu
 }
 
 /**
- * Brings a page into a page table.
+ * Brings a page into a page table: as large an entry as the mapping has room for, or a small one.
  *
- * Models `mm/memory.c:handle_mm_fault()` @ v6.12, for a mapping of a DAX file.
- * Left out: per-VMA locks, VM_FAULT_RETRY.
+ * Models `mm/memory.c:__handle_mm_fault()` @ v6.12, for a mapping of a DAX file.
+ * Left out: per-VMA locks, VM_FAULT_RETRY; in a shared mapping, the reading of a small entry before the file
+ * system is called, which it is whether the entry is absent or read-only.
  * Context: mmap_lock held for reading.
  */
 export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
+  const huge = yield* k.handle_huge_fault(vma, address, write);
+  if (huge !== "FALLBACK") return huge;
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const { huge_fault } = vma.vm_file.i_sb.s_type;
-  return yield* k[huge_fault]({ vma, address, pgoff, write });
+  return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
 }
 
 /**
@@ -237,42 +333,58 @@ export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write:
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
  */
 export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean): Code<VmFault> {
-  const ptep = mm.page_table[address];
-  if (ptep === undefined) return "SIGBUS";
-  const pte = yield* READ_ONCE(ptep);
-  if (pte !== null && (pte.write || !write)) return "NOPAGE";
+  const pmdp = pmd_offset(k, mm, address);
+  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+  const entry = pmd === TABLE ? yield* READ_ONCE(pte_offset(mm, address)) : pmd;
+  if (entry !== null && (entry.write || !write)) return "NOPAGE";
   yield* down_read(k, mm.mmap_lock);
-  const vma = k.vma_lookup(mm, address);
-  const fault = vma === null ? "SIGBUS" : yield* k.handle_mm_fault(vma, address, write);
+  const vma = yield* k.vma_lookup(mm, address);
+  const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, write);
   yield* up_read(k, mm.mmap_lock);
   return fault;
 }
 
 /**
- * Makes a mapping known to its file.
+ * Makes a mapping known to its process and its file.
  *
  * Models `mm/vma.c:vma_link()` @ v6.12. The vm_area_struct exists from setup on.
  */
 export function* mmap(k: Kernel, vma: VmArea): Code {
+  const { mmap_lock, mm_mt } = vma.vm_mm;
+  yield* down_write(k, mmap_lock);
+  const mapped = yield* READ_ONCE(mm_mt);
+  yield* WRITE_ONCE(mm_mt, [...mapped, vma]);
+  yield* linkFile(k, vma);
+  yield* up_write(mmap_lock);
+}
+
+/** Makes a mapping known to its file. Models `mm/vma.c:vma_link_file()` @ v6.12. */
+export function* linkFile(k: Kernel, vma: VmArea): Code {
   const { i_mmap, i_mmap_rwsem } = vma.vm_file.i_mapping;
-  yield* down_write(k, vma.vm_mm.mmap_lock);
   yield* down_write(k, i_mmap_rwsem);
   const vmas = yield* READ_ONCE(i_mmap);
   yield* WRITE_ONCE(i_mmap, [...vmas, vma]);
   yield* up_write(i_mmap_rwsem);
-  yield* up_write(vma.vm_mm.mmap_lock);
 }
 
 /**
  * Takes a mapping away.
  *
- * Models `mm/vma.c:vms_complete_munmap_vmas()` @ v6.12: entries first, then the file forgets the mapping.
+ * Models `mm/vma.c:vms_complete_munmap_vmas()` @ v6.12: entries first, then the file forgets the mapping, and
+ * the tables go.
  * Left out: splitting; the whole mapping goes.
  */
 export function* munmap(k: Kernel, vma: VmArea): Code {
   const { i_mmap, i_mmap_rwsem } = vma.vm_file.i_mapping;
-  yield* down_write(k, vma.vm_mm.mmap_lock);
-  yield* k.zap_page_range(vma, vma.vm_start, vma.vm_start + vma.vm_pages);
+  const mm = vma.vm_mm;
+  const end = vma.vm_start + vma.vm_pages;
+  yield* down_write(k, mm.mmap_lock);
+  const mapped = yield* READ_ONCE(mm.mm_mt);
+  yield* WRITE_ONCE(
+    mm.mm_mt,
+    mapped.filter((v) => v !== vma),
+  );
+  yield* k.zap_page_range(vma, vma.vm_start, end);
   yield* down_write(k, i_mmap_rwsem);
   const vmas = yield* READ_ONCE(i_mmap);
   yield* WRITE_ONCE(
@@ -280,5 +392,9 @@ export function* munmap(k: Kernel, vma: VmArea): Code {
     vmas.filter((v) => v !== vma),
   );
   yield* up_write(i_mmap_rwsem);
-  yield* up_write(vma.vm_mm.mmap_lock);
+  for (let address = vma.vm_start; address < end; address += pmdPages(k)) {
+    const pmdp = pmd_offset(k, mm, address);
+    if (pmdp !== null) yield* WRITE_ONCE<UpperEntry>(pmdp, null);
+  }
+  yield* up_write(mm.mmap_lock);
 }

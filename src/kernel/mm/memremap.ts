@@ -10,6 +10,7 @@ import {
   MEMORY_DEVICE_FS_DAX,
   type MemoryType,
   newPage,
+  type PercpuRef,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_sub_return } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
@@ -32,7 +33,11 @@ declare module "../kernel.ts" {
  * Left out: altmap, vmemmap_shift, the reference of the pgmap that each page holds.
  */
 export function memremap_pages(k: Kernel, type: MemoryType, pfns: readonly Pfn[]): DevPagemap {
-  const pgmap: DevPagemap = modelled("pgmap", { type, ref: cell("pgmap.ref", 1) });
+  const pgmap: DevPagemap = modelled("pgmap", {
+    type,
+    vmemmap_shift: 0,
+    ref: cell<PercpuRef>("pgmap.ref", { count: 1, dead: false }),
+  });
   for (const pfn of pfns) {
     assert(!k.world.mem_map.has(pfn), "memory is remapped twice");
     k.world.mem_map.set(pfn, newPage(pfn, pgmap, k.fsdax_idle_count()));
@@ -46,16 +51,20 @@ export function memremap_pages(k: Kernel, type: MemoryType, pfns: readonly Pfn[]
  * Models `mm/memremap.c:get_dev_pagemap()` @ v6.12.
  * Left out: the look-up under RCU and the death of the pgmap; here it is always alive.
  */
-export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap> {
+export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
   const pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
   assert(pgmap !== null && !("head" in pgmap), "the pgmap of a tail page was asked for");
-  yield* rmw([pgmap.ref], (ref: number) => ({ next: [ref + 1], result: null }), { note: { quiet: true } });
+  yield* rmw([pgmap.ref], (ref: PercpuRef) => ({ next: [{ ...ref, count: ref.count + 1 }], result: null }), {
+    note: { quiet: true },
+  });
   return pgmap;
 }
 
 /** Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12. */
 export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap): Code {
-  yield* rmw([pgmap.ref], (ref: number) => ({ next: [ref - 1], result: null }), { note: { quiet: true } });
+  yield* rmw([pgmap.ref], (ref: PercpuRef) => ({ next: [{ ...ref, count: ref.count - 1 }], result: null }), {
+    note: { quiet: true },
+  });
 }
 
 /**

@@ -1,6 +1,9 @@
-// Who maps a folio, as a count. Source: mm/rmap.c, include/linux/mm.h.
-import type { Code } from "../../explore/access.ts";
-import type { Folio, Pte, VmArea } from "../include/linux/mm_types.ts";
+// Who maps a folio, as a count. Source: mm/rmap.c, include/linux/rmap.h, include/linux/mm.h.
+// Left out everywhere: _nr_pages_mapped and the mapcounts per mm, which are statistics.
+import type { Cell, Code } from "../../explore/access.ts";
+import { addLargeCount, folio_page, folio_test_large } from "../include/linux/mm.ts";
+import type { Folio, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
+import { isLeaf, pfnAt, pmd_offset, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -11,38 +14,69 @@ declare module "../kernel.ts" {
     folio_add_file_rmap_pte: typeof folio_add_file_rmap_pte;
     folio_remove_rmap_pte: typeof folio_remove_rmap_pte;
     pfn_mkclean_range: typeof pfn_mkclean_range;
+    folio_add_file_rmap_pmd: typeof folio_add_file_rmap_pmd;
+    folio_remove_rmap_pmd: typeof folio_remove_rmap_pmd;
   }
 }
 
-/** Models `include/linux/mm.h:folio_mapcount()` @ v6.12, for a folio of one page. */
-export function* folio_mapcount(_k: Kernel, folio: Folio): Code<number> {
-  return (yield* atomic_read(folio._mapcount)) + 1;
+/**
+ * How many page-table entries map a folio. One of a PMD counts as one.
+ *
+ * Models `include/linux/mm.h:folio_mapcount()` @ v6.12.
+ */
+export function* folio_mapcount(k: Kernel, folio: Folio): Code<number> {
+  const large = yield* folio_test_large(folio);
+  const count = large ? folio_page(k, folio, 1)._large_mapcount : folio._mapcount;
+  return (yield* atomic_read(count)) + 1;
 }
 
 /** Models `mm/rmap.c:folio_add_file_rmap_ptes()` @ v6.12, for one entry. */
-export function* folio_add_file_rmap_pte(_k: Kernel, folio: Folio): Code {
-  yield* atomic_add(folio._mapcount, 1);
+export function* folio_add_file_rmap_pte(k: Kernel, folio: Folio, page: Page): Code {
+  const large = yield* folio_test_large(folio);
+  yield* atomic_add(page._mapcount, 1);
+  if (large) yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, 1);
 }
 
 /** Models `mm/rmap.c:folio_remove_rmap_ptes()` @ v6.12, for one entry. */
-export function* folio_remove_rmap_pte(_k: Kernel, folio: Folio): Code {
-  yield* atomic_add(folio._mapcount, -1);
+export function* folio_remove_rmap_pte(k: Kernel, folio: Folio, page: Page): Code {
+  if (yield* folio_test_large(folio)) yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, -1);
+  yield* atomic_add(page._mapcount, -1);
+}
+
+/** Models `mm/rmap.c:folio_add_file_rmap_pmd()` and `folio_add_file_rmap_pud()` @ v7.2. */
+export function* folio_add_file_rmap_pmd(k: Kernel, folio: Folio): Code {
+  yield* addLargeCount(k, folio, "_entire_mapcount", 1);
+  yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, 1);
+}
+
+/**
+ * Models `mm/rmap.c:folio_remove_rmap_pmd()` and `folio_remove_rmap_pud()` @ v7.2. Whether the folio is still a
+ * large one is not looked at.
+ */
+export function* folio_remove_rmap_pmd(k: Kernel, folio: Folio): Code {
+  yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, -1);
+  yield* addLargeCount(k, folio, "_entire_mapcount", -1);
 }
 
 /**
  * Takes away the right to write through an entry, so that the next store makes a fault.
  *
- * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, for one entry; v5.18 has it in fs/dax.c, as
+ * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, for one address; v5.18 has it in fs/dax.c, as
  * dax_entry_mkclean().
  */
 export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, pfn: number): Code {
-  const { ptl, page_table } = vma.vm_mm;
-  const ptep = page_table[address];
-  if (ptep === undefined) return;
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  const pmd = pmdp === null ? null : yield* READ_ONCE(pmdp);
+  const huge = pmdp !== null && isLeaf(pmd);
+  if (pmdp !== null && pmd === null) return;
+  const ptl = huge ? vma.vm_mm.pmd_lock : pte_lockptr(k, vma.vm_mm, address);
+  const cell = huge ? pmdp : pte_offset(vma.vm_mm, address);
   yield* spin_lock(k, ptl);
-  const pte = yield* READ_ONCE(ptep);
-  const writable = pte !== null && pte.pfn === pfn && (pte.write || pte.dirty);
-  if (writable) yield* WRITE_ONCE<Pte | null>(ptep, { ...pte, write: false, dirty: false });
+  const entry = yield* READ_ONCE<UpperEntry>(cell);
+  const writable =
+    isLeaf(entry) && entry.pfn <= pfn && pfnAt(k, entry, address) === pfn && (entry.write || entry.dirty);
+  if (writable)
+    yield* WRITE_ONCE<UpperEntry>(cell as Cell<UpperEntry>, { ...entry, write: false, dirty: false });
   yield* spin_unlock(ptl);
   if (writable) yield* k.flush_tlb_mm(vma.vm_mm);
 }

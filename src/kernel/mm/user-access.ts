@@ -1,6 +1,7 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
 import { type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct, Pte } from "../include/linux/mm_types.ts";
+import type { MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
+import { isLeaf, pmd_offset, pmdStart } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import type { VmFault } from "./memory.ts";
@@ -19,24 +20,31 @@ declare module "../kernel.ts" {
  */
 export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> {
   const ptep = mm.page_table[address];
-  if (ptep === undefined) return "SIGBUS";
+  if (ptep === undefined) return "SIGSEGV";
+  const pmdp = pmd_offset(k, mm, address);
   const pages = [...k.world.mem_map.values()];
   const pfns = pages.map((p) => p.pfn);
-  const vma = k.vma_lookup(mm, address);
+  const offset = address - pmdStart(k, address);
   for (;;) {
     const stored = yield* rmw(
-      [ptep, ...pages.map((p) => p.unflushed)],
-      (pte: Pte | null, ...unflushed: boolean[]) => ({
-        next: [pte, ...unflushed.map((u, i) => u || (pte?.write === true && pte.pfn === pfns[i]))],
-        result: pte?.write === true,
-      }),
+      [ptep, pmdp ?? ptep, ...pages.map((p) => p.unflushed)],
+      (pte: Pte | null, pmd: UpperEntry, ...unflushed: boolean[]) => {
+        const huge = isLeaf(pmd) && pmd.kind === "pmd";
+        const entry = huge ? pmd : pte;
+        const pfn = entry === null ? -1 : entry.pfn + (huge ? offset : 0);
+        const writes = entry?.write === true;
+        return {
+          next: [pte, pmd, ...unflushed.map((u, i) => u || (writes && pfn === pfns[i]))],
+          result: writes,
+        };
+      },
       { note: { text: (done) => (done ? "stores" : "<page fault>") } },
     );
     if (stored) return "NOPAGE";
-    if (vma === null) return "SIGBUS";
     yield* down_read(k, mm.mmap_lock);
-    const fault = yield* k.handle_mm_fault(vma, address, true);
+    const vma = yield* k.vma_lookup(mm, address);
+    const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, true);
     yield* up_read(k, mm.mmap_lock);
-    if (fault === "SIGBUS") return fault;
+    if (fault !== "NOPAGE") return fault;
   }
 }

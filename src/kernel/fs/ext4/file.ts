@@ -13,13 +13,13 @@ declare module "../../kernel.ts" {
 /**
  * Brings a page of a file into a page table, unless the file is being cut.
  *
- * Models `fs/ext4/file.c:ext4_dax_huge_fault()` @ v6.12, of order 0.
+ * Models `fs/ext4/file.c:ext4_dax_huge_fault()` @ v6.12.
  * Left out: the journal handle of a write fault, freezing.
  */
 export function* ext4_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
   yield* down_read(k, invalidate_lock);
-  let fault = yield* k.dax_iomap_pte_fault(vmf);
+  let fault = yield* k.dax_iomap_fault(vmf);
   if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
   yield* up_read(k, invalidate_lock);
   return fault;

@@ -1,10 +1,18 @@
 // Folios of pages, and the put paths. Source: include/linux/mm.h, include/linux/page-flags.h.
 import { assert } from "../../../base/assert.ts";
-import { hex, type Pfn } from "../../../base/brand.ts";
-import type { Code } from "../../../explore/access.ts";
+import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
+import { type Code, rmw } from "../../../explore/access.ts";
 import type { Kernel } from "../../kernel.ts";
-import { READ_ONCE } from "../../lib/atomic.ts";
-import type { Folio, Page } from "./mm_types.ts";
+import { atomic_read, READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import {
+  type Folio,
+  type LargeCounts,
+  type Page,
+  type PageMapping,
+  PG_head,
+  TAIL_MAPPING,
+  type Word0,
+} from "./mm_types.ts";
 import { folio_put_testzero, folio_ref_sub_and_test } from "./page_ref.ts";
 
 declare module "../../kernel.ts" {
@@ -14,6 +22,10 @@ declare module "../../kernel.ts" {
     folio_put_refs: typeof folio_put_refs;
     put_devmap_managed_folio_refs: typeof put_devmap_managed_folio_refs;
     fsdax_idle_count: typeof fsdax_idle_count;
+    folio_has_pincount: typeof folio_has_pincount;
+    folio_maybe_dma_pinned: typeof folio_maybe_dma_pinned;
+    folio_is_longterm_pinnable: typeof folio_is_longterm_pinnable;
+    prep_compound_page: typeof prep_compound_page;
   }
 }
 
@@ -27,8 +39,13 @@ export function pfn_to_page(k: Kernel, pfn: Pfn): Page {
   return page;
 }
 
-/** True for the page that holes are read from, of which no references are counted. */
-export const is_zero_page = (k: Kernel, page: Page): boolean => page === k.world.zero_page;
+/** True for the pages that holes are read from, small and huge, of which no references are counted. */
+export const is_zero_page = (k: Kernel, page: Page): boolean =>
+  page === k.world.zero_page || page === k.world.huge_zero_page;
+
+/** True for the page frames of those. */
+export const is_zero_pfn = (k: Kernel, pfn: Pfn): boolean =>
+  pfn === k.world.zero_page.pfn || pfn === k.world.huge_zero_page.pfn;
 
 /**
  * The folio that a page is part of now.
@@ -38,7 +55,113 @@ export const is_zero_page = (k: Kernel, page: Page): boolean => page === k.world
  */
 export function* page_folio(k: Kernel, page: Page): Code<Folio> {
   const word0 = yield* READ_ONCE(page.pgmap);
-  return word0 !== null && "head" in word0 ? pfn_to_page(k, word0.head).folio : page.folio;
+  return isTail(word0) ? pfn_to_page(k, word0.head).folio : page.folio;
+}
+
+/** Is word 0 the link of a tail to its head? */
+export const isTail = (word0: Word0): word0 is { readonly head: Pfn } => word0 !== null && "head" in word0;
+
+/** Models `include/linux/page-flags.h:folio_test_large()` @ v6.12: one read of the flags. */
+export function* folio_test_large(folio: Folio): Code<boolean> {
+  return ((yield* READ_ONCE(folio.flags)) & PG_head) !== 0;
+}
+
+/** A page of a folio. Models `include/linux/page-flags.h:folio_page()` @ v6.12. */
+export const folio_page = (k: Kernel, folio: Folio, n: number): Page =>
+  n === 0 ? folio.page : pfn_to_page(k, toPfn(folio.page.pfn + n));
+
+/** Models `include/linux/mm.h:folio_order()` @ v6.12: the order lies in the first tail. */
+export function* folio_order(k: Kernel, folio: Folio): Code<number> {
+  return (yield* folio_test_large(folio)) ? yield* READ_ONCE(folio_page(k, folio, 1).order) : 0;
+}
+
+/** Models `include/linux/mm.h:folio_nr_pages()` @ v6.12. */
+export function* folio_nr_pages(k: Kernel, folio: Folio): Code<number> {
+  const order = yield* folio_order(k, folio);
+  return 2 ** order;
+}
+
+/** Word 2 of a first tail, read as the counts that lie there. */
+export const largeCounts = (word2: PageMapping): LargeCounts =>
+  typeof word2 === "object" && word2 !== null && "_pincount" in word2
+    ? word2
+    : { _entire_mapcount: 0, _pincount: 0 };
+
+/** Is a mapping word a mapping, and not counts, poison or a marker? */
+export const isMapping = (word2: PageMapping): word2 is Exclude<PageMapping, LargeCounts | string | null> =>
+  typeof word2 === "object" && word2 !== null && !("_pincount" in word2);
+
+/** Adds to a count of a large folio that lies in word 2 of its first tail. Orders nothing. */
+export function* addLargeCount(
+  k: Kernel,
+  folio: Folio,
+  field: "_entire_mapcount" | "_pincount",
+  n: number,
+): Code {
+  const { mapping } = folio_page(k, folio, 1);
+  yield* rmw(
+    [mapping],
+    (word2: PageMapping) => {
+      const counts = largeCounts(word2);
+      return { next: [{ ...counts, [field]: (counts[field] ?? 0) + n }], result: null };
+    },
+    { order: "relaxed" },
+  );
+}
+
+/**
+ * Are pins of this folio counted apart from references?
+ *
+ * Models `include/linux/mm.h:folio_has_pincount()` @ v7.2, of 64 bits; before, callers test for a large folio.
+ */
+export function* folio_has_pincount(_k: Kernel, folio: Folio): Code<boolean> {
+  return yield* folio_test_large(folio);
+}
+
+/**
+ * May somebody do DMA to the folio? False positives are possible: a thousand references look like a pin.
+ *
+ * Models `include/linux/mm.h:folio_maybe_dma_pinned()` @ v6.12.
+ */
+export function* folio_maybe_dma_pinned(k: Kernel, folio: Folio): Code<boolean> {
+  if (yield* k.folio_has_pincount(folio)) {
+    const word2 = yield* READ_ONCE(folio_page(k, folio, 1).mapping);
+    return largeCounts(word2)._pincount > 0;
+  }
+  return (yield* atomic_read(folio._refcount)) >= GUP_PIN_COUNTING_BIAS;
+}
+
+/**
+ * May the folio be pinned for long?
+ *
+ * Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.12: of the memory that is here, all may;
+ * FS-DAX is told by its devmap entries, and by its mappings.
+ * Left out: CMA, ZONE_MOVABLE, coherent device memory.
+ */
+export function* folio_is_longterm_pinnable(_k: Kernel, _folio: Folio): Code<boolean> {
+  return true;
+}
+
+/**
+ * Makes one folio of several pages.
+ *
+ * Models `mm/page_alloc.c:prep_compound_page()` @ v7.2: tails get their head and lose their mapping, and the
+ * counts of the folio, which lie in the first tail, begin anew.
+ * Left out: _nr_pages_mapped and the per-mm mapcounts, which are statistics.
+ */
+export function* prep_compound_page(k: Kernel, page: Page, order: number): Code {
+  const { folio } = page;
+  const flags = yield* READ_ONCE(folio.flags);
+  yield* WRITE_ONCE(folio.flags, flags | PG_head);
+  for (let i = 1; i < 2 ** order; i++) {
+    const tail = folio_page(k, folio, i);
+    yield* WRITE_ONCE<PageMapping>(tail.mapping, TAIL_MAPPING);
+    yield* WRITE_ONCE<Word0>(tail.pgmap, { head: page.pfn });
+  }
+  const first = folio_page(k, folio, 1);
+  yield* WRITE_ONCE(first.order, order);
+  yield* WRITE_ONCE(first._large_mapcount, -1);
+  yield* WRITE_ONCE<PageMapping>(first.mapping, { _entire_mapcount: -1, _pincount: 0 });
 }
 
 /**

@@ -11,33 +11,88 @@ import type { FileSystemType } from "./fs.ts";
 
 /** Kinds of device memory. */
 export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
-export type MemoryType = typeof MEMORY_DEVICE_FS_DAX;
+export const MEMORY_DEVICE_GENERIC = "GENERIC";
+export type MemoryType = typeof MEMORY_DEVICE_FS_DAX | typeof MEMORY_DEVICE_GENERIC;
 
 /** struct dev_pagemap: one remapped range of device memory. */
 export interface DevPagemap extends Modelled {
   readonly type: MemoryType;
+  /** Order of the folios that the range is made of from the start: 0 but for device-dax. */
+  readonly vmemmap_shift: number;
   /** percpu_ref: holds the pgmap, not its pages. */
-  readonly ref: Cell<number>;
+  readonly ref: Cell<PercpuRef>;
 }
+
+/** struct percpu_ref: `dead` once killed, and then no new reference is given out by tryget_live. */
+export interface PercpuRef {
+  readonly count: number;
+  readonly dead: boolean;
+  readonly [field: string]: number | boolean;
+}
+
+/** Bits of page flags, as far as anybody looks at them. */
+export const PG_locked = 1 << 0;
+/** Head page of a compound folio. */
+export const PG_head = 1 << 1;
+export const PG_hwpoison = 1 << 2;
+/** Set on every page of device memory. */
+export const PG_reserved = 1 << 3;
+/** Of an anonymous page: one process alone has it, and may write to it in place. */
+export const PG_anon_exclusive = 1 << 4;
+
+/**
+ * Word 0 of struct page: the pgmap, or, in a tail, the head of its folio. Bit 0 tells which. Null for
+ * ordinary memory, and while a compound folio is taken apart.
+ */
+export type Word0 = DevPagemap | { readonly head: Pfn } | null;
+
+/**
+ * Word 2 of struct page: `mapping`. In the first tail of a large folio two counts of the folio lie there,
+ * and whoever clears the tail's mapping clears them; in other tails it is poisoned.
+ */
+export type PageMapping =
+  | AddressSpace
+  | LargeCounts
+  | typeof TAIL_MAPPING
+  | typeof PAGE_MAPPING_ANON
+  | typeof PAGE_MAPPING_DAX_SHARED
+  | null;
 
 /** `mapping` of a page that several files share, where the kernel keeps a mark there: no address_space. */
 export const PAGE_MAPPING_DAX_SHARED = "shared";
-export type PageMapping = AddressSpace | typeof PAGE_MAPPING_DAX_SHARED | null;
 
-/** Word 0 of struct page: what memory this is, or the head of the folio that it is a tail of. */
-export type Word0 = DevPagemap | { readonly head: Pfn } | null;
+/** What a tail holds in place of a mapping. */
+export const TAIL_MAPPING = "TAIL_MAPPING";
+/** Stands for the anon_vma of an anonymous page. */
+export const PAGE_MAPPING_ANON = "PAGE_MAPPING_ANON";
+
+/** The counts in word 2 of the first tail. `_entire_mapcount` is stored less one; all bits 0 is one mapping. */
+export interface LargeCounts {
+  readonly _entire_mapcount: number;
+  readonly _pincount: number;
+  readonly [field: string]: number;
+}
 
 /** struct page. The cells are its words; all but the counts belong to whoever holds the entry lock. */
 export interface Page extends Modelled {
   readonly pfn: Pfn;
-  /** pgmap, in the same word as compound_head. */
+  /** The zone that the flags name: device memory, or ordinary memory. Never changes. */
+  readonly zone: "ZONE_DEVICE" | "ZONE_NORMAL";
+  /** Flags, as a sum of PG_* bits. */
+  readonly flags: Cell<number>;
+  /** Word 0: pgmap, or compound_head. */
   readonly pgmap: Cell<Word0>;
+  /** Word 2. */
   readonly mapping: Cell<PageMapping>;
-  /** index in the file, or `share`: one word. */
+  /** Word 3: index in the file, or `share`. */
   readonly index: Cell<number>;
-  /** Page-table entries that map it, less one: -1 is none. */
+  /** Page-table entries that map this page alone, less one: -1 is none. */
   readonly _mapcount: Cell<number>;
   readonly _refcount: Cell<number>;
+  /** In the first tail, low bits of its flags word: the order of the folio. */
+  readonly order: Cell<number>;
+  /** In the first tail, word 1: page-table entries of any size that map the folio, less one. */
+  readonly _large_mapcount: Cell<number>;
   /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
   readonly heldGets: Cell<readonly string[]>;
@@ -49,9 +104,10 @@ export interface Page extends Modelled {
   readonly folio: Folio;
 }
 
-/** struct folio: a head page. Of one page here, so its counts are the page's. */
+/** struct folio: a page that is no tail. The counts of a large folio lie in its first tail. */
 export interface Folio extends Modelled {
   readonly page: Page;
+  readonly flags: Cell<number>;
   readonly _refcount: Cell<number>;
   readonly _mapcount: Cell<number>;
   readonly mapping: Cell<PageMapping>;
@@ -59,9 +115,11 @@ export interface Folio extends Modelled {
   readonly pgmap: Cell<Word0>;
 }
 
-/** A page-table entry that maps a page. `null` is pte_none. */
+/** An entry that maps memory, at any level of the page table. `null` is none. */
 export interface Pte {
-  readonly kind: "pte";
+  /** The level, and with it the size. */
+  readonly kind: "pte" | "pmd" | "pud";
+  /** First page frame. */
   readonly pfn: Pfn;
   readonly write: boolean;
   readonly dirty: boolean;
@@ -71,36 +129,67 @@ export interface Pte {
   readonly [field: string]: string | number | boolean;
 }
 
+/** An entry of an upper level: maps memory itself, or leads to a table of the level below. */
+export type UpperEntry = Pte | typeof TABLE | null;
+export const TABLE = "table";
+
 /** struct mm_struct. */
 export interface MmStruct extends Modelled {
   readonly name: string;
   readonly mmap_lock: Rwsem;
-  /** The page table: one level; the entry of each virtual page number. */
+  /** The lowest level of the page table: the entry of each virtual page number. */
   readonly page_table: readonly Cell<Pte | null>[];
-  /** The page-table lock. */
-  readonly ptl: Spinlock;
-  /** The mappings that setup has made, by first virtual page number. */
-  readonly vmas: VmArea[];
+  /** The level above, by virtual page number / PTRS_PER_PTE. Only where a PMD entry has room. */
+  readonly pmds: readonly Cell<UpperEntry>[];
+  /** The level above that. Only where a PUD entry has room. */
+  readonly puds: readonly Cell<UpperEntry>[];
+  /** The lock of each table of the lowest level, in the order of `pmds`, and one for the rest. */
+  readonly ptls: readonly Spinlock[];
+  /** The lock of the tables above. */
+  readonly pmd_lock: Spinlock;
+  /** Pages that are mapped and counted: of files, and anonymous ones. Changed under page-table locks. */
+  readonly rss_file: Cell<number>;
+  readonly rss_anon: Cell<number>;
+  /** Odd while fork() copies the page table: no pins without locks meanwhile. */
+  readonly write_protect_seq: Cell<number>;
+  /** The mappings there are. */
+  readonly mm_mt: Cell<readonly VmArea[]>;
+  /** The processes that setup has made to be its children, once it forks. */
+  readonly children: MmStruct[];
 }
 
-/** struct vm_area_struct: a mapping of a file, shared and writable. */
+/** vm_flags. */
+export const VM_WRITE = 1 << 1;
+export const VM_SHARED = 1 << 3;
+export const VM_HUGEPAGE = 1 << 4;
+export const VM_NOHUGEPAGE = 1 << 5;
+export const VM_MIXEDMAP = 1 << 6;
+/** MAP_SYNC: a write fault returns only when the metadata of the file is durable. */
+export const VM_SYNC = 1 << 7;
+
+/** struct vm_area_struct: a mapping of a file. */
 export interface VmArea extends Modelled {
   readonly vm_mm: MmStruct;
+  /** A sum of VM_* bits. */
+  readonly vm_flags: number;
+  /** Does the mapping have an anon_vma: private pages of its own? */
+  readonly anon_vma: Cell<boolean>;
   /** First virtual page number, and the number of pages. */
   readonly vm_start: number;
   readonly vm_pages: number;
   /** Page of the file that the first page maps. */
   readonly vm_pgoff: number;
   readonly vm_file: Inode;
-  /** VM_SYNC, from MAP_SYNC: a page is mapped for writing only when the file's metadata is on disk. */
-  readonly vm_sync: boolean;
 }
 
 /** A DAX entry of the page cache: a value entry in `i_pages`. `null` is no entry. */
 export interface DaxEntry {
   /** `empty` is a lock placeholder, `zero` a hole that is mapped to the zero page. */
   readonly kind: "normal" | "empty" | "zero";
+  /** First page frame; 0 if none. */
   readonly pfn: number;
+  /** DAX_PMD: stands for as many pages of the file as a PMD entry maps, from an aligned one on. */
+  readonly pmd: boolean;
   readonly locked: boolean;
   readonly [field: string]: string | number | boolean;
 }
@@ -131,6 +220,8 @@ export interface AddressSpace extends Modelled {
 /** struct inode of a file on a DAX file system. */
 export interface Inode extends Modelled {
   readonly name: string;
+  /** vma_is_fsdax(): a file of a file system, and not a character device. */
+  readonly is_fsdax: boolean;
   readonly i_rwsem: Rwsem;
   /** Size in pages. */
   readonly i_size: Cell<number>;
@@ -157,10 +248,11 @@ export interface SuperBlock extends Modelled {
   readonly s_inodes: Inode[];
 }
 
-/** Makes the struct page of one page of device memory. */
+/** Makes the struct page of one page: of device memory if it has a pgmap. */
 export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): Page {
   const name = `page[${hex(pfn)}]`;
   const words = {
+    flags: cell(`${name}.flags`, pgmap === null ? 0 : PG_reserved),
     pgmap: cell<Word0>(`${name}.pgmap`, pgmap),
     mapping: cell<PageMapping>(`${name}.mapping`, null),
     index: cell(`${name}.index`, 0),
@@ -169,7 +261,10 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
   };
   const page = modelled("page", {
     pfn,
+    zone: pgmap === null ? "ZONE_NORMAL" : "ZONE_DEVICE",
     ...words,
+    order: cell(`${name}.order`, 0),
+    _large_mapcount: cell(`${name}._large_mapcount`, 0),
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
     block_owner: ghostCell(`${name}.block_owner`, "free"),
@@ -179,22 +274,44 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
   return page as Page;
 }
 
-/** The page that is read where a file has a hole. Ordinary memory, never freed. */
-export const newZeroPage = (): Page => newPage(toPfn(0), null, 1);
+/** A page that is read where a file has a hole. Ordinary memory, never freed. */
+export const newZeroPage = (pfn: number): Page => newPage(toPfn(pfn), null, 1);
 
-export function newMm(name: string, pages: number): MmStruct {
+/** How many entries a table has at each level. A machine has 512; searches do with fewer. */
+export interface Geometry {
+  readonly PTRS_PER_PTE: number;
+  readonly PTRS_PER_PMD: number;
+}
+
+/** Makes a process with `pages` virtual pages, and the tables for them. */
+export function newMm(name: string, pages: number, geometry: Geometry): MmStruct {
+  const { PTRS_PER_PTE, PTRS_PER_PMD } = geometry;
+  const pmds = Math.floor(pages / PTRS_PER_PTE);
+  const puds = Math.floor(pages / (PTRS_PER_PTE * PTRS_PER_PMD));
+  const upper = (level: string, n: number) =>
+    Array.from({ length: n }, (_, i) => cell<UpperEntry>(`${name}.${level}[${i}]`, null));
   return modelled("mm", {
     name,
     mmap_lock: newRwsem(`${name}.mmap_lock`),
     page_table: Array.from({ length: pages }, (_, i) => cell<Pte | null>(`${name}.pte[${i}]`, null)),
-    ptl: newSpinlock(`${name}.ptl`),
-    vmas: [],
+    pmds: upper("pmd", pmds),
+    puds: upper("pud", puds),
+    ptls: Array.from({ length: Math.ceil(pages / PTRS_PER_PTE) }, (_, i) =>
+      newSpinlock(`${name}.ptl${i === 0 ? "" : `[${i}]`}`),
+    ),
+    pmd_lock: newSpinlock(`${name}.pmd_lock`),
+    rss_file: cell(`${name}.rss_file`, 0),
+    rss_anon: cell(`${name}.rss_anon`, 0),
+    write_protect_seq: cell(`${name}.write_protect_seq`, 0),
+    mm_mt: cell<readonly VmArea[]>(`${name}.mm_mt`, []),
+    children: [],
   });
 }
 
 export function newInode(name: string, blocks: readonly (Pfn | null)[], sb: SuperBlock): Inode {
   const inode = modelled("inode", {
     name,
+    is_fsdax: true,
     i_rwsem: newRwsem(`${name}.i_rwsem`),
     i_size: cell(`${name}.i_size`, blocks.length),
     i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),

@@ -1,0 +1,98 @@
+// What a page counts, and what its count should be, as one looks at a state from outside. For invariants
+// and for comparisons; modelled code reads words instead.
+import { pfn as toPfn } from "../base/brand.ts";
+import type { See } from "../explore/access.ts";
+import { isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
+import { type MmStruct, type Page, PG_head, type Pte } from "./include/linux/mm_types.ts";
+import { isLeaf, pmdPages, pudPages } from "./include/linux/pgtable.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** What a page counts, as its folio would say if it were asked. */
+export interface PageCounts {
+  /** `_refcount` of the folio that the page is part of. */
+  readonly refcount: number;
+  /** `folio_mapcount()`. */
+  readonly mapcount: number;
+  /** `_pincount` of a large folio; 0 for a page of its own, whose pins count in `refcount`. */
+  readonly pincount: number;
+  readonly order: number;
+  /** Page frame number of the folio's head. */
+  readonly head: number;
+  /** The page's own `_refcount`: 0 in a tail. */
+  readonly own: number;
+}
+
+/** The head of the folio that a page is part of. */
+export function headOf(k: Kernel, see: See, page: Page): Page {
+  const word0 = see(page.pgmap);
+  return isTail(word0) ? pfn_to_page(k, word0.head) : page;
+}
+
+/** Is a page the head of a large folio? */
+export const isLarge = (see: See, head: Page): boolean => (see(head.flags) & PG_head) !== 0;
+
+/** The counts of the folio that a page is part of. */
+export function countsOf(k: Kernel, see: See, page: Page): PageCounts {
+  const head = headOf(k, see, page);
+  const refcount = see(head._refcount);
+  const own = see(page._refcount);
+  if (!isLarge(see, head)) {
+    return { refcount, mapcount: see(head._mapcount) + 1, pincount: 0, order: 0, head: head.pfn, own };
+  }
+  const first = pfn_to_page(k, toPfn(head.pfn + 1));
+  return {
+    refcount,
+    mapcount: see(first._large_mapcount) + 1,
+    pincount: largeCounts(see(first.mapping))._pincount,
+    order: see(first.order),
+    head: head.pfn,
+    own,
+  };
+}
+
+/** An entry of a page table, where it is, and how many pages it maps. */
+export interface Mapping {
+  readonly mm: MmStruct;
+  /** First virtual page number. */
+  readonly address: number;
+  readonly pages: number;
+  readonly entry: Pte;
+}
+
+/** Every entry that maps memory, in every process. */
+export function mappings(k: Kernel, see: See): Mapping[] {
+  return k.world.mms.flatMap((mm) => {
+    const found: Mapping[] = [];
+    mm.page_table.forEach((ptep, address) => {
+      const entry = see(ptep);
+      if (entry !== null) found.push({ mm, address, pages: 1, entry });
+    });
+    for (const [upper, pages] of [
+      [mm.pmds, pmdPages(k)],
+      [mm.puds, pudPages(k)],
+    ] as const) {
+      upper.forEach((cell, i) => {
+        const entry = see(cell);
+        if (isLeaf(entry)) found.push({ mm, address: i * pages, pages, entry });
+      });
+    }
+    return found;
+  });
+}
+
+/** Does an entry map a page? */
+export const maps = ({ entry, pages }: Mapping, page: Page): boolean =>
+  entry.pfn <= page.pfn && page.pfn < entry.pfn + pages;
+
+/** The entries that map a page, as `process[virtual page]`. */
+export const mappersOf = (k: Kernel, see: See, page: Page): string[] =>
+  mappings(k, see)
+    .filter((m) => maps(m, page))
+    .map(({ mm, address, entry }) => `${mm.name}[${entry.kind === "pte" ? "" : `${entry.kind} `}${address}]`);
+
+/** How many entries map the folio of a head, of those through which the kernel counts references. */
+export const countedMappings = (k: Kernel, see: See, head: Page): number =>
+  mappings(k, see).filter(({ entry }) => {
+    const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.vm_normal_page_pmd(entry);
+    return page !== null && headOf(k, see, page) === head;
+  }).length;

@@ -1,0 +1,272 @@
+// Entries of a PMD and of a PUD: how they come, how they go, and how GUP takes the page behind one.
+// Source: mm/huge_memory.c.
+import type { Pfn } from "../../base/brand.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import { WARN } from "../include/asm-generic/bug.ts";
+import { folio_order, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import {
+  type DevPagemap,
+  type Folio,
+  type Page,
+  type Pte,
+  TABLE,
+  type UpperEntry,
+  VM_NOHUGEPAGE,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
+import { folio_ref_inc } from "../include/linux/page_ref.ts";
+import { isLeaf, pfnAt, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    vm_normal_page_pmd: typeof vm_normal_page_pmd;
+    handle_huge_fault: typeof handle_huge_fault;
+    special_folio_pmd: typeof special_folio_pmd;
+    vmf_insert_pfn_pmd: typeof vmf_insert_pfn_pmd;
+    vmf_insert_folio_pmd: typeof vmf_insert_folio_pmd;
+    zap_pmd_range: typeof zap_pmd_range;
+    zap_huge_pmd: typeof zap_huge_pmd;
+    __split_huge_pmd: typeof __split_huge_pmd;
+    __split_huge_pmd_locked: typeof __split_huge_pmd_locked;
+    follow_huge_pmd: typeof follow_huge_pmd;
+  }
+}
+
+/** Models `mm/memory.c:vm_normal_page_pmd()` @ v6.12. */
+export function vm_normal_page_pmd(k: Kernel, pmd: Pte): Page | null {
+  return pmd.special || pmd.devmap || is_zero_pfn(k, pmd.pfn) ? null : pfn_to_page(k, pmd.pfn);
+}
+
+/** Is the PMD entry of a counted folio marked special? Ours: a knob; v6.15 does so by mistake. */
+export const special_folio_pmd = (_k: Kernel): boolean => false;
+
+/** Has the mapping room for a PMD entry there? Models `mm/huge_memory.c:__thp_vma_allowable_orders()` @ v6.12. */
+function hasRoomForPmd(k: Kernel, vma: VmArea, address: number): boolean {
+  const first = pmdStart(k, address);
+  return (
+    (vma.vm_flags & VM_NOHUGEPAGE) === 0 &&
+    first >= vma.vm_start &&
+    first + pmdPages(k) <= vma.vm_start + vma.vm_pages &&
+    (first - vma.vm_start + vma.vm_pgoff) % pmdPages(k) === 0
+  );
+}
+
+/**
+ * The part of a fault that looks at upper levels: an entry that is none may become a huge one, and a huge one
+ * may become writable.
+ *
+ * Models the upper levels of `mm/memory.c:__handle_mm_fault()` @ v6.12.
+ *
+ * @returns FALLBACK where a small entry must do.
+ */
+export function* handle_huge_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  if (pmdp === null) return "FALLBACK";
+  const { huge_fault } = vma.vm_file.i_sb.s_type;
+  const pgoff = vma.vm_pgoff + address - vma.vm_start;
+  const pmd = yield* READ_ONCE(pmdp);
+  if (pmd === null) {
+    if (!hasRoomForPmd(k, vma, address)) return "FALLBACK";
+    return yield* k[huge_fault]({ vma, address, pgoff, write, order: pmdOrder(k) });
+  }
+  if (!isLeaf(pmd)) return "FALLBACK";
+  if (!write || pmd.write) return "NOPAGE";
+  const fault = yield* k[huge_fault]({ vma, address, pgoff, write, order: pmdOrder(k) });
+  if (fault === "FALLBACK") yield* k.__split_huge_pmd(vma, address);
+  return fault;
+}
+
+/** Writes a huge entry where there is none, or makes the one that is there writable. */
+function* upgradePmd(k: Kernel, pmdp: Cell<UpperEntry>, old: UpperEntry, pfn: Pfn, write: boolean): Code {
+  if (!write || !isLeaf(old)) return;
+  if (old.pfn === pfn) {
+    yield* WRITE_ONCE<UpperEntry>(pmdp, { ...old, write: true, dirty: true });
+  } else if (!is_zero_pfn(k, old.pfn)) {
+    yield* WARN(
+      k,
+      "no-remap-of-present-pmd",
+      `pfn 0x${pfn.toString(16)} is mapped over pfn 0x${old.pfn.toString(16)}`,
+    );
+  }
+}
+
+/**
+ * Maps page frames with a PMD entry, of which no reference is counted: devmap, or special for the huge zero page.
+ *
+ * Models `mm/huge_memory.c:vmf_insert_pfn_pmd()` and `insert_pfn_pmd()` @ v6.12.
+ */
+export function* vmf_insert_pfn_pmd(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, write: boolean): Code<VmFault> {
+  const { vm_mm } = vmf.vma;
+  const pmdp = pmd_offset(k, vm_mm, vmf.address);
+  if (pmdp === null) return "FALLBACK";
+  yield* spin_lock(k, vm_mm.pmd_lock);
+  const old = yield* READ_ONCE(pmdp);
+  if (old === null) {
+    const zero = is_zero_pfn(k, pfn);
+    yield* WRITE_ONCE<UpperEntry>(pmdp, {
+      kind: "pmd",
+      pfn,
+      special: zero,
+      devmap: !zero,
+      write,
+      dirty: write,
+    });
+  } else yield* upgradePmd(k, pmdp, old, pfn, write);
+  yield* spin_unlock(vm_mm.pmd_lock);
+  return "NOPAGE";
+}
+
+/**
+ * Maps a folio with a PMD entry, which holds one reference and counts as one mapping.
+ *
+ * Models `mm/huge_memory.c:vmf_insert_folio_pmd()` and `insert_pmd()` @ v7.2.
+ */
+export function* vmf_insert_folio_pmd(
+  k: Kernel,
+  vmf: VmFaultInfo,
+  folio: Folio,
+  write: boolean,
+): Code<VmFault> {
+  const { vm_mm } = vmf.vma;
+  const pmdp = pmd_offset(k, vm_mm, vmf.address);
+  if (pmdp === null) return "FALLBACK";
+  const { pfn } = folio.page;
+  const order = yield* folio_order(k, folio);
+  if (order !== pmdOrder(k)) {
+    yield* WARN(
+      k,
+      "no-pmd-of-small-folio",
+      `pfn 0x${pfn.toString(16)}, of order ${order}, is mapped with a PMD entry`,
+    );
+    return "SIGBUS";
+  }
+  yield* spin_lock(k, vm_mm.pmd_lock);
+  const old = yield* READ_ONCE(pmdp);
+  if (old === null) {
+    yield* folio_ref_inc(folio);
+    yield* k.folio_add_file_rmap_pmd(folio);
+    const special = k.special_folio_pmd();
+    const entry: Pte = { kind: "pmd", pfn, special, devmap: false, write, dirty: write };
+    yield* setPmd(pmdp, entry, vm_mm.rss_file, pmdPages(k));
+  } else yield* upgradePmd(k, pmdp, old, pfn, write);
+  yield* spin_unlock(vm_mm.pmd_lock);
+  return "NOPAGE";
+}
+
+/** Writes a huge entry, and counts its pages. */
+function* setPmd(pmdp: Cell<UpperEntry>, entry: UpperEntry, rss: Cell<number>, pages: number): Code {
+  yield* rmw([pmdp, rss], (_old: UpperEntry, count: number) => ({
+    next: [entry, count + pages],
+    result: null,
+  }));
+}
+
+/**
+ * Clears the entries of a mapping below one PMD, or the PMD entry itself.
+ *
+ * Models `mm/memory.c:zap_pmd_range()` @ v6.12, for one PMD.
+ */
+export function* zap_pmd_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped> {
+  const pmdp = pmd_offset(k, vma.vm_mm, first);
+  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+  if (isLeaf(pmd)) {
+    if (end - first === pmdPages(k)) return yield* k.zap_huge_pmd(vma, first);
+    yield* k.__split_huge_pmd(vma, first);
+  }
+  if (pmd !== TABLE) return { pages: [], cleared: false };
+  return yield* k.zap_pte_range(vma, first, end);
+}
+
+/**
+ * Clears a PMD entry.
+ *
+ * Models `mm/huge_memory.c:zap_huge_pmd()` @ v6.12, where that of a DAX file counts for nothing.
+ */
+export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zapped> {
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  if (pmdp === null) return { pages: [], cleared: false };
+  const { pmd_lock, rss_file } = vma.vm_mm;
+  yield* spin_lock(k, pmd_lock);
+  const pmd = yield* READ_ONCE(pmdp);
+  let page: Page | null = null;
+  if (isLeaf(pmd)) {
+    page = k.vm_normal_page_pmd(pmd);
+    if (page === null) yield* xchg<UpperEntry>(pmdp, null);
+    else {
+      yield* setPmd(pmdp, null, rss_file, -pmdPages(k));
+      const folio = yield* page_folio(k, page);
+      yield* k.folio_remove_rmap_pmd(folio);
+    }
+  }
+  yield* spin_unlock(pmd_lock);
+  return { pages: page === null ? [] : [page], cleared: isLeaf(pmd) };
+}
+
+/**
+ * Takes a PMD entry apart. That of a file is cleared: smaller entries come with the next faults.
+ *
+ * Models `mm/huge_memory.c:__split_huge_pmd()` @ v6.12.
+ */
+export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code {
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  if (pmdp === null) return;
+  const { pmd_lock } = vma.vm_mm;
+  yield* spin_lock(k, pmd_lock);
+  const pmd = yield* READ_ONCE(pmdp);
+  if (isLeaf(pmd)) yield* k.__split_huge_pmd_locked(vma, pmdp, pmd);
+  yield* spin_unlock(pmd_lock);
+}
+
+/**
+ * Models `mm/huge_memory.c:__split_huge_pmd_locked()` @ v6.12, for the mapping of a file: the TLB is flushed, and
+ * the reference dropped, while the lock is held.
+ */
+export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
+  const page = k.vm_normal_page_pmd(pmd);
+  if (page === null) yield* xchg<UpperEntry>(pmdp, null);
+  else yield* setPmd(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
+  yield* k.flush_tlb_mm(vma.vm_mm);
+  if (page === null) return;
+  const folio = yield* page_folio(k, page);
+  yield* k.folio_remove_rmap_pmd(folio);
+  yield* k.folio_put(folio);
+}
+
+/**
+ * Takes the page behind a PMD entry, under its lock.
+ *
+ * Models `mm/huge_memory.c:follow_devmap_pmd()` and, for ordinary entries, `mm/gup.c:follow_huge_pmd()` @ v6.12.
+ * Left out: references to several pages at once; each is taken by itself.
+ *
+ * @returns the page, null if a fault must bring it first, or a negative error.
+ */
+export function* follow_huge_pmd(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  flags: number,
+  wantsWrite: boolean,
+): Code<Page | number | null> {
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  if (pmdp === null) return null;
+  const { pmd_lock } = vma.vm_mm;
+  let taken: Page | number | null = null;
+  yield* spin_lock(k, pmd_lock);
+  const pmd = yield* READ_ONCE(pmdp);
+  if (isLeaf(pmd) && (pmd.write || !wantsWrite)) {
+    const page = pfn_to_page(k, pfnAt(k, pmd, address));
+    let pgmap: DevPagemap | null = null;
+    if (pmd.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
+    const folio = yield* page_folio(k, page);
+    const error = yield* k.try_grab_folio(folio, 1, flags);
+    taken = error === 0 ? page : error;
+    // The kernel keeps the pgmap until the whole range is done.
+    if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
+  }
+  yield* spin_unlock(pmd_lock);
+  return taken;
+}
