@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { errorCodes } from "../dist/base/errors.js";
 import { traceJsonSchema } from "../dist/report/trace-schema.js";
 import { checkSchema } from "../dist/report/verdict.js";
+import { fidelity } from "./fidelity.mjs";
+import { invariants } from "./invariants.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -22,6 +24,8 @@ export function generated() {
       ...rows,
       "",
     ].join("\n"),
+    "docs/fidelity.md": fidelity(`${root}src`),
+    "docs/invariants.md": invariants(`${root}src`),
     "docs/check-schema.json": `${JSON.stringify(checkSchema(), null, 2)}\n`,
     "docs/trace-schema.json": `${JSON.stringify(traceJsonSchema(), null, 2)}\n`,
   };
