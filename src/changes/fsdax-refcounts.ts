@@ -39,6 +39,7 @@ declare module "../kernel/kernel.ts" {
     vmf_insert_page_mkwrite: typeof vmf_insert_page_mkwrite;
     dax_folio_is_shared: typeof dax_folio_is_shared;
     dax_folio_make_shared: typeof dax_folio_make_shared;
+    dax_folio_put: typeof dax_folio_put;
     dax_folio_reset_order: typeof dax_folio_reset_order;
   }
 }
@@ -65,43 +66,54 @@ function* dax_folio_make_shared(_k: Kernel, folio: Folio): Code {
 }
 
 /**
- * Takes a folio apart, if it is large, and makes each of its pages one that no file has. Clearing the mapping of the
- * first tail clears the counts that lie there.
+ * Takes a folio away from a file: it is one file less, or none has it any more. A large one is taken apart then;
+ * clearing the mapping of its first tail clears the counts that lie there. Of a page of its own, only the mapping
+ * goes, and nobody asks for its count.
  *
- * Models `fs/dax.c:dax_folio_reset_order()` @ v7.2.
- *
- * @returns the order that the folio had.
+ * Models `fs/dax.c:dax_folio_put()` @ v6.15.
  */
-function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
-  const pgmap = yield* READ_ONCE(folio.pgmap);
-  const order = yield* folio_order(k, folio);
-  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
-  yield* WRITE_ONCE(folio.index, 0);
-  if (order === 0) {
-    yield* WRITE_ONCE(folio.pgmap, pgmap);
-    return 0;
+function* dax_folio_put(k: Kernel, folio: Folio): Code {
+  if (yield* k.dax_folio_is_shared(folio)) {
+    const share = yield* READ_ONCE(folio.index);
+    yield* WRITE_ONCE(folio.index, share - 1);
+    if (share > 1) return;
   }
+  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+  const order = yield* folio_order(k, folio);
+  if (order === 0) return;
   yield* WRITE_ONCE(folio_page(k, folio, 1).order, 0);
   for (let i = 0; i < 2 ** order; i++) {
+    const pgmap = yield* READ_ONCE(folio.pgmap);
     const page = folio_page(k, folio, i);
     const flags = yield* READ_ONCE(page.flags);
     yield* WRITE_ONCE(page.flags, flags & ~PG_head);
     yield* WRITE_ONCE<Word0>(page.pgmap, null);
     yield* WRITE_ONCE<PageMapping>(page.mapping, null);
-    yield* WRITE_ONCE(page.index, 0);
     yield* WRITE_ONCE(page.pgmap, pgmap);
+    yield* WRITE_ONCE(page.index, 0);
+    yield* warnOfReference(k, page);
   }
-  return order;
+}
+
+/** WARN_ON_ONCE(folio_ref_count()) of a page that leaves its file. */
+function* warnOfReference(k: Kernel, page: Page): Code {
+  const count = yield* page_ref_count(page);
+  if (count === 0) return;
+  yield* WARN(
+    k,
+    "no-disassociation-of-referenced-folio",
+    `pfn 0x${page.pfn.toString(16)} leaves its file with a count of ${count}`,
+  );
 }
 
 export const fsdaxRefcounts = change({
   name: "fsdax-refcounts",
-  subject: "fs/dax: normalise the reference counts of FS-DAX pages (series, as in v7.2)",
+  subject: "fs/dax: normalise the reference counts of FS-DAX pages (series)",
   source: "series of 2025 by A. Popple, merged for v6.15; later changes up to v7.2 included",
   about:
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
     "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
-  adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_reset_order },
+  adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_put },
   functions: {
     /** Ours: the number that v7.2 spells 0. */
     fsdax_idle_count: () => 0,
@@ -255,30 +267,11 @@ export const fsdaxRefcounts = change({
       yield* WRITE_ONCE(folio.index, index);
     },
 
-    /**
-     * Models `fs/dax.c:dax_disassociate_entry()` and `dax_folio_put()` @ v7.2. The kernel warns where a folio
-     * leaves its last file with references.
-     */
+    /** Models `fs/dax.c:dax_disassociate_entry()` @ v7.2. */
     *dax_disassociate_entry(k, entry: DaxEntry) {
       if (entry.kind !== "normal") return;
       const folio = yield* page_folio(k, pfn_to_page(k, toPfn(entry.pfn)));
-      if (yield* k.dax_folio_is_shared(folio)) {
-        const share = yield* READ_ONCE(folio.index);
-        yield* WRITE_ONCE(folio.index, share - 1);
-        if (share > 1) return;
-      }
-      const order = yield* k.dax_folio_reset_order(folio);
-      for (let i = 0; i < 2 ** order; i++) {
-        const page = folio_page(k, folio, i);
-        const count = yield* page_ref_count(page);
-        if (count !== 0) {
-          yield* WARN(
-            k,
-            "no-disassociation-of-referenced-folio",
-            `pfn 0x${page.pfn.toString(16)} leaves its file with a count of ${count}`,
-          );
-        }
-      }
+      yield* k.dax_folio_put(folio);
     },
 
     /** Models `fs/dax.c:dax_busy_page()` @ v7.2: references beyond mappings. */
@@ -292,5 +285,58 @@ export const fsdaxRefcounts = change({
 
     /** Ours: v7.2 waits for the page itself, as an address. */
     page_idle_key: (_k, page) => page,
+  },
+});
+
+/**
+ * Takes a folio apart, if it is large, and makes each of its pages one that no file has. Clearing the mapping of the
+ * first tail clears the counts that lie there.
+ *
+ * Models `fs/dax.c:dax_folio_reset_order()` @ v7.2.
+ *
+ * @returns the order that the folio had.
+ */
+function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
+  const pgmap = yield* READ_ONCE(folio.pgmap);
+  const order = yield* folio_order(k, folio);
+  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+  yield* WRITE_ONCE(folio.index, 0);
+  if (order === 0) {
+    yield* WRITE_ONCE(folio.pgmap, pgmap);
+    return 0;
+  }
+  yield* WRITE_ONCE(folio_page(k, folio, 1).order, 0);
+  for (let i = 0; i < 2 ** order; i++) {
+    const page = folio_page(k, folio, i);
+    const flags = yield* READ_ONCE(page.flags);
+    yield* WRITE_ONCE(page.flags, flags & ~PG_head);
+    yield* WRITE_ONCE<Word0>(page.pgmap, null);
+    yield* WRITE_ONCE<PageMapping>(page.mapping, null);
+    yield* WRITE_ONCE(page.index, 0);
+    yield* WRITE_ONCE(page.pgmap, pgmap);
+  }
+  return order;
+}
+
+export const daxFolioResetOrder = change({
+  name: "dax-folio-reset-order",
+  subject: "fs/dax: give the taking apart of a folio a function of its own, dax_folio_reset_order()",
+  source: "v7.2",
+  about:
+    "Before, a page of its own kept its index when it left its file, and nobody warned if it was referenced; a large " +
+    "folio was taken apart in the same way.",
+  after: ["fsdax-refcounts"],
+  adds: { dax_folio_reset_order },
+  functions: {
+    /** Models `fs/dax.c:dax_folio_put()` @ v7.2. The kernel warns where a folio leaves its last file with references. */
+    *dax_folio_put(k, folio) {
+      if (yield* k.dax_folio_is_shared(folio)) {
+        const share = yield* READ_ONCE(folio.index);
+        yield* WRITE_ONCE(folio.index, share - 1);
+        if (share > 1) return;
+      }
+      const order = yield* k.dax_folio_reset_order(folio);
+      for (let i = 0; i < 2 ** order; i++) yield* warnOfReference(k, folio_page(k, folio, i));
+    },
   },
 });

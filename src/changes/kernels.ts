@@ -1,30 +1,57 @@
 // The kernel versions, oldest first, each the one before and what changed until then.
-import { v5_18 } from "../kernel/base.ts";
+import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
-import { fsdaxRefcounts } from "./fsdax-refcounts.ts";
+import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
+import { daxFolioResetOrder, fsdaxRefcounts } from "./fsdax-refcounts.ts";
 import { fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
 import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";
+import {
+  gupFolioAllowed,
+  gupHeadRecheck,
+  gupLongtermEarly,
+  gupPmdRecheck,
+  gupPutFolio,
+  gupTryGrab,
+} from "./gup-history.ts";
 import { twins } from "./twins.ts";
 
-/** Linux 6.12: pins are dropped through the hook, and DAX files of XFS may share blocks. */
-export const v6_12 = laterKernel("v6.12", v5_18, [gupPut, fsdaxReflink, fsdaxShare]);
+/** Linux 5.18: folios; and gup_put_folio() drops pins without the hook that wakes those who wait for 1. */
+export const v5_18 = laterKernel("v5.18", v5_10, [gupHeadRecheck, gupPutFolio, gupLongtermEarly]);
 
-/** Linux 7.2: FS-DAX counts are normalised. */
-export const v7_2 = laterKernel("v7.2", v6_12, [...fsdaxLayouts, fsdaxRefcounts]);
+/** Linux 6.1: pins are dropped through the hook again, and DAX files of XFS may share blocks. */
+export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRecheck]);
+
+/** Linux 6.12: shared blocks are counted right. */
+export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, gupFolioAllowed, gupTryGrab]);
+
+/** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
+export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
+
+/** Linux 7.2. */
+export const v7_2 = laterKernel("v7.2", v6_15, [pmdNotSpecial, daxFolioResetOrder]);
 
 /** In the order in which they are printed. */
-export const kernels: readonly KernelVersion[] = [v5_18, v6_12, v7_2];
+export const kernels: readonly KernelVersion[] = [v5_10, v5_18, v6_1, v6_12, v6_15, v7_2];
 
 /** Every change by name, twins included. */
 export const changes: readonly Change[] = [
+  gupHeadRecheck,
+  gupPutFolio,
+  gupLongtermEarly,
   folioPut,
   gupPut,
   fsdaxReflink,
+  gupPmdRecheck,
   fsdaxShare,
+  gupFolioAllowed,
+  gupTryGrab,
   ...fsdaxLayouts,
   fsdaxRefcounts,
+  pmdMarkedSpecial,
+  pmdNotSpecial,
+  daxFolioResetOrder,
   ...twins,
   ...fsdaxTwins,
 ];

@@ -1,4 +1,4 @@
-// The oldest kernel that is here, from which the others are built: v5.18.
+// The oldest kernel that is here, from which the others are built: v5.10.
 
 import { baseKernel } from "./kernel.ts";
 import {
@@ -25,10 +25,11 @@ import {
 } from "./modules.ts";
 
 /**
- * Linux 5.18: FS-DAX pages are one-based, their PTEs special and devmap, and gup_put_folio() drops pins
- * without the hook that wakes those who wait for 1.
+ * Linux 5.10: FS-DAX pages are one-based, their entries special and devmap, and a pin is dropped with put_page(),
+ * which wakes those who wait for 1. Later names are used for what has got another one since: a folio is a
+ * compound page here.
  */
-export const v5_18 = baseKernel("v5.18", {
+export const v5_10 = baseKernel("v5.10", {
   ___wait_var_event: wait_bit.___wait_var_event,
   wake_up_var: wait_bit.wake_up_var,
   put_page: mm_h.put_page,
@@ -40,17 +41,18 @@ export const v5_18 = baseKernel("v5.18", {
   folio_maybe_dma_pinned: mm_h.folio_maybe_dma_pinned,
   folio_is_longterm_pinnable: mm_h.folio_is_longterm_pinnable,
   prep_compound_page: mm_h.prep_compound_page,
-  try_get_folio: gup.try_get_folio,
+  try_get_folio: gup.try_get_compound_head,
   try_get_folio_undo: gup.try_get_folio_undo,
   try_grab_folio_fast: gup.try_grab_folio_fast,
   try_grab_folio: gup.try_grab_folio,
-  gup_put_folio: gup.gup_put_folio,
+  gup_put_folio: gup.put_compound_head,
   gup_fast: gup.gup_fast,
   gup_fast_pte_range: gup.gup_fast_pte_range,
   gup_fast_pmd_leaf: gup.gup_fast_pmd_leaf,
   gup_grab_devmap_page: gup.gup_grab_devmap_page,
   gup_fast_folio_allowed: gup.gup_fast_folio_allowed,
-  check_vma_flags: gup.check_vma_flags,
+  check_vma_flags: gup.check_vma_flags_without_longterm,
+  __gup_longterm_locked: gup.__gup_longterm_locked_afterwards,
   follow_page_mask: gup.follow_page_mask,
   gup_pte_unchanged: gup.gup_pte_unchanged,
   follow_page_pte: gup.follow_page_pte,
@@ -79,6 +81,7 @@ export const v5_18 = baseKernel("v5.18", {
   vm_normal_page_pmd: huge_memory.vm_normal_page_pmd,
   handle_huge_fault: huge_memory.handle_huge_fault,
   special_folio_pmd: huge_memory.special_folio_pmd,
+  zapped_page_pmd: huge_memory.zapped_page_pmd,
   vmf_insert_pfn_pmd: huge_memory.vmf_insert_pfn_pmd,
   vmf_insert_folio_pmd: huge_memory.vmf_insert_folio_pmd,
   zap_pmd_range: huge_memory.zap_pmd_range,

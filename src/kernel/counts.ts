@@ -93,6 +93,6 @@ export const mappersOf = (k: Kernel, see: See, page: Page): string[] =>
 /** How many entries map the folio of a head, of those through which the kernel counts references. */
 export const countedMappings = (k: Kernel, see: See, head: Page): number =>
   mappings(k, see).filter(({ entry }) => {
-    const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.vm_normal_page_pmd(entry);
+    const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.zapped_page_pmd(entry);
     return page !== null && headOf(k, see, page) === head;
   }).length;

@@ -21,7 +21,12 @@ import {
   VM_WRITE,
   type VmArea,
 } from "../include/linux/mm_types.ts";
-import { folio_ref_add, folio_ref_count, folio_ref_try_add } from "../include/linux/page_ref.ts";
+import {
+  folio_ref_add,
+  folio_ref_count,
+  folio_ref_sub,
+  folio_ref_try_add,
+} from "../include/linux/page_ref.ts";
 import {
   isLeaf,
   pfnAt,
@@ -55,6 +60,7 @@ declare module "../kernel.ts" {
     follow_page_pte: typeof follow_page_pte;
     follow_devmap_page: typeof follow_devmap_page;
     __get_user_pages: typeof __get_user_pages;
+    __gup_longterm_locked: typeof __gup_longterm_locked;
     gup_fast_fallback: typeof gup_fast_fallback;
     get_user_pages_fast: typeof get_user_pages_fast;
     pin_user_pages_fast: typeof pin_user_pages_fast;
@@ -97,6 +103,20 @@ export function* try_get_folio(k: Kernel, page: Page, refs: number): Code<Folio 
     if ((yield* page_folio(k, page)) === folio) return folio;
     yield* k.try_get_folio_undo(folio, refs);
   }
+}
+
+/**
+ * Takes references to what is the head of a page now. It may be no longer when the references are there.
+ *
+ * Models `mm/gup.c:try_get_compound_head()` @ v5.10.
+ */
+export function* try_get_compound_head(k: Kernel, page: Page, refs: number): Code<Folio | null> {
+  const folio = yield* page_folio(k, page);
+  if ((yield* folio_ref_count(folio)) < 0) {
+    yield* WARN(k, "no-negative-refcount", `the count of ${folioName(folio)} is negative`);
+    return null;
+  }
+  return (yield* folio_ref_try_add(folio, refs)) ? folio : null;
 }
 
 /**
@@ -183,6 +203,18 @@ export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: num
   if (is_zero_page(k, folio.page)) return;
   const units = yield* dropPincount(k, folio, refs, flags);
   yield* k.folio_put_refs(folio, units);
+}
+
+/**
+ * Drops references or pins that GUP took: the last unit with put_page(), which has the hook.
+ *
+ * Models `mm/gup.c:put_compound_head()` @ v5.10.
+ */
+export function* put_compound_head(k: Kernel, folio: Folio, refs: number, flags: number): Code {
+  if (is_zero_page(k, folio.page)) return;
+  const units = yield* dropPincount(k, folio, refs, flags);
+  if (units > 1) yield* folio_ref_sub(folio, units - 1);
+  yield* k.put_page(folio.page);
 }
 
 /**
@@ -410,6 +442,54 @@ export function* __get_user_pages(
 }
 
 /**
+ * May pages of this mapping be had at all? That they are to be pinned for long is looked at later.
+ *
+ * Models `mm/gup.c:check_vma_flags()` @ v5.10.
+ */
+export function check_vma_flags_without_longterm(_k: Kernel, vma: VmArea, flags: number): number {
+  return flags & FOLL_WRITE && !(vma.vm_flags & VM_WRITE) ? -EFAULT : 0;
+}
+
+/**
+ * Takes pages under mmap_lock, for long if so asked.
+ *
+ * Models `mm/gup.c:__gup_longterm_locked()` @ v6.12.
+ * Left out: pages that must move first: those of coherent device memory, CMA and movable zones.
+ */
+export function* __gup_longterm_locked(
+  k: Kernel,
+  mm: MmStruct,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[] | number> {
+  return yield* k.__get_user_pages(mm, start, nr_pages, flags);
+}
+
+/**
+ * Takes pages under mmap_lock, and gives them back if they were to be kept for long and are of a DAX file.
+ *
+ * Models `mm/gup.c:__gup_longterm_locked()` @ v5.10, with check_dax_vmas().
+ */
+export function* __gup_longterm_locked_afterwards(
+  k: Kernel,
+  mm: MmStruct,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[] | number> {
+  const pages = yield* k.__get_user_pages(mm, start, nr_pages, flags);
+  if (typeof pages === "number" || !(flags & FOLL_LONGTERM)) return pages;
+  const vma = yield* k.vma_lookup(mm, start);
+  if (vma === null || !vma.vm_file.is_fsdax) return pages;
+  for (const page of pages) {
+    const folio = yield* page_folio(k, page);
+    yield* k.gup_put_folio(folio, 1, flags);
+  }
+  return -EOPNOTSUPP;
+}
+
+/**
  * Takes pages of a process without locks: those that its page table has, up to the first that cannot be had so.
  *
  * Models `mm/gup.c:gup_fast()` @ v7.2, with gup_fast_pmd_range(); v5.18 has it as lockless_pages_from_mm().
@@ -475,7 +555,7 @@ export function* gup_fast_fallback(
   if (pages.length === nr_pages || flags & FOLL_FAST_ONLY) return pages;
 
   yield* down_read(k, mm.mmap_lock);
-  const rest = yield* k.__get_user_pages(mm, start + pages.length, nr_pages - pages.length, flags);
+  const rest = yield* k.__gup_longterm_locked(mm, start + pages.length, nr_pages - pages.length, flags);
   yield* up_read(k, mm.mmap_lock);
   if (typeof rest === "number") return pages.length > 0 ? pages : rest;
   return [...pages, ...rest];

@@ -26,6 +26,7 @@ declare module "../kernel.ts" {
     vm_normal_page_pmd: typeof vm_normal_page_pmd;
     handle_huge_fault: typeof handle_huge_fault;
     special_folio_pmd: typeof special_folio_pmd;
+    zapped_page_pmd: typeof zapped_page_pmd;
     vmf_insert_pfn_pmd: typeof vmf_insert_pfn_pmd;
     vmf_insert_folio_pmd: typeof vmf_insert_folio_pmd;
     zap_pmd_range: typeof zap_pmd_range;
@@ -40,6 +41,13 @@ declare module "../kernel.ts" {
 export function vm_normal_page_pmd(k: Kernel, pmd: Pte): Page | null {
   return pmd.special || pmd.devmap || is_zero_pfn(k, pmd.pfn) ? null : pfn_to_page(k, pmd.pfn);
 }
+
+/**
+ * The page whose count falls when a PMD entry is cleared.
+ *
+ * Models what `mm/huge_memory.c:zap_huge_pmd()` @ v6.12 asks of vma_is_special_huge(), which is true of DAX.
+ */
+export const zapped_page_pmd = (k: Kernel, pmd: Pte): Page | null => k.vm_normal_page_pmd(pmd);
 
 /** Is the PMD entry of a counted folio marked special? Ours: a knob; v6.15 does so by mistake. */
 export const special_folio_pmd = (_k: Kernel): boolean => false;
@@ -194,7 +202,7 @@ export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zap
   const pmd = yield* READ_ONCE(pmdp);
   let page: Page | null = null;
   if (isLeaf(pmd)) {
-    page = k.vm_normal_page_pmd(pmd);
+    page = k.zapped_page_pmd(pmd);
     if (page === null) yield* xchg<UpperEntry>(pmdp, null);
     else {
       yield* setPmd(pmdp, null, rss_file, -pmdPages(k));
@@ -226,7 +234,7 @@ export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code
  * the reference dropped, while the lock is held.
  */
 export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
-  const page = k.vm_normal_page_pmd(pmd);
+  const page = k.zapped_page_pmd(pmd);
   if (page === null) yield* xchg<UpperEntry>(pmdp, null);
   else yield* setPmd(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
   yield* k.flush_tlb_mm(vma.vm_mm);

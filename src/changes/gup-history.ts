@@ -1,0 +1,86 @@
+// How GUP came to be what it is: from v5.10, where the put of a pin ends in put_page(), to v6.12.
+import { folio_test_large } from "../kernel/include/linux/mm.ts";
+import { PAGE_MAPPING_ANON, PAGE_MAPPING_DAX_SHARED, TABLE } from "../kernel/include/linux/mm_types.ts";
+import { change } from "../kernel/kernel.ts";
+import { READ_ONCE } from "../kernel/lib/atomic.ts";
+import * as gup from "../kernel/mm/gup.ts";
+
+export const gupHeadRecheck = change({
+  name: "gup-head-recheck",
+  subject: "mm/gup: fix try_grab_compound_head() race with split_huge_page()",
+  source: "commit c24d37322548, v5.14",
+  about:
+    "Before, GUP without locks could end with a reference to a folio that the page had left between the look at " +
+    "the head and the reference.",
+  functions: { try_get_folio: gup.try_get_folio },
+});
+
+export const gupPutFolio = change({
+  name: "gup-put-folio",
+  subject: "mm/gup: Convert gup_put_compound_head() to gup_put_folio()",
+  source: "commit d8ddc099c6b3, v5.18",
+  about:
+    "Before, the last unit of a pin was dropped with put_page(), which knows that FS-DAX counts are one-based. " +
+    "The new put does not: fsdax-wakeup/gup-put repairs that.",
+  functions: { gup_put_folio: gup.gup_put_folio },
+});
+
+export const gupLongtermEarly = change({
+  name: "gup-longterm-check-first",
+  subject: "mm/gup: check for a mapping of a DAX file before pages are pinned for long",
+  source: "between v5.10 and v5.18",
+  about: "Before, the pages were pinned, then their mappings looked at, and the pins dropped again.",
+  functions: { check_vma_flags: gup.check_vma_flags, __gup_longterm_locked: gup.__gup_longterm_locked },
+});
+
+export const gupPmdRecheck = change({
+  name: "gup-pmd-recheck",
+  subject: "mm: gup: fix the fast GUP race against THP collapse",
+  source: "commit 70cbc3cc78a9, v6.1",
+  about: "Before, GUP without locks looked again at the page-table entry, and not at the entry above.",
+  functions: {
+    /** Models the comparison of pmd_val and pte_val in `mm/gup.c:gup_fast_pte_range()` @ v6.12. */
+    *gup_pte_unchanged(_k, pmdp, ptep, pte) {
+      if (pmdp !== null && (yield* READ_ONCE(pmdp)) !== TABLE) return false;
+      return (yield* READ_ONCE(ptep)) === pte;
+    },
+  },
+});
+
+export const gupFolioAllowed = change({
+  name: "gup-fast-folio-allowed",
+  subject: "mm/gup: disallow FOLL_LONGTERM GUP-fast writing to file-backed mappings",
+  source: "commit a6e79df92e4a, v6.5; as gup_fast_folio_allowed() from v6.10 on",
+  about: "Before, pages of any file could be pinned for long and for writing without a look at the mapping.",
+  functions: {
+    /**
+     * Models `mm/gup.c:gup_fast_folio_allowed()` @ v6.12, with CONFIG_SECRETMEM, as distributions build it.
+     * Left out: hugetlb, shmem and secret memory, which are not here.
+     */
+    *gup_fast_folio_allowed(_k, folio, flags) {
+      const long = gup.FOLL_PIN | gup.FOLL_LONGTERM | gup.FOLL_WRITE;
+      const rejectsFiles = (flags & long) === long;
+      const large = yield* folio_test_large(folio);
+      if (!rejectsFiles && large) return true;
+      const mapping = yield* READ_ONCE(folio.mapping);
+      if (mapping === null) return false;
+      // The mark of a shared page is the bit by which anonymous pages are known.
+      if (mapping === PAGE_MAPPING_ANON || mapping === PAGE_MAPPING_DAX_SHARED) return true;
+      return !rejectsFiles;
+    },
+  },
+});
+
+export const gupTryGrab = change({
+  name: "gup-devmap-try-grab",
+  subject: "mm: gup: stop abusing try_grab_folio",
+  source: "commit f442fa614137, v6.11",
+  about:
+    "Before, GUP without locks raised the counts of the pages of a huge devmap entry without asking whether they are 0.",
+  functions: {
+    /** Models the call of try_grab_folio_fast() in `mm/gup.c:gup_fast_devmap_leaf()` @ v6.12. */
+    *gup_grab_devmap_page(k, page, flags) {
+      return (yield* k.try_grab_folio_fast(page, 1, flags)) !== null;
+    },
+  },
+});
