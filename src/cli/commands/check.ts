@@ -130,7 +130,7 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   out(drawMatrix(verdicts));
   out(`\n${wrap(summaryText(summary, verdicts), 100, "").join("\n")}`);
-  const explained = names.length > 0 ? checked : checked.filter((c) => isExpected(c.verdict) !== true);
+  const explained = names.length > 0 ? checked : checked.filter((c) => needsExplaining(c.verdict));
   for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
   out(`\n${COVERAGE}`);
@@ -239,3 +239,8 @@ function showProgress(text: string): void {
   if (!process.stderr.isTTY) return;
   process.stderr.write(`\r\u001b[K${text}`);
 }
+
+/** In the matrix of many cells only what nobody expects is explained. */
+const needsExplaining = (v: Verdict): boolean =>
+  isExpected(v) === false ||
+  (isExpected(v) === null && v.verdict !== "holds" && v.verdict !== "not-applicable");
