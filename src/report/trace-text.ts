@@ -193,7 +193,8 @@ function pageLines(r: TraceReport, options: TextOptions): string[] {
 const SHOWN_CHANGES = 12;
 
 function groupLines(r: TraceReport, group: PageGroup): string[] {
-  const { example: page, lifeline } = group;
+  const { example: page } = group;
+  const ends = r.context.pages.lifelines.ends(page.lifeline, SHOWN_CHANGES);
   const parts = countParts(r.context, page);
   const state = Number.isNaN(page.count)
     ? "count unknown"
@@ -207,14 +208,15 @@ function groupLines(r: TraceReport, group: PageGroup): string[] {
   const lines = [
     `  ${pagesText(group.pfns)}, ${page.type === "unknown" ? "" : `${page.type}, `}at the end: ${state}${file}`,
   ];
-  const cut = lifeline.length > SHOWN_CHANGES;
-  const head = cut ? lifeline.slice(0, SHOWN_CHANGES / 2) : lifeline;
-  for (const entry of head) lines.push(lifelineLine(r, entry));
-  if (cut) {
-    lines.push(`      ... ${page.changes - SHOWN_CHANGES} more`);
-    for (const entry of lifeline.slice(-SHOWN_CHANGES / 2)) lines.push(lifelineLine(r, entry));
-  } else if (page.changes > lifeline.length)
-    lines.push(`      (${page.changes - lifeline.length} earlier changes are not kept)`);
+  if (ends.kept <= SHOWN_CHANGES) {
+    for (const entry of ends.first) lines.push(lifelineLine(r, entry));
+    if (page.changes > ends.kept)
+      lines.push(`      (${page.changes - ends.kept} earlier changes are not kept)`);
+    return lines;
+  }
+  for (const entry of ends.first.slice(0, SHOWN_CHANGES / 2)) lines.push(lifelineLine(r, entry));
+  lines.push(`      ... ${page.changes - SHOWN_CHANGES} more`);
+  for (const entry of ends.last.slice(-SHOWN_CHANGES / 2)) lines.push(lifelineLine(r, entry));
   return lines;
 }
 

@@ -172,7 +172,7 @@ export class TraceAnalysis implements TraceSink {
         seen: device.length,
         ordinary: all.length - device.length,
         dropped: this.pages.dropped,
-        groups: groupPages(device, this.pages),
+        groups: groupPages(device),
       },
       held: this.#held.result(),
       coverage: coverageOf(context),
@@ -195,7 +195,7 @@ function ordered(findings: readonly Finding[]): Finding[] {
 }
 
 /** Pages with one story, next to each other, most eventful first. */
-function groupPages(pages: readonly PageState[], tracker: PageTracker): PageGroup[] {
+function groupPages(pages: readonly PageState[]): PageGroup[] {
   const sorted = [...pages].sort((a, b) => a.pfn - b.pfn);
   const runs: PageState[][] = [];
   for (const page of sorted) {
@@ -213,7 +213,7 @@ function groupPages(pages: readonly PageState[], tracker: PageTracker): PageGrou
   runs.sort((a, b) => (b[0]?.changes ?? 0) - (a[0]?.changes ?? 0) || (a[0]?.pfn ?? 0) - (b[0]?.pfn ?? 0));
   return runs.slice(0, 1000).map((run) => {
     const example = run[0] as PageState;
-    return { pfns: run.map((p) => p.pfn), example, lifeline: tracker.lifelines.of(example.lifeline) };
+    return { pfns: run.map((p) => p.pfn), example };
   });
 }
 

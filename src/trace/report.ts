@@ -6,15 +6,12 @@ import type { ImportLog } from "./import-log.ts";
 import type { KernelRules } from "./kernel-rules.ts";
 import type { FormatName } from "./readers/reader.ts";
 import type { Clock } from "./sink.ts";
-import type { LifelineEntry } from "./trackers/lifelines.ts";
 import type { PageState } from "./trackers/page-state.ts";
 
 /** Neighbouring pages with the same story. */
 export interface PageGroup {
   readonly pfns: readonly number[];
   readonly example: PageState;
-  /** Changes of the example that are kept, oldest first. */
-  readonly lifeline: readonly LifelineEntry[];
 }
 
 /** Held pages over time: the most at once, in each slice of the recording. */

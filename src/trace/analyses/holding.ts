@@ -166,9 +166,7 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
         : "this recording does not show puts of plain references (that takes page_ref tracepoints)",
     );
   }
-  const leftFile = g.pages.filter(
-    (p) => p.type === "fs-dax" && p.mapping === "" && p.lastInsert !== null && !p.traced,
-  );
+  const leftFile = g.pages.filter((p) => p.type === "fs-dax" && p.mapping === "" && p.inserted && !p.traced);
   const suspicious = age >= LEAK_NS && (usual === undefined || age >= LEAK_FACTOR * usual);
   const unknown = g.doubtful || (!visible && g.kind !== "pin") || g.seen !== "recorded";
   const who = g.tasks > 1 ? `${g.tasks} tasks, first ${taskName(g.task)},` : taskName(g.task);

@@ -82,7 +82,8 @@ export class LifelinePool {
     this.#count[i] = count;
     this.#mappings[i] = mappings;
     this.#cpu[i] = e.cpu;
-    this.#certainty[i] = CERTAINTIES.indexOf(certainty);
+    this.#certainty[i] =
+      certainty === "after" ? 0 : certainty === "sampled" ? 1 : certainty === "inferred" ? 2 : 3;
     this.#task[i] = e.task;
     this.#spec[i] = e.spec;
     this.#stack[i] = null;
@@ -124,6 +125,26 @@ export class LifelinePool {
       mappings: this.#mappings[i] ?? Number.NaN,
       stack: this.#stack[i] ?? null,
     };
+  }
+
+  /** The oldest and the newest few changes of a page that are kept; all of them if there are no more. */
+  ends(
+    last: number,
+    each: number,
+  ): { readonly first: LifelineEntry[]; readonly last: LifelineEntry[]; readonly kept: number } {
+    const newest: number[] = [];
+    const oldest: number[] = [];
+    let kept = 0;
+    for (let n = last; this.#has(n); n = this.#previous[n % this.#capacity] ?? -1) {
+      if (kept < each) newest.push(n);
+      oldest[kept % each] = n;
+      kept++;
+    }
+    const turn = kept <= each ? 0 : kept % each;
+    const inOrder = kept <= each ? oldest : [...oldest.slice(turn), ...oldest.slice(0, turn)];
+    const entries = (ns: readonly number[]): LifelineEntry[] =>
+      ns.map((n) => this.get(n)).filter((e) => e !== null);
+    return { first: entries(inOrder.reverse()), last: entries(newest.reverse()), kept };
   }
 
   /** The changes of a page that are still kept, oldest first. */

@@ -83,9 +83,11 @@ export class PageState {
   unrecordedGets = 0;
   /** Counts that do not follow from the one before, and stayed unexplained. */
   jumps = 0;
-  lastWake: Moment | null = null;
   lastPut: Moment | null = null;
-  lastInsert: Moment | null = null;
+  /** It was put into page tables. */
+  inserted = false;
+  /** Sleeping tasks that wait for it. */
+  watchers = 0;
   /** Number of its last change in the lifeline pool. */
   lifeline = -1;
   /** Mixes what happened, by whom, with which counts: pages with one story have one signature. */

@@ -5,6 +5,7 @@
 // the count is then inferred. Where a page has both, the tracepoint counts and the probe only says
 // who and why.
 import type { KernelEvent, Task } from "../../events/event.ts";
+import type { EventSpec } from "../../events/vocabulary.ts";
 import type { KernelRecogniser, KernelRules } from "../kernel-rules.ts";
 import type { Stack } from "../sink.ts";
 import { type Certainty, LifelinePool } from "./lifelines.ts";
@@ -15,6 +16,7 @@ import { TaskState } from "./task-state.ts";
 export const MAX_PAGES = 1_000_000;
 /** Tasks beyond this many share no state; enough for any machine, and a bound for hostile files. */
 const MAX_TASKS = 262_144;
+const MAX_CPUS = 65_536;
 
 // FOLL_PIN is 0x80000 since v6.3. Before, it was 0x40000, which is FOLL_REMOTE now; a grab has either
 // FOLL_GET (2 now) or FOLL_PIN.
@@ -93,8 +95,9 @@ export class PageTracker {
   losses = 0;
   readonly #kernel: KernelRecogniser;
   /** What the last event of each CPU was about: its stack comes after it. */
-  readonly #lastHolder = new Map<number, Holder>();
-  readonly #lastChange = new Map<number, number>();
+  readonly #lastHolder: (Holder | null)[] = [];
+  readonly #lastChange: number[] = [];
+  #lastPutSpec: EventSpec | null = null;
 
   constructor(kernel: KernelRecogniser, lifelines: LifelinePool = new LifelinePool()) {
     this.#kernel = kernel;
@@ -143,8 +146,10 @@ export class PageTracker {
   }
 
   event(e: KernelEvent): void {
-    this.#lastHolder.delete(e.cpu);
-    this.#lastChange.delete(e.cpu);
+    if (e.cpu < this.#lastChange.length) {
+      this.#lastHolder[e.cpu] = null;
+      this.#lastChange[e.cpu] = -1;
+    } else this.#addCpus(e.cpu);
     switch (e.spec.role) {
       case "count-changed":
         this.#countChanged(e);
@@ -190,11 +195,19 @@ export class PageTracker {
     }
   }
 
+  /** Makes room for a CPU seen for the first time. */
+  #addCpus(cpu: number): void {
+    while (this.#lastChange.length <= cpu && this.#lastChange.length < MAX_CPUS) {
+      this.#lastHolder.push(null);
+      this.#lastChange.push(-1);
+    }
+  }
+
   stack(cpu: number, stack: Stack): void {
-    const holder = this.#lastHolder.get(cpu);
-    if (holder !== undefined && holder.stack === null) holder.stack = stack;
-    const change = this.#lastChange.get(cpu);
-    if (change === undefined) return;
+    const holder = this.#lastHolder[cpu] ?? null;
+    if (holder !== null && holder.stack === null) holder.stack = stack;
+    const change = this.#lastChange[cpu] ?? -1;
+    if (change < 0) return;
     this.lifelines.setStack(change, stack);
     this.listener?.stack?.(cpu, stack);
   }
@@ -249,13 +262,13 @@ export class PageTracker {
     page.count = before + n * holder.value;
     page.certainty = "inferred";
     this.#changed(page, e, before, "inferred");
-    this.watcher?.pageChanged(page, e, "get");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "get");
   }
 
   #put(e: KernelEvent): void {
     const page = this.pageOf(e);
     if (page === null) return;
-    this.putsSeen.add(e.spec.name);
+    this.#sawPut(e.spec);
     if (e.spec.name === "put_devmap_managed") page.type = "fs-dax";
     const t = this.task(e.task);
     t.grab = null;
@@ -294,7 +307,13 @@ export class PageTracker {
     t.put.applied = total;
     this.#changed(page, e, before, "inferred");
     page.lastPut = moment(e, page.count);
-    this.watcher?.pageChanged(page, e, "put");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "put");
+  }
+
+  #sawPut(spec: EventSpec): void {
+    if (spec === this.#lastPutSpec) return;
+    this.#lastPutSpec = spec;
+    this.putsSeen.add(spec.name);
   }
 
   #countChanged(e: KernelEvent): void {
@@ -334,7 +353,7 @@ export class PageTracker {
     this.#balance(page, after);
     this.#changed(page, e, before, "after");
     if (val < 0) page.lastPut = moment(e, after);
-    this.watcher?.pageChanged(page, e, val > 0 ? "get" : "put");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, val > 0 ? "get" : "put");
   }
 
   #gained(page: PageState, e: KernelEvent, val: number, t: TaskState): void {
@@ -417,9 +436,9 @@ export class PageTracker {
     }
     if (!Number.isNaN(e.mapcount)) page.mappings = e.mapcount + 1 + n;
     else if (!Number.isNaN(page.mappings)) page.mappings += n;
-    page.lastInsert = moment(e, page.count);
+    page.inserted = true;
     this.#changed(page, e, page.count, "sampled");
-    this.watcher?.pageChanged(page, e, "map");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "map");
   }
 
   #unmap(e: KernelEvent): void {
@@ -437,7 +456,7 @@ export class PageTracker {
     }
     this.#changed(page, e, before, page.traced ? "sampled" : "inferred");
     page.lastPut = moment(e, page.count);
-    this.watcher?.pageChanged(page, e, "unmap");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "unmap");
   }
 
   #insert(e: KernelEvent): void {
@@ -454,9 +473,9 @@ export class PageTracker {
         t.faultRefs.push({ page, holder });
       }
     }
-    page.lastInsert = moment(e, page.count);
+    page.inserted = true;
     this.#changed(page, e, page.count, Number.isNaN(e.count) ? "unknown" : "sampled");
-    this.watcher?.pageChanged(page, e, "insert");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "insert");
   }
 
   #faultExit(e: KernelEvent): void {
@@ -478,7 +497,7 @@ export class PageTracker {
     const page = this.pageOf(e);
     if (page === null) return;
     const t = this.task(e.task);
-    this.putsSeen.add(e.spec.name);
+    this.#sawPut(e.spec);
     page.zapping = 0;
     const before = page.count;
     const pending = t.put;
@@ -487,7 +506,7 @@ export class PageTracker {
     if (nested) pending.depth = e.spec.depth;
     else if (before !== page.count) {
       page.lastPut = moment(e, page.count);
-      this.watcher?.pageChanged(page, e, "put");
+      if (page.watchers > 0) this.watcher?.pageChanged(page, e, "put");
     }
     this.#changed(page, e, before, "sampled");
   }
@@ -523,7 +542,7 @@ export class PageTracker {
     if (page === null || Number.isNaN(e.count)) return;
     this.#sample(page, e);
     this.#changed(page, e, page.count, "sampled");
-    this.watcher?.pageChanged(page, e, "sample");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "sample");
   }
 
   #wake(e: KernelEvent): void {
@@ -537,11 +556,10 @@ export class PageTracker {
       page.count = rules.wakeAt;
       page.certainty = "inferred";
       page.lastPut = { ...moment(e, page.count), event: UNRECORDED_PUT };
-      this.watcher?.pageChanged(page, e, "put", UNRECORDED_PUT);
+      if (page.watchers > 0) this.watcher?.pageChanged(page, e, "put", UNRECORDED_PUT);
     }
-    page.lastWake = moment(e, page.count);
     this.#changed(page, e, before, page.certainty);
-    this.watcher?.pageChanged(page, e, "wake");
+    if (page.watchers > 0) this.watcher?.pageChanged(page, e, "wake");
   }
 
   // ---- holders ------------------------------------------------------------------------------
@@ -576,7 +594,7 @@ export class PageTracker {
       this.held.add(page);
       this.listener?.taken?.(page, holder);
     }
-    this.#lastHolder.set(e.cpu, holder);
+    this.#lastHolder[e.cpu] = holder;
     return holder;
   }
 
@@ -586,8 +604,7 @@ export class PageTracker {
     page.holders[i] = next;
     page.gets -= old.n;
     page.pins += next.n;
-    for (const [cpu, holder] of this.#lastHolder) if (holder === old) this.#lastHolder.set(cpu, next);
-    this.#lastHolder.set(next.cpu, next);
+    this.#lastHolder[next.cpu] = next;
   }
 
   /** Takes references off a holder of this kind: of the same task first, else the oldest. */
@@ -595,11 +612,8 @@ export class PageTracker {
     page.puts += n;
     let left = n;
     while (left > 0) {
-      const holder =
-        page.holders.find((h) => h.kind === kind && h.task === t.task) ??
-        page.holders.find((h) => h.kind === kind) ??
-        page.holders.find((h) => h.seen !== "recorded");
-      if (holder === undefined) break;
+      const holder = holderFor(page, kind, t.task);
+      if (holder === null) break;
       const part = Math.min(left, holder.n);
       this.#shrink(page, holder, part, e);
       left -= part;
@@ -746,7 +760,7 @@ export class PageTracker {
     page.changes++;
     if (page.count > page.maxCount) page.maxCount = page.count;
     page.lifeline = this.lifelines.add(e, before, page.count, certainty, page.mappings, page.lifeline);
-    this.#lastChange.set(e.cpu, page.lifeline);
+    this.#lastChange[e.cpu] = page.lifeline;
     let s = page.signature;
     s = Math.imul(s ^ (e.task.id + 1), 0x01000193);
     s = Math.imul(s ^ e.spec.name.length ^ (e.spec.name.charCodeAt(e.spec.name.length - 1) << 8), 0x85ebca6b);
@@ -780,6 +794,19 @@ function insertsDevicePage(e: KernelEvent): boolean {
 
 export function moment(e: KernelEvent, count: number): Moment {
   return { time: e.time, where: e.where, cpu: e.cpu, task: e.task, event: e.spec.name, count };
+}
+
+/** Of the same task, else of the same kind, else one that nobody recorded. */
+function holderFor(page: PageState, kind: HolderKind, task: Task): Holder | null {
+  let same: Holder | null = null;
+  let unrecorded: Holder | null = null;
+  for (const h of page.holders) {
+    if (h.kind === kind) {
+      if (h.task === task) return h;
+      same ??= h;
+    } else if (h.seen !== "recorded") unrecorded ??= h;
+  }
+  return same ?? unrecorded;
 }
 
 /** A hold that has ended. */

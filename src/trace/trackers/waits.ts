@@ -327,6 +327,7 @@ export class WaitTracker implements PageWatcher {
       newHolders: [],
       losses: 0,
     };
+    page.watchers++;
     if (w.wait.segments.length < 10_000) w.wait.segments.push(segment);
     const watching = this.#watched.get(page);
     if (watching === undefined) this.#watched.set(page, [segment]);
@@ -369,6 +370,7 @@ export class WaitTracker implements PageWatcher {
     const segment = w.wait.segments[w.wait.segments.length - 1];
     if (segment === undefined || segment.until !== null) return;
     segment.until = e.time;
+    segment.page.watchers--;
     const watching = this.#watched.get(segment.page);
     if (watching === undefined) return;
     const rest = watching.filter((s) => s !== segment);

@@ -31,6 +31,7 @@ interface Plan {
 }
 
 const MAX_TEXT = 200;
+const ADDRESSES = 4096;
 const MAX_FRAMES = 64;
 
 export class TraceDatReader {
@@ -253,17 +254,19 @@ export class TraceDatReader {
     }
   }
 
-  // The same few addresses come again and again.
-  readonly #addresses = new Map<number, string>();
+  // The same few addresses come again and again: a small table by their lower bits saves the text.
+  readonly #addressHi = new Uint32Array(ADDRESSES);
+  readonly #addressLo = new Uint32Array(ADDRESSES);
+  readonly #addressText: string[] = new Array<string>(ADDRESSES).fill("");
 
   #address(hi: number, lo: number): string {
-    if (hi === 0 && lo === 0) return "";
-    const key = (hi & 0x1fffff) * 2 ** 32 + lo;
-    let text = this.#addresses.get(key);
-    if (text === undefined || !text.startsWith(hi.toString(16).slice(0, 2))) {
-      text = hi === 0 ? lo.toString(16) : hi.toString(16) + lo.toString(16).padStart(8, "0");
-      if (this.#addresses.size < 1 << 18) this.#addresses.set(key, text);
-    }
+    const i = ((lo >>> 3) ^ (lo >>> 13)) & (ADDRESSES - 1);
+    if (this.#addressHi[i] === hi && this.#addressLo[i] === lo) return this.#addressText[i] ?? "";
+    const text =
+      hi === 0 ? (lo === 0 ? "" : lo.toString(16)) : hi.toString(16) + lo.toString(16).padStart(8, "0");
+    this.#addressHi[i] = hi;
+    this.#addressLo[i] = lo;
+    this.#addressText[i] = text;
     return text;
   }
 
