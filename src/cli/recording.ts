@@ -8,7 +8,7 @@ import { PageMap } from "../trace/page-map.ts";
 import { textReader } from "../trace/read.ts";
 import { ReadContext } from "../trace/readers/reader.ts";
 import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
-import { DamagedFile } from "../trace/readers/trace-dat/decompress.ts";
+import { DamagedFile, prepareZstd } from "../trace/readers/trace-dat/decompress.ts";
 import { TraceDatReader } from "../trace/readers/trace-dat/trace-dat.ts";
 import type { TraceReport } from "../trace/report.ts";
 import type { Clock, TraceSink } from "../trace/sink.ts";
@@ -53,6 +53,7 @@ export async function readRecording(
     const opened = packed || file === "-" ? await spool(peeked.rest) : openSource(file);
     if (!packed && file !== "-") await peeked.rest.return(undefined);
     try {
+      await prepareZstd();
       learnMap(opened.source, map);
       return readTraceDat(name, opened.source, map, log, options, begin);
     } finally {
@@ -63,10 +64,9 @@ export async function readRecording(
   const ahead = await peek(peeked.rest, LEARN);
   textReader(detected.format, new ReadContext(new ImportLog(), map, quiet, options.probes)).push(ahead.head);
   map.unplaced = 0;
-  const late: TraceSink = { ...quiet };
-  const context = new ReadContext(log, map, late, options.probes);
+  const context = new ReadContext(log, map, quiet, options.probes);
   const analysis = begin(context);
-  connect(late, analysis);
+  context.sink = analysis;
   const reader = textReader(detected.format, context);
   const progress = new Progress(name);
   for await (const chunk of ahead.rest) {
@@ -81,13 +81,6 @@ export async function readRecording(
     log.details.push(`unpacking: ${unpacking.damaged}`);
   }
   return analysis.finish(name, detected.format, context);
-}
-
-/** The analysis exists only when the context does, which needs a sink. */
-function connect(late: TraceSink, analysis: TraceAnalysis): void {
-  late.event = (e) => analysis.event(e);
-  late.stack = (cpu, stack) => analysis.stack(cpu, stack);
-  late.lost = (cpu) => analysis.lost(cpu);
 }
 
 interface Opened {
@@ -131,8 +124,7 @@ function readTraceDat(
   options: ReadOptions,
   begin: (reading: Reading) => TraceAnalysis,
 ): TraceReport {
-  const late: TraceSink = { ...quiet };
-  const context = new ReadContext(log, map, late, options.probes);
+  const context = new ReadContext(log, map, quiet, options.probes);
   let reader: TraceDatReader;
   try {
     reader = new TraceDatReader(source, context);
@@ -141,7 +133,7 @@ function readTraceDat(
     throw new PagelifeError("PL402", `${name} is a trace.dat that cannot be read: ${error.message}.`);
   }
   const analysis = begin(context);
-  connect(late, analysis);
+  context.sink = analysis;
   analysis.knowKernel(log.kernelText);
   const progress = new Progress(name);
   reader.read(() => progress.update(() => `${context.events} events`));

@@ -82,7 +82,7 @@ export class TraceAnalysis implements TraceSink {
         const page = this.pages.pages.get(e.pfn);
         if (page !== undefined) this.conformance.check(page, e, this.#losses);
         this.#held.at(e.time, this.pages.held.size);
-        this.removals.event(e);
+        if (this.removals.watching) this.removals.event(e);
         return;
       }
       case "lock-enter":

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { prepareZstd } from "../../src/trace/readers/trace-dat/decompress.ts";
 import { eventsOfReport, eventsOfTraceDat } from "./events.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/traces/dat");
@@ -24,6 +25,16 @@ describe.each(reports.map((r) => r.replace(".report.txt.gz", "")))("%s", (name) 
     expect(expected.length).toBeGreaterThan(900);
     expect(eventsOfTraceDat(load(`${name}.${variant}`))).toEqual(expected);
   });
+});
+
+it("zstd by WebAssembly gives the same events", async () => {
+  const name = reports[0]?.replace(".report.txt.gz", "") ?? "";
+  const before = eventsOfTraceDat(load(`${name}.v7-zstd.dat`));
+  await prepareZstd();
+  expect(eventsOfTraceDat(load(`${name}.v7-zstd.dat`))).toEqual(before);
+  const damaged = Buffer.from(load(`${name}.v7-zstd.dat`));
+  for (let at = 5000; at < damaged.length; at += 997) damaged[at] = (damaged[at] ?? 0) ^ 0x5a;
+  expect(() => eventsOfTraceDat(damaged)).not.toThrow(TypeError);
 });
 
 describe("a damaged trace.dat", () => {

@@ -13,7 +13,8 @@ export type FormatName = "ftrace text" | "trace-cmd report" | "perf script" | "t
 export class ReadContext {
   readonly log: ImportLog;
   readonly map: PageMap;
-  readonly sink: TraceSink;
+  /** Whoever gets the events; may be set after the reader is made, before it reads. */
+  sink: TraceSink;
   readonly tasks: TaskTable = new TaskTable();
   readonly stacks: StackTable = new StackTable();
   readonly clock: Clock = newClock();

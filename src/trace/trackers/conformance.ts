@@ -2,6 +2,7 @@
 // and the page as it is after it. The comparison with the implemented subsystem, path by path, is
 // the matter of another room; this table holds what is certain without it.
 import type { KernelEvent, Task } from "../../events/event.ts";
+import type { Role } from "../../events/vocabulary.ts";
 import type { KernelRules } from "../kernel-rules.ts";
 import { type PageState, PIN_BIAS } from "./page-state.ts";
 
@@ -12,10 +13,10 @@ export interface ConformanceRule {
   /** What must not be, as the end of "pfn 0x40 …". */
   readonly text: string;
   readonly source: string;
+  /** Only events of these roles can break it. */
+  readonly roles: readonly Role[];
   readonly broken: (page: PageState, e: KernelEvent) => boolean;
 }
-
-const isPut = (e: KernelEvent): boolean => e.spec.role === "put";
 
 export const conformanceRules: readonly ConformanceRule[] = [
   {
@@ -23,6 +24,7 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "both",
     text: "has a reference count below 0: more references were dropped than taken",
     source: "include/linux/page_ref.h",
+    roles: ["count-changed", "grab", "put", "freed", "map", "unmap", "left-file"],
     broken: (_, e) => e.count < 0,
   },
   {
@@ -30,6 +32,7 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "both",
     text: "was taken from count 0 by a get that must refuse 0",
     source: "include/linux/page_ref.h:page_ref_add_unless()",
+    roles: ["count-changed"],
     broken: (_, e) =>
       e.spec.name === "page_ref_mod_unless" && e.ret === 1 && e.count - e.val <= 0 && e.val > 0,
   },
@@ -38,21 +41,24 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "both",
     text: "was unpinned while its count held no pin",
     source: "mm/gup.c:gup_put_folio()",
+    roles: ["put"],
     broken: (page, e) =>
-      isPut(e) && e.spec.depth === 1 && !page.large && page.device && e.count >= 0 && e.count < PIN_BIAS,
+      e.spec.depth === 1 && !page.large && page.device && e.count >= 0 && e.count < PIN_BIAS,
   },
   {
     id: "put-of-free-page",
     model: "both",
     text: "had a reference dropped while its count was 0",
     source: "include/linux/mm.h:put_page()",
-    broken: (page, e) => isPut(e) && page.device && e.count === 0,
+    roles: ["put"],
+    broken: (page, e) => page.device && e.count === 0,
   },
   {
     id: "freed-while-referenced",
     model: "both",
     text: "went back to its device while its count was not 0",
     source: "mm/memremap.c:free_zone_device_folio()",
+    roles: ["freed"],
     broken: (_, e) => e.spec.name.startsWith("free_zone_device_") && e.count > 0,
   },
   {
@@ -60,6 +66,7 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "one-based",
     text: "is a page of FS-DAX and came to count 0, which is 1 when idle in this kernel",
     source: "mm/memremap.c:__put_devmap_managed_folio_refs()",
+    roles: ["count-changed", "grab", "put", "map", "unmap"],
     broken: (page, e) =>
       page.type === "fs-dax" &&
       e.count === 0 &&
@@ -70,6 +77,7 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "zero-based",
     text: "left its file while its count was not 0",
     source: "fs/dax.c:dax_folio_reset_order()",
+    roles: ["left-file"],
     broken: (_, e) => e.spec.role === "left-file" && e.count > 0,
   },
   {
@@ -77,6 +85,7 @@ export const conformanceRules: readonly ConformanceRule[] = [
     model: "zero-based",
     text: "came to count 0 while page tables still map it",
     source: "mm/rmap.c",
+    roles: ["count-changed"],
     broken: (page, e) =>
       page.type === "fs-dax" &&
       !page.large &&
@@ -102,6 +111,13 @@ export interface Violation {
   readonly losses: number;
 }
 
+const rulesOf: ReadonlyMap<Role, readonly ConformanceRule[]> = new Map(
+  [...new Set(conformanceRules.flatMap((r) => r.roles))].map((role) => [
+    role,
+    conformanceRules.filter((r) => r.roles.includes(role)),
+  ]),
+);
+
 export class ConformanceTracker {
   /** The first violation of each rule. Rules of a model are kept until the kernel is known. */
   readonly violations = new Map<string, Violation>();
@@ -109,7 +125,9 @@ export class ConformanceTracker {
 
   check(page: PageState, e: KernelEvent, losses: number): void {
     this.checked++;
-    for (const rule of conformanceRules) {
+    const rules = rulesOf.get(e.spec.role);
+    if (rules === undefined) return;
+    for (const rule of rules) {
       if (!rule.broken(page, e)) continue;
       const known = this.violations.get(rule.id);
       if (known !== undefined) {

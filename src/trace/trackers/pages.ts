@@ -17,6 +17,8 @@ export const MAX_PAGES = 1_000_000;
 /** Tasks beyond this many share no state; enough for any machine, and a bound for hostile files. */
 const MAX_TASKS = 262_144;
 const MAX_CPUS = 65_536;
+/** Holders of one page that are told apart. */
+const MAX_HOLDERS = 128;
 
 // FOLL_PIN is 0x80000 since v6.3. Before, it was 0x40000, which is FOLL_REMOTE now; a grab has either
 // FOLL_GET (2 now) or FOLL_PIN.
@@ -587,7 +589,12 @@ export class PageTracker {
       seen: "recorded",
       losses: this.losses,
     };
-    page.holders.push(holder);
+    if (page.holders.length < MAX_HOLDERS) page.holders.push(holder);
+    else {
+      // So many that their puts are surely not recorded: they are counted with the last of their kind.
+      const last = page.holders.findLast((h) => h.kind === kind && h.value === value);
+      if (last !== undefined) last.n += n;
+    }
     if (kind === "pin") page.pins += n;
     else if (kind === "get") page.gets += n;
     if (kind !== "fault") {

@@ -43,6 +43,11 @@ export class RemovalTracker {
   readonly #kills = new Map<Task, { readonly time: number; readonly fn: string }>();
   readonly #removed = new Map<number, Removal>();
 
+  /** A device is gone, and some of its pages were in use. */
+  get watching(): boolean {
+    return this.#removed.size > 0;
+  }
+
   constructor(pages: PageTracker) {
     this.#pages = pages;
   }

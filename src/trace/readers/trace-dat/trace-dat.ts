@@ -13,6 +13,8 @@ import { Symbols } from "./symbols.ts";
 /** How one field of ours is read from an event's bytes. */
 interface Step {
   readonly field: FieldName;
+  /** The field as a number: what the hot loop switches on. */
+  readonly code: number;
   readonly at: number;
   readonly size: number;
   readonly signed: boolean;
@@ -32,6 +34,26 @@ interface Plan {
 
 const MAX_TEXT = 200;
 const ADDRESSES = 4096;
+/** Fields by the number that `TraceDatReader` switches on. */
+const CODES: readonly FieldName[] = [
+  "page",
+  "pfn",
+  "count",
+  "mapcount",
+  "mapping",
+  "pgmap",
+  "flags",
+  "index",
+  "n",
+  "gup",
+  "val",
+  "ret",
+  "vma",
+  "inode",
+  "start",
+  "end",
+  "pid",
+];
 const MAX_FRAMES = 64;
 
 export class TraceDatReader {
@@ -215,15 +237,15 @@ export class TraceDatReader {
   #fill(step: Step, view: DataView, base: number, e: KernelEvent): void {
     const at = base + step.at;
     const little = this.#little;
-    switch (step.field) {
-      case "page": {
+    switch (step.code) {
+      case 0: {
         const lo = view.getUint32(little ? at : at + 4, little);
         const hi = view.getUint32(little ? at + 4 : at, little);
         e.pfn = this.#context.map.pfnOf(hi, lo);
         e.offset = this.#context.map.offset;
         return;
       }
-      case "pfn": {
+      case 1: {
         const lo =
           step.size === 8 ? view.getUint32(little ? at : at + 4, little) : view.getUint32(at, little);
         const hi = step.size === 8 ? view.getUint32(little ? at + 4 : at, little) : 0;
@@ -232,26 +254,60 @@ export class TraceDatReader {
         this.#context.map.sawPfn(e.pfn);
         return;
       }
-      case "mapping":
-      case "pgmap":
-      case "inode":
-      case "vma": {
-        const lo = view.getUint32(little ? at : at + 4, little);
-        const hi = view.getUint32(little ? at + 4 : at, little);
-        e[step.field] = this.#address(hi, lo);
+      case 2:
+        e.count = number(view, at, step, little) | 0;
         return;
-      }
-      case "flags":
+      case 3:
+        e.mapcount = number(view, at, step, little) | 0;
+        return;
+      case 4:
+        e.mapping = this.#addressAt(view, at);
+        return;
+      case 5:
+        e.pgmap = this.#addressAt(view, at);
+        return;
+      case 6:
         e.flags = view.getUint32(step.size === 8 && !little ? at + 4 : at, little);
         return;
-      case "index":
-      case "start":
-      case "end":
-        e[step.field] = number(view, at, step, little);
+      case 7:
+        e.index = number(view, at, step, little);
         return;
-      default:
-        e[step.field] = number(view, at, step, little) | 0;
+      case 8:
+        e.n = number(view, at, step, little) | 0;
+        return;
+      case 9:
+        e.gup = number(view, at, step, little) | 0;
+        return;
+      case 10:
+        e.val = number(view, at, step, little) | 0;
+        return;
+      case 11:
+        e.ret = number(view, at, step, little) | 0;
+        return;
+      case 12:
+        e.vma = this.#addressAt(view, at);
+        return;
+      case 13:
+        e.inode = this.#addressAt(view, at);
+        return;
+      case 14:
+        e.start = number(view, at, step, little);
+        return;
+      case 15:
+        e.end = number(view, at, step, little);
+        return;
+      case 16:
+        e.pid = number(view, at, step, little) | 0;
+        return;
     }
+  }
+
+  #addressAt(view: DataView, at: number): string {
+    const little = this.#little;
+    return this.#address(
+      view.getUint32(little ? at + 4 : at, little),
+      view.getUint32(little ? at : at + 4, little),
+    );
   }
 
   // The same few addresses come again and again: a small table by their lower bits saves the text.
@@ -319,7 +375,13 @@ export class TraceDatReader {
         f.size !== 8
       )
         continue;
-      steps.push({ field: field as FieldName, at: f.offset, size: f.size, signed: f.signed });
+      steps.push({
+        field: field as FieldName,
+        code: CODES.indexOf(field as FieldName),
+        at: f.offset,
+        size: f.size,
+        signed: f.signed,
+      });
       least = Math.max(least, f.offset + f.size);
     }
     const caller = spec !== null && spec.sampled === "return" ? fieldOf("__probe_ret_ip") : undefined;
