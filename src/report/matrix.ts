@@ -1,26 +1,35 @@
 // The matrix scenario x kernel, and the sentence below it.
 import { type CheckSummary, isExpected, type Verdict, verdictText } from "./verdict.ts";
 
-/** Draws the matrix. A cell that is not as the catalogue expects has an exclamation mark. */
+/**
+ * Draws the matrix. A cell that is not as the catalogue expects has an exclamation mark; rules that are
+ * broken are named below, since their names are long.
+ */
 export function drawMatrix(verdicts: readonly Verdict[]): string {
   const scenarios = [...new Set(verdicts.map((v) => v.scenario))];
   const columns = [...new Set(verdicts.map(columnName))];
+  const rules = [...new Set(verdicts.flatMap((v) => brokenRule(v) ?? []))];
   const text = (scenario: string, column: string): string => {
     const cell = verdicts.find((v) => v.scenario === scenario && columnName(v) === column);
     if (cell === undefined) return "";
-    return `${verdictText(cell)}${isExpected(cell) === false ? ` ! expected ${cell.expected}` : ""}`;
+    const rule = brokenRule(cell);
+    const outcome = rule === null ? verdictText(cell) : `breaks [${rules.indexOf(rule) + 1}]`;
+    return `${outcome}${isExpected(cell) === false ? ` ! expected ${cell.expected}` : ""}`;
   };
   const rows = [["scenario", ...columns], ...scenarios.map((s) => [s, ...columns.map((c) => text(s, c))])];
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];
-  return rows
-    .map((r) =>
-      r
-        .map((c, i) => c.padEnd(widths[i] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const lines = rows.map((row) =>
+    row
+      .map((c, i) => c.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  return [...lines, ...rules.map((rule, i) => `[${i + 1}] ${rule}`)].join("\n");
 }
+
+/** The rule that a verdict says is broken, or null. */
+const brokenRule = ({ verdict, kind, property }: Verdict): string | null =>
+  verdict === "violation" && (kind === "invariant" || kind === "assertion") ? property : null;
 
 /** `v6.12`, with its changes. */
 export const columnName = (v: Pick<Verdict, "kernel" | "with">): string => [v.kernel, ...v.with].join("+");
