@@ -476,7 +476,15 @@ static struct {
   int op; /* what it is busy or blocked with */
 } procs[PROCS];
 
+/* In a recording the processes of a workload are told apart by this. */
+static void name_process(int self) {
+  char name[16];
+  snprintf(name, sizeof name, "process%d", self);
+  prctl(PR_SET_NAME, name);
+}
+
 static void worker(int self) {
+  name_process(self);
   struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
   sigaction(SIGBUS, &action, 0);
   sigaction(SIGSEGV, &action, 0);
@@ -491,6 +499,7 @@ static void worker(int self) {
       if (pid == 0) {
         /* Pins stay with the parent: the child owns none of the requests. */
         self = child;
+        name_process(self);
         for (int i = 0; i < PINS; i++) pins[i].how = -1;
         continue;
       }
@@ -865,7 +874,20 @@ static uint64_t device_pages(const char *name, const char *what, uint64_t unit) 
 static uint64_t device_start(const char *name) { return device_pages(name, "device/resource", 1); }
 static uint64_t device_end(const char *name) { return device_start(name) + device_pages(name, "size", 512); }
 
+/* Copies what is left in a CPU's ring buffer, page by page, without waiting for more. */
+static int copy_raw(const char *from, const char *to) {
+  static char page[PAGE];
+  int in = open(from, O_RDONLY | O_NONBLOCK), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (in < 0 || out < 0) die("%s: %s", from, strerror(errno));
+  for (ssize_t n; (n = read(in, page, sizeof page)) > 0;) {
+    memset(page + n, 0, sizeof page - n);
+    if (write(out, page, sizeof page) != sizeof page) return 1;
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc == 4 && !strcmp(argv[1], "raw")) return copy_raw(argv[2], argv[3]);
   if (argc != 5) die("usage: guest PROGRAMS LOG EXT4_DIR XFS_DIR");
   FILE *in = fopen(argv[1], "r");
   if (!in) die("%s: %s", argv[1], strerror(errno));

@@ -196,8 +196,8 @@ export function compare(
   return { program, compared, difference: null, unsupported: null };
 }
 
-/** A page's line of the history, shown only when it changed since the line before. */
-function historyOf(
+/** What happened, one operation a line, with the state of one page after each; `place` may be empty. */
+export function historyOf(
   program: Program,
   observations: readonly Observation[],
   place: string,

@@ -8,6 +8,7 @@ import { requireTools, writeInitramfs } from "./guest-image.ts";
 import type { RealKernel } from "./kernels.ts";
 import { boot } from "./qemu.ts";
 import { untar } from "./tar.ts";
+import { traceDat } from "./trace-dat.ts";
 
 export interface BatchOptions {
   /** Where console, log and recordings are left. Emptied first. */
@@ -53,7 +54,6 @@ export async function runBatch(
   });
   const files = untar(readFileSync(result.outDisk));
   for (const name of [result.outDisk, join(directory, "log.img"), initramfs]) rmSync(name, { force: true });
-  for (const [name, content] of files) writeFileSync(join(directory, name), content);
   const release = /^LAB: userspace at \S+ kernel (\S+)/m.exec(result.consoleText)?.[1];
   if (result.failure !== null || release === undefined) {
     throw new PagelifeError(
@@ -62,6 +62,10 @@ export async function runBatch(
         `The console log is ${join(directory, "console-log.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
     );
   }
+  const dat = traceDat(files, release);
+  if (dat !== null) files.set("trace.dat", dat);
+  for (const name of files.keys()) if (name.startsWith("dat.")) files.delete(name);
+  for (const [name, content] of files) writeFileSync(join(directory, name), content);
   const recorded: Recorded = { schemaVersion: 1, release, programs: [...programs], log: result.log };
   writeFileSync(join(directory, "run.json"), `${JSON.stringify(recorded)}\n`);
   return {

@@ -6,17 +6,26 @@ import { gunzipSync } from "node:zlib";
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
 import { changes, kernels } from "../../changes/kernels.ts";
-import { compare, describeDifference } from "../../conformance/compare.ts";
+import { compare, describeDifference, historyOf } from "../../conformance/compare.ts";
 import { fixedPrograms } from "../../conformance/fixed-programs.ts";
 import { modelFeatures, modelSubject } from "../../conformance/model.ts";
 import { type Program, parseProgram } from "../../conformance/program.ts";
 import { historiesOf, modelFor, parseRecorded, type Recorded } from "../../conformance/recorded.ts";
+import { type Era, judge as judgeReproduction, reproductions } from "../../conformance/reproductions.ts";
 import { simplifications } from "../../conformance/simplifications.ts";
 import { conformanceDocument, Tally } from "../../conformance/tally.ts";
-import { type KernelVersion, withChanges } from "../../kernel/kernel.ts";
+import { prepare } from "../../explore/program.ts";
+import { countSwitches } from "../../explore/schedule.ts";
+import { functionsOf, type KernelVersion, withChanges } from "../../kernel/kernel.ts";
+import { programOf } from "../../kernel/scenario.ts";
 import { runBatch } from "../../lab/batch.ts";
 import { requireTools } from "../../lab/guest-image.ts";
 import { namedKernels, ownKernel, prepareKernel, type RealKernel } from "../../lab/kernels.ts";
+import { drawDiagram } from "../../report/diagram.ts";
+import { record } from "../../report/recording.ts";
+import { sideBySide } from "../../report/side-by-side.ts";
+import { catalogue } from "../../scenarios/catalogue.ts";
+import { checkCell, type Cell as MatrixCell } from "../check-cell.ts";
 import { exitCode } from "../exit.ts";
 
 interface KernelOptions {
@@ -217,6 +226,125 @@ const withKernelOptions = (command: Command): Command =>
     .option("--out <dir>", "keep console, recordings and the log of each run there")
     .option("--timeout <seconds>", "how long a guest may run", "900");
 
+const eraOf = (release: string): Era =>
+  modelFor(
+    release,
+    kernels.map((k) => k.release),
+  ) >= "v7"
+    ? "zero-based"
+    : "one-based";
+
+/** What the search says of a scenario on the subsystem's kernel, drawn. */
+function searched(name: string | null, release: string): string {
+  const scenario = catalogue.find((s) => s.name === name);
+  const kernel = kernels.find(
+    (k) =>
+      k.release ===
+      modelFor(
+        release,
+        kernels.map((k) => k.release),
+      ),
+  );
+  if (scenario === undefined || kernel === undefined) return "The catalogue has no scenario for this.\n";
+  const cell: MatrixCell = { scenario, kernel, changes: [], tlb: undefined };
+  const { exploration } = checkCell(cell, {});
+  const found = exploration?.counterexample;
+  if (exploration === null || exploration === undefined)
+    return `${scenario.name} does not apply to ${kernel.release}.\n`;
+  if (!found) {
+    return `pagelife check ${scenario.name} --kernel ${kernel.release}:\n${exploration.verdict === "holds" ? "holds, search complete" : "nothing found before a bound was hit"}.\n`;
+  }
+  const table = functionsOf(kernel);
+  return drawDiagram(record(prepare(programOf(scenario, kernel, {})), found.schedule), found.finding, {
+    subject: kernel.release,
+    switches: countSwitches(found.schedule),
+    shows: (f) => table.has(f),
+  });
+}
+
+/** The events of one program, from ftrace text, without what only widens the lines. */
+function recordingOf(text: string, program: string): string[] {
+  const lines: string[] = [];
+  let within = false;
+  for (const line of text.split("\n")) {
+    const [, task = "", time = "", what = ""] = /^\s*(\S+)-\d+\s+.*?\s(\d+\.\d+): (.*)$/.exec(line) ?? [];
+    if (what === "") continue;
+    if (/tracing_mark_write: program /.test(what)) within = what.endsWith(`program ${program}`);
+    if (!within) continue;
+    const short = what
+      .replace("tracing_mark_write: ", "== ")
+      .replace(/\((?:\[unknown\/kretprobe'd\]|\S+) <- /, "(<- ")
+      .replace(/\((\w+)\+0x0\/0x[0-9a-f]+\) ?/, "")
+      .replace(
+        /0xffffea000([0-9a-f]{7})/g,
+        (_, digits: string) => `pfn:0x${(Number.parseInt(digits, 16) / 64).toString(16)}`,
+      );
+    lines.push(`${time} ${task.padEnd(9)} ${short}`);
+  }
+  return lines;
+}
+
+const WARNINGS = /WARNING:|BUG:|Oops|general protection|blocked for more than|unable to handle/;
+
+async function labRun(name: string, options: KernelOptions): Promise<number> {
+  const found = reproductions.find((r) => r.name === name);
+  if (found === undefined) {
+    throw new PagelifeError(
+      "PL502",
+      `the lab cannot drive a machine into "${name}" (it can: ${reproductions.map((r) => r.name).join(", ")}).`,
+    );
+  }
+  const out: string[] = [`${found.name}: ${found.question}`, ""];
+  const kept = resolve(options.out ?? join(".pagelife", "lab", name));
+  const scratch = mkdtempSync(join(tmpdir(), "pagelife-lab-"));
+  let unmet = 0;
+  try {
+    for (const kernel of await kernelsOf(options, scratch)) {
+      const directory = join(kept, kernel.name);
+      progress(`booting ${kernel.release}`);
+      const timeoutSeconds = positive(options.timeout, "--timeout");
+      const batch = await runBatch(kernel, found.programs, { directory, record: true, timeoutSeconds });
+      const { release } = batch.recorded;
+      const era = eraOf(release);
+      const trace = batch.files.get("trace.txt")?.toString("latin1") ?? "";
+      for (const { program, observations } of historiesOf(batch.recorded)) {
+        const judgement = judgeReproduction(found, program, observations, era);
+        unmet += judgement.unmet.length;
+        out.push(`Linux ${release}, ${program.fs}`);
+        out.push(
+          judgement.unmet.length === 0
+            ? `AS EXPECTED: ${found.verdict[era]}`
+            : `NOT AS EXPECTED: ${judgement.unmet.join("; ")}`,
+          "",
+        );
+        const history = historyOf(program, observations, "0/0", program.ops.length);
+        const left = ["What the processes did, and page 0 of file 0 after it:", ...history].join("\n");
+        const right = searched(found.scenario, release);
+        const wide = !process.stdout.isTTY || process.stdout.columns >= 150;
+        out.push(wide ? sideBySide(left, right, 76) : `${left}\n\n${right}`);
+        const events = recordingOf(trace, program.name);
+        out.push(
+          `Recording (${events.length} events):`,
+          ...events.slice(0, 60).map((l) => `  ${l.slice(0, 150)}`),
+        );
+        if (events.length > 60) out.push(`  ... and ${events.length - 60} more`);
+        out.push("");
+      }
+      const warnings = batch.kernelLog.split("\n").filter((l) => WARNINGS.test(l));
+      out.push(
+        `Kernel log of ${release}: ${warnings.length === 0 ? "no warning" : ""}`,
+        ...warnings.slice(0, 8).map((l) => `  ${l}`),
+        `Kept in ${directory}: trace.txt and trace.dat (read them with \`pagelife trace\`), dmesg.txt, run.json`,
+        "",
+      );
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  process.stdout.write(`${out.join("\n")}\n`);
+  return unmet === 0 ? exitCode.holds : exitCode.finding;
+}
+
 /** Adds `pagelife lab`. */
 export function registerLab(program: Command): void {
   const lab = program
@@ -237,5 +365,11 @@ export function registerLab(program: Command): void {
     .option("--json", "print NDJSON")
     .action(async (files: string[], options: CompareOptions) => {
       process.exitCode = await labCompare(files, options);
+    });
+  withKernelOptions(lab.command("run"))
+    .description("drive real kernels into a scenario, and show what they did beside what the search finds")
+    .argument("<scenario>", `one of: ${reproductions.map((r) => r.name).join(", ")}`)
+    .action(async (name: string, options: KernelOptions) => {
+      process.exitCode = await labRun(name, options);
     });
 }
