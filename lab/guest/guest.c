@@ -545,27 +545,34 @@ enum { LOOKS_ON_PAGE = 3, LOOKS_ELSEWHERE = 20 };
 /*
  * Waits until a worker has answered, or sleeps for good: off the CPU with the same kernel stack in
  * several looks in a row, few where the stack says that a page is waited for, more where it may be a
- * file's lock or just a slow disk. Returns 1 when it answered.
+ * file's lock or just a slow disk.
  */
+enum { ASLEEP, ANSWERED, SPINS };
+
+/* Seconds on the CPU in one system call after which it counts as a loop without end. */
+enum { SPIN_LIMIT = 3 };
+
 static int wait_for(int proc, int *reply) {
   static char stack[2][8192];
   int same = 0, looks = 0;
-  double limit = seconds() + 20;
+  double limit = seconds() + 20, asleep_at = seconds();
   while (seconds() < limit) {
     struct pollfd poller = {procs[proc].socket[0], POLLIN, 0};
     if (poll(&poller, 1, same || procs[proc].state == BLOCKED ? 3 : 10) > 0) {
-      if (read(procs[proc].socket[0], reply, sizeof *reply) == sizeof *reply) return 1;
+      if (read(procs[proc].socket[0], reply, sizeof *reply) == sizeof *reply) return ANSWERED;
       *reply = ECHILD;
-      return 1;
+      return ANSWERED;
     }
     if (!exists(procs[proc].pid)) {
       *reply = ECHILD;
-      return 1;
+      return ANSWERED;
     }
     int how = sleeps_in_kernel(procs[proc].pid, stack[looks & 1], sizeof stack[0]);
     if (how == RUNS || (same && strcmp(stack[0], stack[1]))) same = 0;
-    if (how != RUNS && ++same == (how == SLEEPS_ON_PAGE ? LOOKS_ON_PAGE : LOOKS_ELSEWHERE)) return 0;
+    if (how != RUNS && ++same == (how == SLEEPS_ON_PAGE ? LOOKS_ON_PAGE : LOOKS_ELSEWHERE)) return ASLEEP;
     looks++;
+    if (how != RUNS) asleep_at = seconds();
+    if (seconds() - asleep_at > SPIN_LIMIT) return SPINS;
   }
   fprintf(stderr, "guest: %s: worker %d neither answers nor sleeps in a known place\n", program.name, proc);
   char path[64];
@@ -575,7 +582,15 @@ static int wait_for(int proc, int *reply) {
     while (fgets(stack[0], sizeof stack[0], f)) fputs(stack[0], stderr);
     fclose(f);
   }
-  return 0;
+  return ASLEEP;
+}
+
+/* Ends a worker that would never end by itself. What it held is given back by its exit. */
+static void kill_worker(int p) {
+  kill(procs[p].pid, SIGKILL);
+  for (int i = 0; i < 500 && exists(procs[p].pid); i++) sleep_ms(10);
+  procs[p].pid = 0;
+  procs[p].state = GONE;
 }
 
 /* What was last written to the log, so that only changes are written. */
@@ -687,7 +702,7 @@ static void collect_woken(void) {
     again = 0;
     for (int p = 0; p < PROCS; p++) {
       int reply;
-      if (!procs[p].pid || procs[p].state != BLOCKED || !wait_for(p, &reply)) continue;
+      if (!procs[p].pid || procs[p].state != BLOCKED || wait_for(p, &reply) != ANSWERED) continue;
       procs[p].state = IDLE;
       again = 1;
       fprintf(log_file, "D %d %d\n", procs[p].op, reply);
@@ -801,7 +816,12 @@ static void run_program(void) {
       procs[p].state = BUSY;
       procs[p].op = i;
       if (write(procs[p].socket[0], op, sizeof *op) != sizeof *op) die("worker %d is gone", p);
-      if (wait_for(p, &reply)) {
+      int how = wait_for(p, &reply);
+      if (how == SPINS) {
+        kill_worker(p);
+        fprintf(log_file, "O %d spins 0\n", i);
+        mark("op %d spins", i);
+      } else if (how == ANSWERED) {
         procs[p].state = IDLE;
         if (op->kind == OP_FORK && reply > 0) {
           procs[op->arg[0]].pid = reply;
@@ -836,8 +856,7 @@ static void run_program(void) {
     if (!procs[p].pid) continue;
     if (procs[p].state == BLOCKED) {
       fprintf(log_file, "X stuck %d\n", procs[p].op);
-      kill(procs[p].pid, SIGKILL);
-      for (int i = 0; i < 500 && exists(procs[p].pid); i++) sleep_ms(10);
+      kill_worker(p);
       continue;
     }
     end_worker(p);

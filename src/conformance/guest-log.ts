@@ -9,7 +9,7 @@
 //     U 0                            file 0 could not be asked for its blocks: somebody has its lock
 //     S 48203 w0 w1 ... w7           the words of that struct page
 //     I                              everything is set up
-//     O 4 done 0                     operation 4 ended with errno 0; or "blocked", or "skipped"
+//     O 4 done 0                     operation 4 ended with errno 0; or "blocked", "spins", "skipped"
 //     D 2 0                          operation 2, which was blocked, ended
 //     T 4                            the state after operation 4 is complete
 //     X what                         something that the guest could not do

@@ -9,13 +9,19 @@ import { perform } from "../explore/operation.ts";
 import { Interner, type Value } from "../explore/value.ts";
 import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
-import type { Inode, MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
-import { newInode, VM_SHARED, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
-import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
+import {
+  type Inode,
+  type MmStruct,
+  PAGE_MAPPING_DAX_SHARED,
+  type Page,
+  VM_HUGEPAGE,
+  VM_SHARED,
+  VM_WRITE,
+  type VmArea,
+} from "../kernel/include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup.ts";
-import { createProcess, FIRST_PFN, mountDax } from "../kernel/setup.ts";
+import { createFile, createProcess, FIRST_PFN, mountDax } from "../kernel/setup.ts";
 import { newWorld, type World } from "../kernel/world.ts";
 import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";
 import { limits, type Operation, type Program } from "./program.ts";
@@ -33,13 +39,34 @@ export const modelFeatures: Features = {
   pins: ["odirect", "vmsplice"],
   privateMaps: false,
   fork: true,
-  write: false,
-  reflink: false,
+  write: true,
+  reflink: true,
   mlock: true,
   fsync: true,
   dontneed: true,
   huge: false,
 };
+
+/**
+ * How direct I/O on a block device takes its pages. That is the block layer's affair, which the subsystem
+ * leaves out; programs need it as the way to hold a page.
+ */
+interface DirectIo {
+  /** FOLL_GET until 6.4 (`block/bio.c:__bio_iov_iter_get_pages()`), FOLL_PIN since. */
+  readonly takes: "pin" | "get";
+  /** A request ends where memory of another device begins (`lib/iov_iter.c:iov_iter_extract_bvecs()`). */
+  readonly oneDevice: boolean;
+}
+
+const directIo: Readonly<Record<string, DirectIo>> = {
+  "v5.10": { takes: "get", oneDevice: false },
+  "v5.18": { takes: "get", oneDevice: false },
+  "v6.1": { takes: "get", oneDevice: false },
+  "v6.12": { takes: "pin", oneDevice: false },
+  "v7.2": { takes: "pin", oneDevice: true },
+};
+
+const isDevice = (k: Kernel, page: Page | undefined): boolean => page !== k.world.zero_page;
 
 /** An operation that the subsystem does not have yet. */
 class Unsupported extends Error {}
@@ -133,9 +160,12 @@ class ModelRun {
   readonly #firstPlace = new Map<Pfn, string>();
   readonly #observations: Observation[] = [];
   readonly #idle: number;
+  readonly #directIo: DirectIo;
 
   constructor(program: Program, version: KernelVersion) {
     this.#program = program;
+    const [release = ""] = version.release.split("+");
+    this.#directIo = directIo[release] ?? { takes: "pin", oneDevice: false };
     const made = this.#machine.within(() => {
       const tasks = Array.from({ length: limits.processes }, (_, i) => ({ name: `p${i}`, cpu: i }));
       const world = newWorld(tasks, "ipi");
@@ -148,14 +178,13 @@ class ModelRun {
     this.#idle = setup.fsdax_idle_count();
     const total = program.files.reduce((n, f) => n + f.pages, 0);
     // Twice the room, so that no block has to be used again while an old reference is still there.
-    const sb = this.#machine.within(() => mountDax(setup, 2 * total));
+    const sb = this.#machine.within(() => mountDax(setup, 2 * total, program.fs));
     for (let i = 0; i < 2 * total; i++) this.#pages.push(pfn_to_page(setup, pfn(FIRST_PFN + i)));
     program.files.forEach((f, i) => {
-      const inode = this.#machine.within(() => newInode(`file${i}`, Array<null>(f.pages).fill(null), sb));
-      this.#files.push(inode);
+      const files = this.#files;
       this.#alone(
-        (function* allocate(): Code<number> {
-          for (let index = 0; index < f.allocated; index++) yield* setup.ext4_new_block(inode, index);
+        (function* create(): Code<number> {
+          files.push(yield* createFile(setup, sb, `file${i}`, f.pages, f.allocated));
           return 0;
         })(),
       );
@@ -279,7 +308,7 @@ class ModelRun {
       return;
     }
     const k = this.#process(0).kernel;
-    for (const inode of this.#files) this.#alone(this.#truncate(k, inode, 0));
+    for (const inode of this.#files) this.#alone(zero(k.do_truncate(inode, 0)));
     this.#observe(this.#program.ops.length, "done", 0, woken);
   }
 
@@ -313,9 +342,8 @@ class ModelRun {
       }
       case "munlock":
         return 0;
-      // Writes pages out and makes their entries read-only again; no count changes.
       case "fsync":
-        return 0;
+        return yield* zero(k.vfs_fsync(this.#file(o.file)));
       case "dontneed": {
         const vma = p.maps.get(o.map);
         const at = this.#address(p, o.map, o.page);
@@ -338,25 +366,45 @@ class ModelRun {
         const at = this.#address(p, o.map, o.page);
         if (at === null) return EINVAL;
         if (o.how === "io_uring") throw new Unsupported();
-        const how = o.how === "odirect" ? "pin" : "get";
-        const pages =
+        const how = o.how === "odirect" ? this.#directIo.takes : "get";
+        const flags = o.write ? FOLL_WRITE : 0;
+        const taken =
           how === "pin"
-            ? yield* k.pin_user_pages_fast(at, o.pages, o.write ? FOLL_WRITE : 0)
-            : yield* k.get_user_pages_fast(at, o.pages, 0);
-        if (typeof pages === "number") return -pages;
+            ? yield* k.pin_user_pages_fast(at, o.pages, flags)
+            : yield* k.get_user_pages_fast(at, o.pages, flags);
+        if (typeof taken === "number") return -taken;
+        let pages = taken;
+        if (o.how === "odirect" && this.#directIo.oneDevice) {
+          const other = taken.findIndex((page) => isDevice(k, page) !== isDevice(k, taken[0]));
+          if (other > 0) {
+            pages = taken.slice(0, other);
+            yield* k.unpin_user_pages(taken.slice(other));
+          }
+        }
         p.pins.set(o.pin, { how, pages });
         return 0;
       }
       case "unpin":
         return yield* this.#unpin(p, o.pin);
-      case "punch": {
-        yield* k.vfs_fallocate(this.#file(o.file), FALLOC_FL_PUNCH_HOLE, o.page, o.page + o.pages);
+      case "punch":
+        return yield* zero(
+          k.vfs_fallocate(this.#file(o.file), FALLOC_FL_PUNCH_HOLE, o.page, o.page + o.pages),
+        );
+      case "truncate":
+        return yield* zero(k.do_truncate(this.#file(o.file), o.size));
+      case "write": {
+        const inode = this.#file(o.file);
+        if (o.page + o.pages > this.#machine.see(inode.i_size)) throw new Unsupported();
+        for (let i = 0; i < o.pages; i++) yield* k.vfs_write(inode, o.page + i);
         return 0;
       }
-      case "truncate":
-        return yield* this.#truncate(k, this.#file(o.file), o.size);
-      case "write":
-      case "reflink":
+      case "reflink": {
+        const [from, to] = [this.#file(o.from), this.#file(o.file)];
+        const size = this.#machine.see(from.i_size);
+        if (size > this.#machine.see(to.i_size)) throw new Unsupported();
+        if (size > 0) yield* k.vfs_clone_file_range(from, to, size);
+        return 0;
+      }
       case "poison":
       case "umount":
       case "mount":
@@ -405,27 +453,6 @@ class ModelRun {
     return 0;
   }
 
-  /**
-   * Sets the size of a file as ext4_setattr() and xfs_vn_setattr_size() do: both break layouts whether the
-   * file gets shorter, longer, or stays as it is.
-   */
-  *#truncate(k: Kernel, inode: Inode, size: number): Code<number> {
-    const { i_rwsem, i_mapping } = inode;
-    yield* down_write(k, i_rwsem);
-    const old = yield* READ_ONCE(inode.i_size);
-    yield* down_write(k, i_mapping.invalidate_lock);
-    yield* k.ext4_break_layouts(inode);
-    yield* WRITE_ONCE(inode.i_size, size);
-    const end = i_mapping.i_pages.length;
-    if (size < old) {
-      yield* k.truncate_pagecache_range(inode, size, end);
-      for (let index = size; index < end; index++) yield* k.ext4_free_block(inode, index);
-    }
-    yield* up_write(i_mapping.invalidate_lock);
-    yield* up_write(i_rwsem);
-    return 0;
-  }
-
   #observe(op: number, status: Status, errno: number, woken = this.#wakeUp()): void {
     const see = this.#machine;
     const inFile = new Set<Pfn>();
@@ -453,14 +480,24 @@ class ModelRun {
     const page = this.#world.mem_map.get(block);
     if (page === undefined) throw new PagelifeBug(`block ${block} has no page`);
     const refcount = this.#machine.see(page._refcount);
+    const of = this.#machine.see(page.mapping);
+    // Zero-based kernels have NULL and a count of files in the word of the index.
+    const files = this.#idle === 0 && of === null ? this.#machine.see(page.index) : 0;
+    const shared = of === PAGE_MAPPING_DAX_SHARED || files > 0;
     return {
       refcount,
       mapcount: this.#machine.see(page._mapcount) + 1,
       pincount: Math.floor(refcount / PINS_PER_REFCOUNT),
-      mapping: this.#machine.see(page.mapping) === null ? "none" : "file",
+      mapping: shared ? "shared" : of === null ? "none" : "file",
       flags: [],
     };
   }
+}
+
+/** Errno 0, for what cannot fail. */
+function* zero(body: Code<unknown>): Code<number> {
+  yield* body;
+  return 0;
 }
 
 /** The subsystem as one side of a comparison. */

@@ -29,6 +29,8 @@ export type Status =
   | "done"
   /** Sleeps in the kernel. */
   | "blocked"
+  /** Never returns and never sleeps: the process was killed. */
+  | "spins"
   /** Not tried: the process sleeps, or does not exist. */
   | "skipped"
   /** The subsystem does not have it. */

@@ -266,7 +266,8 @@ class Builder {
           this.changeFile(file, (proc) => ({ op: "write", proc, file, page, pages }));
         } else if (features.reflink && this.fs === "xfs" && this.files.length > 1) {
           const from = (file + 1) % this.files.length;
-          if (this.waiting.has(from)) return;
+          // With a page of the other file in use, XFS locks and looks again without end and without sleeping.
+          if (this.waiting.has(from) || this.pinnedFiles().size > 0) return;
           this.changeFile(file, (proc) => ({ op: "reflink", proc, file, from }));
         } else if (features.fsync) {
           this.changeFile(file, (proc) => ({ op: "fsync", proc, file }));

@@ -10,6 +10,8 @@ export type Era = "one-based" | "zero-based";
 export interface Expected {
   readonly op: number;
   readonly era?: Era;
+  /** First release, [major, minor], of which it is expected. */
+  readonly since?: readonly [number, number];
   readonly status?: Observation["status"];
   readonly errno?: number;
   /** Which earlier operation ends here. */
@@ -176,6 +178,27 @@ export const reproductions: readonly Reproduction[] = [
     },
   },
   {
+    name: "pin-of-shared-page",
+    question: "Can a page be pinned for reading whose block several files have?",
+    scenario: null,
+    programs: on(
+      ["xfs"],
+      "pin-of-shared-page",
+      [{}, { pages: 2, allocated: 0 }],
+      [{ op: "reflink", proc: 1, file: 1, from: 0 }, map, { ...touch, write: false }, pin, unpin],
+    ),
+    expected: [
+      // Before 6.5 direct I/O takes references, not pins, and does not come here.
+      { op: 3, era: "one-based", since: [6, 5], status: "spins" },
+      { op: 3, era: "zero-based", status: "done", errno: 0, page: { place: "0/0", pincount: 1 } },
+    ],
+    verdict: {
+      "one-based":
+        "no: its mapping says PAGE_MAPPING_DAX_SHARED, which looks like an anonymous page that must be unshared, and GUP tries without end",
+      "zero-based": "yes",
+    },
+  },
+  {
     name: "fsdax-huge",
     question: "What does a 2 MiB mapping of a DAX file count?",
     scenario: null,
@@ -227,16 +250,26 @@ function pageUnmet(expected: NonNullable<Expected["page"]>, o: Observation): str
   });
 }
 
-/** Holds what a kernel did against what is expected of its era. */
+/** The era of a release such as `6.12.117+deb12-amd64`. */
+export function eraOf(release: string): Era {
+  const [, major = "0", minor = "0"] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(major) * 1000 + Number(minor) >= 6015 ? "zero-based" : "one-based";
+}
+
+/** Holds what a kernel did against what is expected of its release. */
 export function judge(
   reproduction: Reproduction,
   program: Program,
   observations: readonly Observation[],
-  era: Era,
+  release: string,
 ): Judgement {
   const unmet: string[] = [];
+  const [, major = "0", minor = "0"] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  const era = eraOf(release);
   for (const e of reproduction.expected) {
     if (e.era !== undefined && e.era !== era) continue;
+    if (e.since !== undefined && Number(major) * 1000 + Number(minor) < e.since[0] * 1000 + e.since[1])
+      continue;
     const o = observations.find((x) => x.op === e.op);
     if (o === undefined) {
       unmet.push(`operation ${e.op} was not reached`);

@@ -5,6 +5,17 @@ import type { Simplification } from "./compare.ts";
 
 export const simplifications: readonly Simplification[] = [
   {
+    id: "pin-of-shared-page-spins",
+    reason:
+      "PAGE_MAPPING_DAX_SHARED is the bit that says PAGE_MAPPING_ANON, so `mm/internal.h:gup_must_unshare()` takes a shared FS-DAX page for an anonymous one that must be unshared first; the fault does nothing and GUP tries again without end, until the process is killed. The subsystem does not unshare in GUP, and pins the page",
+    field: "status",
+    ops: ["pin"],
+    kernels: ["v6.12"],
+    real: "spins",
+    model: "done",
+    afterwards: "stop",
+  },
+  {
     id: "get-of-zero-page",
     reason:
       "FOLL_GET takes a reference to the zero page as to any other (`mm/gup.c:try_grab_folio()`); the subsystem takes none, and finds one too many dropped when it is given back",

@@ -55,6 +55,7 @@ export async function runBatch(
   const files = untar(readFileSync(result.outDisk));
   for (const name of [result.outDisk, join(directory, "log.img"), initramfs]) rmSync(name, { force: true });
   const release = /^LAB: userspace at \S+ kernel (\S+)/m.exec(result.consoleText)?.[1];
+  writeFileSync(join(directory, "log.txt"), result.log);
   if (result.failure !== null || release === undefined) {
     throw new PagelifeError(
       "PL505",

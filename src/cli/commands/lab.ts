@@ -11,7 +11,7 @@ import { fixedPrograms } from "../../conformance/fixed-programs.ts";
 import { modelFeatures, modelSubject } from "../../conformance/model.ts";
 import { type Program, parseProgram } from "../../conformance/program.ts";
 import { historiesOf, modelFor, parseRecorded, type Recorded } from "../../conformance/recorded.ts";
-import { type Era, judge as judgeReproduction, reproductions } from "../../conformance/reproductions.ts";
+import { eraOf, judge as judgeReproduction, reproductions } from "../../conformance/reproductions.ts";
 import { simplifications } from "../../conformance/simplifications.ts";
 import { conformanceDocument, Tally } from "../../conformance/tally.ts";
 import { prepare } from "../../explore/program.ts";
@@ -226,16 +226,8 @@ const withKernelOptions = (command: Command): Command =>
     .option("--out <dir>", "keep console, recordings and the log of each run there")
     .option("--timeout <seconds>", "how long a guest may run", "900");
 
-const eraOf = (release: string): Era =>
-  modelFor(
-    release,
-    kernels.map((k) => k.release),
-  ) >= "v7"
-    ? "zero-based"
-    : "one-based";
-
 /** What the search says of a scenario on the subsystem's kernel, drawn. */
-function searched(name: string | null, release: string): string {
+async function searched(name: string | null, release: string): Promise<string> {
   const scenario = catalogue.find((s) => s.name === name);
   const kernel = kernels.find(
     (k) =>
@@ -247,7 +239,7 @@ function searched(name: string | null, release: string): string {
   );
   if (scenario === undefined || kernel === undefined) return "The catalogue has no scenario for this.\n";
   const cell: MatrixCell = { scenario, kernel, changes: [], tlb: undefined };
-  const { exploration } = checkCell(cell, {});
+  const { exploration } = await checkCell(cell, {});
   const found = exploration?.counterexample;
   if (exploration === null || exploration === undefined)
     return `${scenario.name} does not apply to ${kernel.release}.\n`;
@@ -308,7 +300,7 @@ async function labRun(name: string, options: KernelOptions): Promise<number> {
       const era = eraOf(release);
       const trace = batch.files.get("trace.txt")?.toString("latin1") ?? "";
       for (const { program, observations } of historiesOf(batch.recorded)) {
-        const judgement = judgeReproduction(found, program, observations, era);
+        const judgement = judgeReproduction(found, program, observations, release);
         unmet += judgement.unmet.length;
         out.push(`Linux ${release}, ${program.fs}`);
         out.push(
@@ -319,7 +311,7 @@ async function labRun(name: string, options: KernelOptions): Promise<number> {
         );
         const history = historyOf(program, observations, "0/0", program.ops.length);
         const left = ["What the processes did, and page 0 of file 0 after it:", ...history].join("\n");
-        const right = searched(found.scenario, release);
+        const right = await searched(found.scenario, release);
         const wide = !process.stdout.isTTY || process.stdout.columns >= 150;
         out.push(wide ? sideBySide(left, right, 76) : `${left}\n\n${right}`);
         const events = recordingOf(trace, program.name);
