@@ -2,11 +2,12 @@
 // an operation that sleeps stays asleep while the others go on, and is looked after each time. No
 // interleaving is explored here; that is what `check` is for.
 import { PagelifeBug } from "../base/assert.ts";
-import { type Pfn, pfn } from "../base/brand.ts";
-import { Arena, type Cell, type Code, cell, Failure, modelled } from "../explore/access.ts";
+import type { Pfn } from "../base/brand.ts";
+import { Arena, type Cell, type Code, cell, Failure, modelled, type See } from "../explore/access.ts";
 import { type Frame, running } from "../explore/frames.ts";
 import { perform } from "../explore/operation.ts";
 import { Interner, type Value } from "../explore/value.ts";
+import { countsOf, headOf } from "../kernel/counts.ts";
 import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
 import {
@@ -21,14 +22,18 @@ import {
 } from "../kernel/include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup.ts";
-import { createFile, createProcess, FIRST_PFN, mountDax } from "../kernel/setup.ts";
-import { newWorld, type World } from "../kernel/world.ts";
+import { createFile, createProcess, mountDax } from "../kernel/setup.ts";
+import { newWorld } from "../kernel/world.ts";
 import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";
 import { limits, type Operation, type Program } from "./program.ts";
 import type { Features } from "./random-program.ts";
 
 const ENOMEM = 12;
 const EINVAL = 22;
+/** x86-64: a table of page-table entries maps 2 MiB. */
+const GEOMETRY = { PTRS_PER_PTE: 512, PTRS_PER_PMD: 512 };
+/** Page frame number of the first block, where a huge page can begin. */
+const FIRST_BLOCK = 0x40000;
 /** SIGBUS, as the guest writes it. */
 const SIGBUS = 1007;
 const PINS_PER_REFCOUNT = 1024;
@@ -153,10 +158,10 @@ interface Process {
 class ModelRun {
   readonly #program: Program;
   readonly #machine = new Machine();
-  readonly #world: World;
   readonly #processes: Process[];
   readonly #files: Inode[] = [];
-  readonly #pages: Page[] = [];
+  /** Virtual pages of one mapping. */
+  readonly #slot: number;
   readonly #firstPlace = new Map<Pfn, string>();
   readonly #observations: Observation[] = [];
   readonly #idle: number;
@@ -168,18 +173,16 @@ class ModelRun {
     this.#directIo = directIo[release] ?? { takes: "pin", oneDevice: false };
     const made = this.#machine.within(() => {
       const tasks = Array.from({ length: limits.processes }, (_, i) => ({ name: `p${i}`, cpu: i }));
-      const world = newWorld(tasks, "ipi");
+      const world = newWorld(tasks, "ipi", GEOMETRY);
       const [setup, ...others] = world.tasks.map((task) => runKernel(version, world, task));
       if (setup === undefined) throw new PagelifeBug("a world without a setup task");
-      return { world, setup, others };
+      return { setup, others };
     });
-    this.#world = made.world;
     const { setup } = made;
     this.#idle = setup.fsdax_idle_count();
     const total = program.files.reduce((n, f) => n + f.pages, 0);
     // Twice the room, so that no block has to be used again while an old reference is still there.
-    const sb = this.#machine.within(() => mountDax(setup, 2 * total, program.fs));
-    for (let i = 0; i < 2 * total; i++) this.#pages.push(pfn_to_page(setup, pfn(FIRST_PFN + i)));
+    const sb = this.#machine.within(() => mountDax(setup, 2 * total, program.fs, FIRST_BLOCK));
     program.files.forEach((f, i) => {
       const files = this.#files;
       this.#alone(
@@ -189,9 +192,10 @@ class ModelRun {
         })(),
       );
     });
-    const room = limits.maps * Math.max(...program.files.map((f) => f.pages));
+    this.#slot = Math.max(...program.files.map((f) => f.pages));
+    const slots = 1 + Math.max(0, ...program.ops.map((o) => (o.op === "mmap" ? o.map : 0)));
     this.#processes = made.others.map((kernel, i) => {
-      const mm = this.#machine.within(() => createProcess(setup, `mm${i}`, room));
+      const mm = this.#machine.within(() => createProcess(setup, `mm${i}`, slots * this.#slot));
       kernel.current.mm = mm;
       return { kernel, mm, maps: new Map(), pins: new Map(), alive: true, asleep: null };
     });
@@ -420,9 +424,10 @@ class ModelRun {
   *#map(p: Process, map: number, inode: Inode, page: number, pages: number): Code {
     const vma: VmArea = modelled("vma", {
       vm_mm: p.mm,
-      vm_flags: VM_SHARED | VM_WRITE,
+      vm_flags: VM_SHARED | VM_WRITE | VM_HUGEPAGE,
       anon_vma: cell("anon_vma", false),
-      vm_start: map * (p.mm.page_table.length / limits.maps),
+      // As in the guest, an address is congruent to its place in the file, so that a PMD can map it.
+      vm_start: map * this.#slot + page,
       vm_pages: pages,
       vm_pgoff: page,
       vm_file: inode,
@@ -477,21 +482,25 @@ class ModelRun {
   }
 
   #state(block: Pfn): PageState {
-    const page = this.#world.mem_map.get(block);
-    if (page === undefined) throw new PagelifeBug(`block ${block} has no page`);
-    const refcount = this.#machine.see(page._refcount);
-    const of = this.#machine.see(page.mapping);
+    const k = this.#process(0).kernel;
+    const see = this.#see;
+    const page = pfn_to_page(k, block);
+    const head = headOf(k, see, page);
+    const { refcount, mapcount, pincount, order } = countsOf(k, see, page);
+    const of = see(head.mapping);
     // Zero-based kernels have NULL and a count of files in the word of the index.
-    const files = this.#idle === 0 && of === null ? this.#machine.see(page.index) : 0;
+    const files = this.#idle === 0 && of === null ? see(head.index) : 0;
     const shared = of === PAGE_MAPPING_DAX_SHARED || files > 0;
     return {
       refcount,
-      mapcount: this.#machine.see(page._mapcount) + 1,
-      pincount: Math.floor(refcount / PINS_PER_REFCOUNT),
+      mapcount,
+      pincount: order > 0 ? pincount : Math.floor(refcount / PINS_PER_REFCOUNT),
       mapping: shared ? "shared" : of === null ? "none" : "file",
-      flags: [],
+      flags: order === 0 ? [] : [head === page ? "head" : "tail"],
     };
   }
+
+  readonly #see: See = (cell) => this.#machine.see(cell);
 }
 
 /** Errno 0, for what cannot fail. */

@@ -238,7 +238,7 @@ async function searched(name: string | null, release: string): Promise<string> {
       ),
   );
   if (scenario === undefined || kernel === undefined) return "The catalogue has no scenario for this.\n";
-  const cell: MatrixCell = { scenario, kernel, changes: [], tlb: undefined };
+  const cell: MatrixCell = { scenario, kernel, changes: [], tlb: undefined, memory: "sc" };
   const { exploration } = await checkCell(cell, {});
   const found = exploration?.counterexample;
   if (exploration === null || exploration === undefined)
