@@ -88,6 +88,11 @@ export class KernelRecogniser {
     else if (offset === 0) this.#saw(zeroBased, "wake_up_var() gets the page itself");
   }
 
+  /** A count that only one of the models can produce, on a page of a device. */
+  sawCount(rules: KernelRules, because: string): void {
+    if (this.rules === null) this.#saw(rules, because);
+  }
+
   #saw(rules: KernelRules, because: string): void {
     if (this.rules === null) {
       this.rules = rules;

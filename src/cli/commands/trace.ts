@@ -16,6 +16,7 @@ import { type KernelRules, rulesOfVersion } from "../../trace/kernel-rules.ts";
 import { parseProbes } from "../../trace/probes.ts";
 import { outcomeOf, type TraceReport } from "../../trace/report.ts";
 import { allListeners, type ChangeListener } from "../../trace/trackers/pages.ts";
+import { RecordTables } from "../duckdb.ts";
 import { exitCode } from "../exit.ts";
 import { type Reading, readRecording } from "../recording.ts";
 
@@ -32,6 +33,8 @@ interface TraceFlags {
   readonly perfetto?: string;
   readonly ftrace?: string;
   readonly vocabulary?: boolean;
+  readonly sql?: string;
+  readonly parquet?: string;
 }
 
 export function registerTrace(program: Command): void {
@@ -55,6 +58,8 @@ export function registerTrace(program: Command): void {
       "--ftrace <file>",
       "write the events that were used as ftrace text; with --page only those pages'",
     )
+    .option("--sql <query>", "query the recording with DuckDB, if installed (tables: docs/trace.md)")
+    .option("--parquet <dir>", "write its tables as Parquet with DuckDB, if installed")
     .option("--events", "name the events that are not analysed")
     .option("--vocabulary", "list the events that are understood, and stop")
     .option("--all", "show all findings, holders and pages, not the first few")
@@ -117,6 +122,7 @@ async function traceFile(
   const perfetto = flags.perfetto === undefined ? null : new OutputFile(flags.perfetto);
   const ftrace = flags.ftrace === undefined ? null : new OutputFile(flags.ftrace);
   const out = new OutputFile("-");
+  const records = flags.sql === undefined && flags.parquet === undefined ? null : new RecordTables();
   let perfettoWriter: PerfettoWriter | null = null;
   const report = await readRecording(file, reading, (r: Reading) => {
     const listeners: ChangeListener[] = [];
@@ -125,6 +131,13 @@ async function traceFile(
         new JsonChanges(
           () => r.clock,
           (line) => out.text(line),
+        ),
+      );
+    if (records !== null)
+      listeners.push(
+        new JsonChanges(
+          () => r.clock,
+          (line) => records.add(line),
         ),
       );
     if (perfetto !== null) {
@@ -150,6 +163,12 @@ async function traceFile(
   perfetto?.close();
   ftrace?.close();
   const code = codeOf(report);
+  if (records !== null) {
+    for (const line of jsonRecords(report, code)) records.add(line);
+    out.text(await records.finish(flags.sql, flags.parquet));
+    out.close();
+    if (flags.sql !== undefined) return code;
+  }
   if (flags.json === true) {
     for (const line of jsonRecords(report, code)) out.text(line);
     out.close();

@@ -26,10 +26,13 @@ export interface AnalysisContext {
 export const at = (c: AnalysisContext, time: number): string => timeText(c.clock, time);
 
 /**
- * Whether a page is device memory: some event says so, or a page of the same 2 MiB is. Where no
- * event of the recording can tell, every page is taken for one.
+ * Whether a page is device memory: some event says so, or a page of the same 2 MiB is. Where no event
+ * of the recording can tell, a page that is reserved is taken for one; where not even that is
+ * recorded, every page is.
  */
 export function isDevice(c: AnalysisContext, page: PageState): boolean {
   const blocks = c.pages.deviceBlocks;
-  return page.device || blocks.size === 0 || blocks.has(Math.floor(page.pfn / 512));
+  if (page.device) return true;
+  if (blocks.size > 0) return blocks.has(Math.floor(page.pfn / 512));
+  return page.reserved ?? !c.pages.flagsSeen;
 }

@@ -53,6 +53,8 @@ export class PageState {
   type: PageType = "unknown";
   /** Some event named it that only pages of ZONE_DEVICE can be named by. */
   device = false;
+  /** PG_reserved, which every page of FS-DAX and device-DAX has; null while not known. */
+  reserved: boolean | null = null;
   /** Head of a large folio: references of all its pages are counted here. */
   large = false;
   /** `_refcount`; NaN while unknown. */

@@ -6,7 +6,7 @@
 // who and why.
 import type { KernelEvent, Task } from "../../events/event.ts";
 import type { EventSpec } from "../../events/vocabulary.ts";
-import type { KernelRecogniser, KernelRules } from "../kernel-rules.ts";
+import { type KernelRecogniser, type KernelRules, oneBased, zeroBased } from "../kernel-rules.ts";
 import type { Stack } from "../sink.ts";
 import { type Certainty, LifelinePool } from "./lifelines.ts";
 import { type Holder, type HolderKind, type Moment, PageState, PIN_BIAS } from "./page-state.ts";
@@ -37,6 +37,9 @@ const isHead = (flags: number): boolean =>
 
 /** Stands for an event's name where a put shows only by what follows from it. */
 export const UNRECORDED_PUT = "a put that was not recorded";
+
+/** Either layout: bit 13, or 12 before v6.6, where bit 12 is another one's now. */
+const isReserved = (flags: number): boolean => (flags & 0x3000) !== 0;
 
 /** Called when something has changed on a page that somebody waits for. */
 export interface PageWatcher {
@@ -84,6 +87,8 @@ export class PageTracker {
   readonly held = new Set<PageState>();
   /** Blocks of 512 pages in which a page of ZONE_DEVICE was named. */
   readonly deviceBlocks = new Set<number>();
+  /** Some event printed page flags. */
+  flagsSeen = false;
   /** Pages that were idle and had to be dropped from memory. */
   dropped = 0;
   /** Names of events seen that can tell of a put. */
@@ -133,8 +138,15 @@ export class PageTracker {
     if (!page.device && (e.spec.deviceOnly || (e.spec.role === "insert" && insertsDevicePage(e))))
       this.#isDevice(page);
     if (e.pgmap !== "") page.pgmap = e.pgmap;
-    if (!Number.isNaN(e.flags) && e.spec.name !== "snap") page.large ||= isHead(e.flags);
-    else if (e.flagWords !== "") page.large = e.flagWords.endsWith("|head") || e.flagWords.includes("|head|");
+    if (!Number.isNaN(e.flags)) {
+      if (e.spec.name !== "snap") page.large ||= isHead(e.flags);
+      page.reserved = isReserved(e.flags);
+      this.flagsSeen = true;
+    } else if (e.flagWords !== "") {
+      page.large = e.flagWords.endsWith("|head") || e.flagWords.includes("|head|");
+      page.reserved = e.flagWords.includes("reserved");
+      this.flagsSeen = true;
+    }
     if (e.spec.sampled === "entry" || e.spec.name === "snap") {
       if (e.spec.fields.mapping !== undefined) page.mapping = e.mapping;
       if (!Number.isNaN(e.index)) page.index = e.index;
@@ -348,6 +360,12 @@ export class PageTracker {
     if (!Number.isNaN(previous) && previous !== before) page.jumps++;
     if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large) this.#heldBefore(page, e, before);
     if (!page.large && !Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1);
+    if (this.#kernel.rules === null && page.reserved === true && page.type !== "private") {
+      if (name === "page_ref_mod_and_return" && val < 0)
+        this.#kernel.sawCount(oneBased, "device pages are put by page_ref_sub_return()");
+      else if (name === "page_ref_mod" && before === 0)
+        this.#kernel.sawCount(zeroBased, "device pages are mapped at count 0");
+    }
     if (val > 0) this.#gained(page, e, val, t);
     else if (val < 0) this.#dropped(page, e, -val, t);
     page.count = after;
@@ -548,8 +566,10 @@ export class PageTracker {
   }
 
   #wake(e: KernelEvent): void {
-    const page = this.pageOf(e);
-    if (page === null) return;
+    // wake_up_var() is called for many things; only pages that other events have named are of interest.
+    const page = this.pages.get(e.pfn);
+    if (page === undefined) return;
+    page.last = e.time;
     const before = page.count;
     const { rules } = this;
     if (rules !== null && !page.traced && page.device && before > rules.wakeAt && page.type === "fs-dax") {
