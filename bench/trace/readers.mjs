@@ -16,13 +16,18 @@ const folder = mkdtempSync(join(tmpdir(), "pagelife-bench-"));
 
 /** Repeats the event lines of a text, each time some seconds later. */
 function bigText(path, name, wanted) {
-  const lines = readFileSync(join(fixtures, name), "latin1").split("\n").filter((l) => l !== "" && !l.startsWith("#"));
+  const lines = readFileSync(join(fixtures, name), "latin1")
+    .split("\n")
+    .filter((l) => l !== "" && !l.startsWith("#"));
   const parts = lines.map((l) => /^(.{16}-\d+ +\[\d+\] \S+ *)(\d+)(\.\d{6}: .*)$/.exec(l));
   if (parts.some((p) => p === null)) throw new Error(`${name}: a line that is no event`);
   const fd = openSync(path, "w");
   let written = 0;
   for (let round = 0; written < wanted; round++) {
-    writeSync(fd, `${parts.map(([, head, seconds, rest]) => `${head}${Number(seconds) + round * 20}${rest}`).join("\n")}\n`);
+    writeSync(
+      fd,
+      `${parts.map(([, head, seconds, rest]) => `${head}${Number(seconds) + round * 20}${rest}`).join("\n")}\n`,
+    );
     written += lines.length;
   }
   closeSync(fd);
@@ -34,7 +39,8 @@ function bigDat(path, name, wanted, events) {
   const b = gunzipSync(readFileSync(join(fixtures, "dat", name)));
   const fly = b.lastIndexOf("flyrecord\0", b.length, "latin1") + 10;
   const cpus = [];
-  for (let at = fly; cpus.length < 2; at += 16) cpus.push({ at, offset: Number(b.readBigUInt64LE(at)), size: Number(b.readBigUInt64LE(at + 8)) });
+  for (let at = fly; cpus.length < 2; at += 16)
+    cpus.push({ at, offset: Number(b.readBigUInt64LE(at)), size: Number(b.readBigUInt64LE(at + 8)) });
   const rounds = Math.ceil(wanted / events);
   const header = Buffer.from(b.subarray(0, cpus[0].offset));
   let place = cpus[0].offset;
@@ -49,7 +55,8 @@ function bigDat(path, name, wanted, events) {
     const pages = Buffer.from(b.subarray(c.offset, c.offset + c.size));
     for (let round = 0; round < rounds; round++) {
       writeSync(fd, pages);
-      for (let p = 0; p < pages.length; p += 4096) pages.writeBigUInt64LE(pages.readBigUInt64LE(p) + 20_000_000_000n, p);
+      for (let p = 0; p < pages.length; p += 4096)
+        pages.writeBigUInt64LE(pages.readBigUInt64LE(p) + 20_000_000_000n, p);
     }
   }
   closeSync(fd);
@@ -58,7 +65,11 @@ function bigDat(path, name, wanted, events) {
 
 function pagelife(file) {
   const started = performance.now();
-  const run = spawnSync(process.execPath, ["--require", join(root, "bench/trace/rss.cjs"), join(root, "dist/cli/main.js"), "trace", file], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const run = spawnSync(
+    process.execPath,
+    ["--require", join(root, "bench/trace/rss.cjs"), join(root, "dist/cli/main.js"), "trace", file],
+    { encoding: "utf8", maxBuffer: 1 << 28 },
+  );
   const seconds = (performance.now() - started) / 1000;
   if (run.status === null || run.status > 4) throw new Error(run.stderr);
   const counted = Number(/, (\d+) events?,/.exec(run.stdout)?.[1]);
@@ -68,20 +79,38 @@ function pagelife(file) {
 /** CPU seconds and seconds on the clock; the shell's `times` tells the former. */
 function traceCmd(file) {
   const started = performance.now();
-  const run = spawnSync("sh", ["-c", 'trace-cmd report -i "$1" > /dev/null 2>&1; times', "sh", file], { encoding: "utf8" });
+  const run = spawnSync("sh", ["-c", 'trace-cmd report -i "$1" > /dev/null 2>&1; times', "sh", file], {
+    encoding: "utf8",
+  });
   const children = [...(run.stdout.trim().split("\n").pop() ?? "").matchAll(/(\d+)m([\d.]+)s/g)];
   const cpuSeconds = children.reduce((sum, m) => sum + Number(m[1]) * 60 + Number(m[2]), 0);
   return cpuSeconds < 0.05 ? null : { cpuSeconds, seconds: (performance.now() - started) / 1000 };
 }
 
-const row = (cells) => console.log(cells.map((c, i) => String(c)[i === 0 ? "padEnd" : "padStart"](i === 0 ? 34 : 14)).join(""));
+const row = (cells) =>
+  console.log(cells.map((c, i) => String(c)[i === 0 ? "padEnd" : "padStart"](i === 0 ? 34 : 14)).join(""));
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
-row(["recording", "events", "MiB", "seconds", "CPU s", "events/CPU s", "RSS MiB", "trace-cmd s", "its CPU s", "times faster"]);
+row([
+  "recording",
+  "events",
+  "MiB",
+  "seconds",
+  "CPU s",
+  "events/CPU s",
+  "RSS MiB",
+  "trace-cmd s",
+  "its CPU s",
+  "times faster",
+]);
 try {
   const wanted = millions * 1e6;
   const inputs = [
     ["ftrace text, kprobes", "k.txt", (p) => bigText(p, "punch_refault.ext4.7.2.txt", wanted)],
-    ["ftrace text, page_ref and kprobes", "p.txt", (p) => bigText(p, "punch_pinned.ext4.7.2-pageref.txt", wanted)],
+    [
+      "ftrace text, page_ref and kprobes",
+      "p.txt",
+      (p) => bigText(p, "punch_pinned.ext4.7.2-pageref.txt", wanted),
+    ],
     ["trace.dat version 6", "6.dat", (p) => bigDat(p, "punch_pinned.ext4.7.2.v6.dat.gz", wanted, 1041)],
   ];
   for (const [title, name, make] of inputs) {
@@ -89,7 +118,20 @@ try {
     make(path);
     const isDat = name.endsWith(".dat");
     const files = [[title, path]];
-    if (isDat && spawnSync("trace-cmd", ["convert", "-i", path, "-o", `${path}.7`, "--file-version", "7", "--compression", "zstd"]).status === 0) {
+    if (
+      isDat &&
+      spawnSync("trace-cmd", [
+        "convert",
+        "-i",
+        path,
+        "-o",
+        `${path}.7`,
+        "--file-version",
+        "7",
+        "--compression",
+        "zstd",
+      ]).status === 0
+    ) {
       files.push(["trace.dat version 7, zstd", `${path}.7`]);
     }
     for (const [t, file] of files) {

@@ -1,7 +1,7 @@
 // The series that normalised the counts of FS-DAX pages, as it reads in v7.2: a mapping holds a
 // reference, an idle page has none, and break-layouts waits for 0.
 import { pfn as toPfn } from "../base/brand.ts";
-import type { Code } from "../explore/access.ts";
+import { type Code, fail } from "../explore/access.ts";
 import { warnOfDoubleAssociation } from "../kernel/fs/dax.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
 import {
@@ -95,6 +95,18 @@ function* dax_folio_put(k: Kernel, folio: Folio): Code {
   }
 }
 
+/** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v7.2. */
+function* peekPgmap(k: Kernel, page: Page): Code {
+  const folio = yield* page_folio(k, page);
+  const pgmap = yield* READ_ONCE(folio.pgmap);
+  if (pgmap !== null && !isTail(pgmap)) return;
+  const found = pgmap === null ? "0" : "a link to a head";
+  fail(
+    "pgmap-is-valid",
+    `${k.current.name} follows the pgmap of pfn 0x${folio.page.pfn.toString(16)}, which is ${found}`,
+  );
+}
+
 /** WARN_ON_ONCE(folio_ref_count()) of a page that leaves its file. */
 function* warnOfReference(k: Kernel, page: Page): Code {
   const count = yield* page_ref_count(page);
@@ -144,6 +156,15 @@ export const fsdaxRefcounts = change({
     /** Models the retry of `mm/gup.c:try_get_folio()` @ v7.2. */
     *try_get_folio_undo(k, folio, refs) {
       yield* k.folio_put_refs(folio, refs);
+    },
+
+    /**
+     * Models the test of is_pci_p2pdma_page() in `mm/gup.c:try_grab_folio_fast()` @ v7.2: the pgmap of the head is
+     * looked at before any reference is held.
+     */
+    *try_grab_folio_fast(k, page, refs, flags) {
+      if (page.zone === "ZONE_DEVICE") yield* peekPgmap(k, page);
+      return yield* k.below.try_grab_folio_fast(page, refs, flags);
     },
 
     /** Models `mm/gup.c:gup_put_folio()` @ v7.2. */

@@ -2,6 +2,7 @@
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
+import { noExtraReference } from "./fsdax-no-extra-reference.ts";
 import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
 import { daxFolioResetOrder, fsdaxRefcounts } from "./fsdax-refcounts.ts";
 import { fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
@@ -15,6 +16,8 @@ import {
   gupPutFolio,
   gupTryGrab,
 } from "./gup-history.ts";
+import { mmTwins } from "./mm-twins.ts";
+import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 
 /** Linux 5.18: folios; and gup_put_folio() drops pins without the hook that wakes those who wait for 1. */
@@ -52,6 +55,9 @@ export const changes: readonly Change[] = [
   pmdMarkedSpecial,
   pmdNotSpecial,
   daxFolioResetOrder,
+  noExtraReference,
+  ...stuckWaitRemedies,
   ...twins,
+  ...mmTwins,
   ...fsdaxTwins,
 ];

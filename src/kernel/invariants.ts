@@ -2,7 +2,7 @@
 // sentence with the numbers, the page and the actors. Letters and digits as in docs/invariants.md.
 import { hex } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import { countedMappings, countsOf, headOf, isLarge, mappersOf } from "./counts.ts";
+import { countedMappings, countsOf, headOf, isLarge, mappersOf, mappings } from "./counts.ts";
 import { GUP_PIN_COUNTING_BIAS } from "./include/linux/mm.ts";
 import { type DaxEntry, type Inode, PAGE_MAPPING_DAX_SHARED, type Page } from "./include/linux/mm_types.ts";
 import { pmdPages } from "./include/linux/pgtable.ts";
@@ -90,6 +90,63 @@ export const mapcountCountsMappings: KernelInvariant = {
         ? null
         : `the mapcount of pfn ${hex(page.pfn)} is ${mapcount}, but ${mapped} entries map it`;
     }),
+};
+
+/** I4: a folio has at least as many references as mappings: a mapping holds one, and lowers the mapcount first. */
+export const mapcountWithinCount: KernelInvariant = {
+  name: "mapcount-within-count",
+  check: (k, see) =>
+    firstBroken(k, (page) => {
+      if (headOf(k, see, page) !== page) return null;
+      const { refcount, mapcount } = countsOf(k, see, page);
+      return mapcount <= refcount
+        ? null
+        : `the mapcount of pfn ${hex(page.pfn)} is ${mapcount}, but its count only ${refcount}`;
+    }),
+};
+
+/** I14: no page of a DAX file is pinned for long: a file system waits for short pins only. */
+export const noLongtermPinOfFsdax: KernelInvariant = {
+  name: "no-longterm-pin-of-fsdax",
+  check: (k, see) =>
+    firstBroken(k, (page) =>
+      see(page.longtermPins) > 0
+        ? `pfn ${hex(page.pfn)}, of a DAX file, is pinned for long by ${see(page.heldPins).join(" and ")}`
+        : null,
+    ),
+};
+
+/** I16: the pincount of a large folio is the number of its pins. */
+export const pincountCountsPins: KernelInvariant = {
+  name: "pincount-counts-pins",
+  at: "end",
+  check: (k, see) =>
+    firstBroken(k, (page) => {
+      if (headOf(k, see, page) !== page || !isLarge(see, page)) return null;
+      const pages = devicePages(k).filter((p) => headOf(k, see, p) === page);
+      const pins = pages.reduce((n, p) => n + see(p.heldPins).length, 0);
+      const { pincount } = countsOf(k, see, page);
+      return pincount === pins
+        ? null
+        : `the pincount of the folio of pfn ${hex(page.pfn)} is ${pincount}, but ${pins} pins are held`;
+    }),
+};
+
+/** I24: a process counts the pages that it maps, of those through which the kernel counts references. */
+export const rssCountsMappings: KernelInvariant = {
+  name: "rss-counts-mappings",
+  at: "end",
+  check: (k, see) => {
+    for (const mm of k.world.mms) {
+      const mapped = mappings(k, see).reduce((n, { mm: of, entry, pages }) => {
+        const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.zapped_page_pmd(entry);
+        return of === mm && page !== null && page.zone === "ZONE_DEVICE" ? n + pages : n;
+      }, 0);
+      const rss = see(mm.rss_file);
+      if (rss !== mapped) return `${mm.name} counts ${rss} pages of files as its own, but maps ${mapped}`;
+    }
+    return null;
+  },
 };
 
 /** I6: nobody holds a page whose block the file system has freed: DMA would reach another file. */
@@ -189,7 +246,11 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   referencesAddUp,
   countNotBelowIdle,
   mappedPageIsReferenced,
+  mapcountWithinCount,
   mapcountCountsMappings,
+  noLongtermPinOfFsdax,
+  pincountCountsPins,
+  rssCountsMappings,
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
   associationsCountEntries,

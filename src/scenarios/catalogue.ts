@@ -5,8 +5,17 @@ import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
+import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
+import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
+import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
+import {
+  munmapVsPinOfHugePage,
+  punchHoleVsPinOfHugePage,
+  punchHoleVsPinOfHugePageWithIpi,
+} from "./munmap-vs-pin-of-huge-page.ts";
+import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
 import { refaultOfSharedExtentVsUnpin } from "./refault-of-shared-extent-vs-unpin.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
@@ -14,6 +23,7 @@ import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
 import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
+import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
 import { umountVsPin } from "./umount-vs-pin.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
@@ -25,6 +35,15 @@ export const catalogue: readonly Scenario[] = [
   truncateVsGupFast,
   truncateVsGup,
   refaultDuringWait,
+  twoUnpinnersVsPunchHole,
+  releasePagesVsPunchHole,
+  munmapVsMunmap,
+  munmapVsPunchHole,
+  gupVsTouch,
+  longtermPinVsPunchHole,
+  munmapVsPinOfHugePage,
+  punchHoleVsPinOfHugePage,
+  punchHoleVsPinOfHugePageWithIpi,
   truncateVsAllocation,
   truncateVsPinOfUnmappedFile,
   fuseTruncateVsPin,

@@ -66,5 +66,19 @@ export const refaultDuringWait = scenario<World>({
       because:
         "the wait is for 0, and the new mapping keeps 1; recordings of 7.2.13 on ext4 and XFS show it. No fix known",
     },
+    "v7.2+stuck-wait/wake-on-every-put": {
+      verdict: "stuck-wait",
+      because:
+        "the unpin comes first and wakes; the page is mapped again before the lock is; the count is 1 again",
+    },
+    "v7.2+stuck-wait/no-external-reference": {
+      verdict: "holds",
+      because: "a mapping that came back does not count, and the put that leaves nothing else wakes",
+    },
+    "v7.2+stuck-wait/rescan-after-each-wake": {
+      verdict: "holds",
+      because:
+        "after each put the file is unmapped again, so that the count falls to 0 when the last user is gone",
+    },
   },
 });

@@ -562,13 +562,16 @@ export function* gup_fast_fallback(
 }
 
 /** Ghost state: the caller holds these pages from here on. */
-function* noteHeld(k: Kernel, pages: readonly Page[], kind: "heldPins" | "heldGets"): Code {
+function* noteHeld(k: Kernel, pages: readonly Page[], kind: "heldPins" | "heldGets", flags: number): Code {
   const { name } = k.current;
+  const long = flags & FOLL_LONGTERM ? 1 : 0;
   for (const page of pages) {
     if (is_zero_page(k, page)) continue;
-    yield* rmw([page[kind]], (held: readonly string[]) => ({ next: [[...held, name]], result: null }), {
-      note: { text: () => `holds pfn 0x${page.pfn.toString(16)}` },
-    });
+    yield* rmw(
+      [page[kind], page.longtermPins],
+      (held: readonly string[], pins: number) => ({ next: [[...held, name], pins + long], result: null }),
+      { note: { text: () => `holds pfn 0x${page.pfn.toString(16)}` } },
+    );
   }
 }
 
@@ -597,7 +600,7 @@ export function* get_user_pages_fast(
   flags: number,
 ): Code<readonly Page[] | number> {
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_GET);
-  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldGets");
+  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldGets", flags);
   return pages;
 }
 
@@ -613,7 +616,7 @@ export function* pin_user_pages_fast(
   flags: number,
 ): Code<readonly Page[] | number> {
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_PIN);
-  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldPins");
+  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldPins", flags);
   return pages;
 }
 

@@ -96,6 +96,8 @@ export interface Page extends Modelled {
   /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
   readonly heldGets: Cell<readonly string[]>;
+  /** Ghost state: how often the page was pinned for long. */
+  readonly longtermPins: Cell<number>;
   /** Ghost state: the files that the block behind the page belongs to, joined by " and ", or "free". */
   readonly block_owner: Cell<string>;
   /** Ghost state: stores to the page are in the CPU's caches; a power cut loses them. */
@@ -267,6 +269,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
     _large_mapcount: cell(`${name}._large_mapcount`, 0),
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
+    longtermPins: ghostCell(`${name}.longtermPins`, 0),
     block_owner: ghostCell(`${name}.block_owner`, "free"),
     unflushed: ghostCell(`${name}.unflushed`, false),
   }) as Omit<Page, "folio"> & { folio?: Folio };

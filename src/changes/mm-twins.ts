@@ -1,0 +1,187 @@
+// Changes that break page tables, GUP and counts on purpose.
+import { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "../kernel/include/linux/mm.ts";
+import type { Page } from "../kernel/include/linux/mm_types.ts";
+import {
+  folio_ref_sub,
+  folio_ref_sub_and_test,
+  folio_ref_try_add,
+} from "../kernel/include/linux/page_ref.ts";
+import { pte_lockptr, pte_offset } from "../kernel/include/linux/pgtable.ts";
+import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
+import { change } from "../kernel/kernel.ts";
+import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { FOLL_PIN } from "../kernel/mm/gup.ts";
+
+const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
+  change({ name: `twin/${name}`, subject, source: "twin", functions });
+
+export const insertPageOneBased = twin(
+  "insert-page-one-based",
+  "a one-based FS-DAX page is mapped with insert_page(), and its entry is still special",
+  {
+    *vmf_insert_mixed(k, vmf, pfn, mkwrite) {
+      const page = pfn_to_page(k, pfn);
+      const fault = yield* k.insert_page(vmf.vma, vmf.address, page, mkwrite);
+      const ptep = pte_offset(vmf.vma.vm_mm, vmf.address);
+      const pte = yield* READ_ONCE(ptep);
+      if (pte !== null) yield* WRITE_ONCE(ptep, { ...pte, special: true, devmap: true });
+      return fault;
+    },
+  },
+);
+
+export const insertWithoutMapcount = twin(
+  "insert-without-mapcount",
+  "a normalised FS-DAX page is mapped with a reference, but its mapcount stays",
+  {
+    *folio_add_file_rmap_pte() {},
+  },
+);
+
+export const zapKeepsRss = twin("zap-keeps-rss", "a zap leaves the pages in the count of the process", {
+  *zap_present_pte(k, vma, address, pte) {
+    const page = yield* k.below.zap_present_pte(vma, address, pte);
+    if (page !== null) yield* atomic_add(vma.vm_mm.rss_file, 1);
+    return page;
+  },
+});
+
+export const rmapAfterUnlock = twin(
+  "rmap-after-unlock",
+  "the delayed fall of the mapcounts of dirty entries comes after the page-table lock is dropped",
+  {
+    *zap_pte_range(k, vma, first, end) {
+      const ptl = pte_lockptr(k, vma.vm_mm, first);
+      const pages: Page[] = [];
+      yield* spin_lock(k, ptl);
+      for (let address = first; address < end; address++) {
+        const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+        if (pte === null) continue;
+        const page = yield* k.zap_present_pte(vma, address, { ...pte, dirty: true });
+        if (page !== null) pages.push(page);
+      }
+      yield* spin_unlock(ptl);
+      if (pages.length > 0) yield* k.flush_tlb_mm(vma.vm_mm);
+      for (const page of pages) {
+        const folio = yield* page_folio(k, page);
+        yield* k.folio_remove_rmap_pte(folio, page);
+      }
+      yield* k.zap_drop_references(pages);
+      return { pages: [], cleared: false };
+    },
+  },
+);
+
+export const dropBeforeRmap = twin(
+  "drop-before-rmap",
+  "a zap drops the reference of an entry before it lowers the mapcount",
+  {
+    *zap_present_pte(k, vma, address, pte) {
+      const page = k.vm_normal_page(pte);
+      if (page !== null) {
+        const folio = yield* page_folio(k, page);
+        if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.free_zone_device_folio(folio);
+        yield* k.below.zap_present_pte(vma, address, { ...pte, dirty: false });
+      }
+      return null;
+    },
+  },
+);
+
+export const hookReadsAfterSub = twin(
+  "hook-reads-after-sub",
+  "the put hook of one-based pages lowers the count, and reads it in a second step",
+  {
+    *__put_devmap_managed_folio_refs(k, folio, refs) {
+      yield* folio_ref_sub(folio, refs);
+      if ((yield* atomic_read(folio._refcount)) === 1) yield* k.wake_up_var(folio._refcount);
+      return true;
+    },
+  },
+);
+
+export const releasePagesWithoutHook = twin(
+  "release-pages-without-hook",
+  "release_pages() drops references without the hook of one-based pages, as from v4.20 to v5.2",
+  {
+    *release_pages(k, pages) {
+      for (const page of pages) {
+        const folio = yield* page_folio(k, page);
+        if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.free_zone_device_folio(folio);
+      }
+    },
+  },
+);
+
+export const undoWithoutHook = twin(
+  "undo-without-hook",
+  "try_get_folio() gives back what it took of the wrong folio without the hook of one-based pages",
+  {
+    *try_get_folio_undo(k, folio, refs) {
+      yield* k.folio_put_refs(folio, refs);
+    },
+  },
+);
+
+export const fsdaxLongtermPinnable = twin(
+  "fsdax-longterm-pinnable",
+  "pages of a DAX file may be pinned for long without locks",
+  {
+    *folio_is_longterm_pinnable() {
+      return true;
+    },
+  },
+);
+
+export const vmaLongtermAllowed = twin(
+  "vma-longterm-allowed",
+  "a mapping of a DAX file does not forbid pins for long",
+  {
+    check_vma_flags: () => 0,
+  },
+);
+
+export const zapTrustsSpecial = twin(
+  "zap-trusts-special",
+  "a zap takes a special PMD entry for one of which no reference is counted",
+  {
+    zapped_page_pmd: (k, pmd) => k.vm_normal_page_pmd(pmd),
+  },
+);
+
+export const skipHeadRecheck = twin(
+  "skip-head-recheck",
+  "GUP without locks does not look again whether the page still belongs to the folio",
+  {
+    *try_get_folio(k, page, refs) {
+      const folio = yield* page_folio(k, page);
+      return (yield* folio_ref_try_add(folio, refs)) ? folio : null;
+    },
+  },
+);
+
+export const unpinWithBias = twin(
+  "unpin-with-bias",
+  "pins of a large folio are given back as those of a page of its own",
+  {
+    *gup_put_folio(k, folio, refs, flags) {
+      yield* k.folio_put_refs(folio, flags & FOLL_PIN ? refs * GUP_PIN_COUNTING_BIAS : refs);
+    },
+  },
+);
+
+export const mmTwins = [
+  insertPageOneBased,
+  insertWithoutMapcount,
+  zapKeepsRss,
+  rmapAfterUnlock,
+  dropBeforeRmap,
+  hookReadsAfterSub,
+  releasePagesWithoutHook,
+  undoWithoutHook,
+  fsdaxLongtermPinnable,
+  vmaLongtermAllowed,
+  zapTrustsSpecial,
+  skipHeadRecheck,
+  unpinWithBias,
+];
