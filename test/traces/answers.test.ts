@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { oneBased, zeroBased } from "../../src/trace/kernel-rules.ts";
 import { outcomeOf } from "../../src/trace/report.ts";
 import { analyseText, kinds } from "./analyse.ts";
-import { ftrace, probe } from "./lines.ts";
+import { ftrace, pageAt, probe } from "./lines.ts";
 
 const old = { kernel: { rules: oneBased, text: "v6.12" } };
 const recent = { kernel: { rules: zeroBased, text: "v7.2" } };
@@ -128,6 +128,21 @@ describe("references that stay", () => {
     expect(outcomeOf(report)).toBe("finding");
   });
 
+  it("are suspected when the others of their batch were dropped", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...[0, 1, 2, 3].map((i) => ({ at: 0.1 + i * 1e-5, tid: 1, event: probe.pin(P + i, 1) })),
+        ...[0, 1, 3].map((i) => ({ at: 0.4 + i * 1e-5, tid: 9, event: probe.unpin(P + i, 1025) })),
+        { at: 0.5, tid: 3, event: "tracing_mark_write: end" },
+      ]),
+      old,
+    );
+    expect(kinds(report)).toEqual(["leak warning"]);
+    expect(report.findings[0]?.pfns).toEqual([P + 2]);
+    expect(report.findings[0]?.sentence).toContain("others taken with it were dropped by 100.400030");
+  });
+
   it("are only noted when they are young", () => {
     const report = analyseText(
       "t",
@@ -229,5 +244,26 @@ describe("one put that several probes see", () => {
       old,
     );
     expect(report.context.pages.pages.get(P)).toMatchObject({ pins: 1, puts: 1, count: 1, unmatchedPuts: 0 });
+  });
+});
+
+describe("a removal", () => {
+  it("that hangs is told, with the pages that hold it up", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        {
+          at: 0.1,
+          tid: 5,
+          event: `zone_device_page_init: (zone_device_page_init+0x4/0x10) page=${pageAt(P)} refs=0 mapc=-1 w1=0xffff888000000100 mapping=0x0 idx=0x0 flags=0x0`,
+        },
+        { at: 0.2, tid: 7, event: "memunmap_pages: (memunmap_pages+0x4/0x10) pgmap=0xffff888000000100" },
+        { at: 9, tid: 3, event: "tracing_mark_write: still there" },
+      ]),
+      recent,
+    );
+    expect(kinds(report)).toEqual(["removal-hang error"]);
+    expect(report.findings[0]?.sentence).toContain("pfn 0x40000 is in use");
+    expect(report.findings[0]?.sentence).toContain("8.800 s until the recording ends");
   });
 });

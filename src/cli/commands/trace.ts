@@ -46,7 +46,11 @@ export function registerTrace(program: Command): void {
       "ftrace text, trace-cmd report, perf script or trace.dat; gzip and zstd too; - is stdin",
       ["trace.dat"],
     )
-    .option("--page <pfn...>", "print everything about these pages")
+    .option(
+      "--page <pfn>",
+      "print everything about a page; several with commas, or by repeating it",
+      (text: string, before: string[] = []) => [...before, ...text.split(",")],
+    )
     .option("--kernel <version>", "the kernel that was recorded, such as v6.12, if it is not recognised")
     .option("--vmemmap <address>", "where the array of struct page starts, if it is not recognised")
     .option("--probes <file>", "JSON that names your own probes (docs/trace.md)")

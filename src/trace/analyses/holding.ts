@@ -6,6 +6,7 @@ import type { Finding } from "../finding.ts";
 import type { Stack } from "../sink.ts";
 import { stableId } from "../stacks.ts";
 import type { Holder, HolderKind, PageState } from "../trackers/page-state.ts";
+import { pathOf } from "../trackers/pages.ts";
 import { durationText, pagesText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
 import { callPath, eventText, putsAreVisible } from "./waiting.ts";
@@ -114,9 +115,13 @@ export function outstanding(
   return result.sort((a, b) => by[sort](a, b) || a.since - b.since || (a.pfns[0] ?? 0) - (b.pfns[0] ?? 0));
 }
 
-/** Held for longer than this, and much longer than usual, a reference is suspected to be leaked. */
+/** A reference is suspected to be leaked if it is held for so long, where no other of its path was dropped, */
 const LEAK_NS = 1e9;
-const LEAK_FACTOR = 20;
+/** … so many times longer than any of its path that was dropped, */
+const LEAK_FACTOR = 5;
+/** … or if one that was taken within this time of it was dropped this long ago. */
+const BATCH_NS = 10e6;
+const BEHIND_NS = 50e6;
 
 export function analyseHolding(c: AnalysisContext): Finding[] {
   const findings: Finding[] = [];
@@ -155,7 +160,9 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
         ? ""
         : ` through ${eventText(g.event)}`
       : ` through ${callPath(g.stack.frames)}`;
-  const usual = c.pages.completed.longestBy.get(g.event);
+  const path0 = pathOf(g);
+  const usual = c.pages.completed.longestBy.get(path0);
+  const batch = c.pages.completed.lastBy.get(path0);
   const caveats: string[] = [];
   if (g.doubtful) caveats.push("events were lost after they were taken: they may have been dropped since");
   const visible = putsAreVisible(c, g.kind === "pin" ? "pin" : "get", g.pages[0]);
@@ -167,7 +174,11 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
     );
   }
   const leftFile = g.pages.filter((p) => p.type === "fs-dax" && p.mapping === "" && p.inserted && !p.traced);
-  const suspicious = age >= LEAK_NS && (usual === undefined || age >= LEAK_FACTOR * usual);
+  // Others that were taken with it have been dropped long ago.
+  const leftBehind =
+    batch !== undefined && Math.abs(batch.start - g.since) <= BATCH_NS && c.end - batch.end >= BEHIND_NS;
+  const suspicious =
+    leftBehind || (usual === undefined ? age >= LEAK_NS : age >= LEAK_FACTOR * usual && age >= BEHIND_NS);
   const unknown = g.doubtful || (!visible && g.kind !== "pin") || g.seen !== "recorded";
   const who = g.tasks > 1 ? `${g.tasks} tasks, first ${taskName(g.task)},` : taskName(g.task);
   const taken =
@@ -176,7 +187,9 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
       : g.seen === "unrecorded"
         ? `${what} on ${pagesText(g.pfns)} appeared between two events, taken by something that was not recorded, and are still there at the end.`
         : `${who} took ${what} on ${pagesText(g.pfns)} at ${at(c, g.since)}${path}, and ${g.references === 1 ? "it is" : "they are"} still held ${durationText(age)} later, when the recording ends` +
-          (usual === undefined ? "." : `; the longest such hold that ended took ${durationText(usual)}.`);
+          (usual === undefined
+            ? "."
+            : `; ${leftBehind ? `others taken with ${g.references === 1 ? "it" : "them"} were dropped by ${at(c, batch.end)}` : `the longest such hold that ended took ${durationText(usual)}`}.`);
   return {
     kind: suspicious && !unknown ? "leak" : "outstanding",
     severity: unknown ? "unknown" : suspicious ? "warning" : "note",

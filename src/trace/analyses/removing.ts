@@ -73,10 +73,15 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
         severity: lost ? "unknown" : "error",
         sentence:
           `${taskName(r.task)} is in memunmap_pages() since ${at(c, r.since)}, ${durationText(age)} until the recording ends: it waits for the last reference to the pgmap, which device-private and P2PDMA pages hold while they are in use` +
+          (r.inUse.length > 0
+            ? `; ${pagesText(r.inUse)} ${r.inUse.length === 1 ? "is" : "are"} in use`
+            : "") +
           (holders === ""
-            ? "; the recording shows no holder of a page."
+            ? r.inUse.length > 0
+              ? "."
+              : "; the recording shows no holder of a page."
             : `; the recording shows ${holders}.`),
-        pfns,
+        pfns: pfns.length > 0 ? pfns : r.inUse,
         durationNs: age,
       });
       continue;

@@ -719,9 +719,16 @@ export class PageTracker {
       if (faulting) return; // the references of the fault itself
       page.unrecordedGets += gap;
       const pin = gap % PIN_BIAS === 0 && !page.large;
+      const kind = pin ? "pin" : "get";
+      const n = pin ? gap / PIN_BIAS : gap;
+      const known = page.holders.find((h) => h.seen === "unrecorded" && h.kind === kind);
+      if (known !== undefined) {
+        known.n += n;
+        return;
+      }
       page.holders.push({
-        kind: pin ? "pin" : "get",
-        n: pin ? gap / PIN_BIAS : gap,
+        kind,
+        n,
         value: pin ? PIN_BIAS : 1,
         task: null,
         cpu: e.cpu,
@@ -836,6 +843,13 @@ function holderFor(page: PageState, kind: HolderKind, task: Task): Holder | null
   return same ?? unrecorded;
 }
 
+/** How a reference was taken: by its stack, or without one by its event and the name of the task. */
+export const pathOf = (h: {
+  readonly stack: Stack | null;
+  readonly event: string;
+  readonly task: Task | null;
+}): string => h.stack?.id ?? `${h.event} ${h.task?.comm ?? ""}`;
+
 /** A hold that has ended. */
 export interface CompletedHold {
   readonly pfn: number;
@@ -848,8 +862,10 @@ export class CompletedHolds {
   count = 0;
   totalNs = 0;
   readonly longest: CompletedHold[] = [];
-  /** Longest completed hold for each event that takes references, in ns. */
+  /** Longest completed hold for each call path (see `pathOf`), in ns. */
   readonly longestBy = new Map<string, number>();
+  /** The hold of each call path that ended last. */
+  readonly lastBy = new Map<string, { readonly start: number; readonly end: number }>();
   /** How many holds lasted less than 10^i ns. */
   readonly histogram: number[] = Array.from({ length: 14 }, () => 0);
 
@@ -860,7 +876,9 @@ export class CompletedHolds {
     this.totalNs += ns;
     const bucket = Math.min(13, Math.max(0, Math.ceil(Math.log10(ns + 1))));
     this.histogram[bucket] = (this.histogram[bucket] ?? 0) + 1;
-    if (ns > (this.longestBy.get(holder.event) ?? -1)) this.longestBy.set(holder.event, ns);
+    const path = pathOf(holder);
+    if (ns > (this.longestBy.get(path) ?? -1)) this.longestBy.set(path, ns);
+    this.lastBy.set(path, { start: holder.time, end });
     const { longest } = this;
     const tenth = longest.length < 10 ? null : longest[longest.length - 1];
     if (tenth !== null && tenth !== undefined && tenth.end - tenth.holder.time >= ns) return;

@@ -20,6 +20,8 @@ export interface Removal {
   holders: readonly HolderGroup[];
   /** Mapped in page tables at that moment, by the kernel's own count. */
   mapped: readonly number[];
+  /** Device-private and P2PDMA pages that are handed out: each holds a reference to the pgmap. */
+  inUse: readonly number[];
   losses: number;
 }
 
@@ -74,6 +76,7 @@ export class RemovalTracker {
           releasedAt: null,
           holders: [],
           mapped: [],
+          inUse: [],
           losses: this.#pages.losses,
         });
         return;
@@ -121,6 +124,7 @@ export class RemovalTracker {
     const pages = this.#of(removal);
     removal.holders = groupHolders(pages.filter((p) => p.external > 0));
     removal.mapped = pages.filter((p) => p.mappings > 0).map((p) => p.pfn);
+    removal.inUse = pages.filter((p) => p.type === "private" && p.count > 0).map((p) => p.pfn);
     removal.losses = this.#pages.losses - removal.losses;
   }
 
