@@ -5,8 +5,8 @@ import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { KernelEvent, Task } from "../events/event.ts";
 import type { TraceReport } from "../trace/report.ts";
 import type { Clock } from "../trace/sink.ts";
+import type { ChangeListener } from "../trace/trackers/listeners.ts";
 import type { Holder, PageState } from "../trace/trackers/page-state.ts";
-import type { ChangeListener } from "../trace/trackers/pages.ts";
 import { pageText, taskName } from "../trace/wording.ts";
 
 /** Perfetto becomes unusable with more tracks; later pages are left out, and `omitted` says how many. */

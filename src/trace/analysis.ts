@@ -12,9 +12,10 @@ import type { FormatName, ReadContext } from "./readers/reader.ts";
 import type { Coverage, HeldOverTime, PageGroup, TraceReport } from "./report.ts";
 import type { Stack, TraceSink } from "./sink.ts";
 import { ConformanceTracker } from "./trackers/conformance.ts";
+import type { ChangeListener } from "./trackers/listeners.ts";
 import { LockTracker } from "./trackers/locks.ts";
 import type { PageState } from "./trackers/page-state.ts";
-import { type ChangeListener, PageTracker } from "./trackers/pages.ts";
+import { PageTracker } from "./trackers/pages.ts";
 import { RemovalTracker } from "./trackers/removals.ts";
 import { WaitTracker } from "./trackers/waits.ts";
 

@@ -9,7 +9,7 @@ import { FTRACE_HEADER, ftraceLine } from "../../src/report/trace-ftrace.ts";
 import { JsonChanges, jsonRecords } from "../../src/report/trace-json.ts";
 import { traceRecord } from "../../src/report/trace-schema.ts";
 import { pageLifeline } from "../../src/report/trace-text.ts";
-import type { ChangeListener } from "../../src/trace/trackers/pages.ts";
+import type { ChangeListener } from "../../src/trace/trackers/listeners.ts";
 import { analyseText } from "./analyse.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/traces");

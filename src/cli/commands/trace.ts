@@ -15,7 +15,7 @@ import type { FindingSeverity } from "../../trace/finding.ts";
 import { type KernelRules, rulesOfVersion } from "../../trace/kernel-rules.ts";
 import { parseProbes } from "../../trace/probes.ts";
 import { outcomeOf, type TraceReport } from "../../trace/report.ts";
-import { allListeners, type ChangeListener } from "../../trace/trackers/pages.ts";
+import { allListeners, type ChangeListener } from "../../trace/trackers/listeners.ts";
 import { RecordTables } from "../duckdb.ts";
 import { exitCode } from "../exit.ts";
 import { type Reading, readRecording } from "../recording.ts";

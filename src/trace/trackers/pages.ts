@@ -8,7 +8,10 @@ import type { KernelEvent, Task } from "../../events/event.ts";
 import type { EventSpec } from "../../events/vocabulary.ts";
 import { type KernelRecogniser, type KernelRules, oneBased, zeroBased } from "../kernel-rules.ts";
 import type { Stack } from "../sink.ts";
+import { CompletedHolds } from "./completed-holds.ts";
+import { isHead, isPin, isReserved } from "./flags.ts";
 import { type Certainty, LifelinePool } from "./lifelines.ts";
+import { type ChangeListener, type PageWatcher, UNRECORDED_PUT } from "./listeners.ts";
 import { type Holder, type HolderKind, type Moment, PageState, PIN_BIAS } from "./page-state.ts";
 import { TaskState } from "./task-state.ts";
 
@@ -19,65 +22,6 @@ const MAX_TASKS = 262_144;
 const MAX_CPUS = 65_536;
 /** Holders of one page that are told apart. */
 const MAX_HOLDERS = 128;
-
-// FOLL_PIN is 0x80000 since v6.3. Before, it was 0x40000, which is FOLL_REMOTE now; a grab has either
-// FOLL_GET (2 now) or FOLL_PIN.
-// Source: include/linux/mm_types.h, mm/internal.h
-const FOLL_PIN = 0x80000;
-const OLD_FOLL_PIN = 0x40000;
-const FOLL_GET = 2;
-const isPin = (gup: number): boolean =>
-  (gup & FOLL_PIN) !== 0 || ((gup & OLD_FOLL_PIN) !== 0 && (gup & FOLL_GET) === 0);
-
-// PG_head is bit 6, with PG_reserved at 13; before v6.6 it was bit 16, with PG_reserved at 12. Every page
-// of ZONE_DEVICE is reserved.
-// Source: include/linux/page-flags.h
-const isHead = (flags: number): boolean =>
-  (flags & 0x3000) === 0x1000 ? (flags & 0x10000) !== 0 : (flags & 0x40) !== 0;
-
-/** Stands for an event's name where a put shows only by what follows from it. */
-export const UNRECORDED_PUT = "a put that was not recorded";
-
-/** Either layout: bit 13, or 12 before v6.6, where bit 12 is another one's now. */
-const isReserved = (flags: number): boolean => (flags & 0x3000) !== 0;
-
-/** Called when something has changed on a page that somebody waits for. */
-export interface PageWatcher {
-  pageChanged(
-    page: PageState,
-    e: KernelEvent,
-    what: "put" | "get" | "map" | "unmap" | "insert" | "wake" | "sample",
-    event?: string,
-  ): void;
-}
-
-/** Whoever wants each change as it happens, for output that does not fit in memory. */
-export interface ChangeListener {
-  /** References were taken by a holder, or `n` of them dropped again. */
-  taken?(page: PageState, holder: Holder): void;
-  dropped?(page: PageState, holder: Holder, n: number, e: KernelEvent): void;
-  /** The call stack of the change that came last on this CPU. */
-  stack?(cpu: number, stack: Stack): void;
-  change(page: PageState, e: KernelEvent, before: number, certainty: Certainty): void;
-}
-
-/** One listener that tells several. */
-export function allListeners(listeners: readonly ChangeListener[]): ChangeListener {
-  return {
-    change: (...args) => {
-      for (const l of listeners) l.change(...args);
-    },
-    taken: (...args) => {
-      for (const l of listeners) l.taken?.(...args);
-    },
-    dropped: (...args) => {
-      for (const l of listeners) l.dropped?.(...args);
-    },
-    stack: (...args) => {
-      for (const l of listeners) l.stack?.(...args);
-    },
-  };
-}
 
 export class PageTracker {
   readonly pages = new Map<number, PageState>();
@@ -841,49 +785,4 @@ function holderFor(page: PageState, kind: HolderKind, task: Task): Holder | null
     } else if (h.seen !== "recorded") unrecorded ??= h;
   }
   return same ?? unrecorded;
-}
-
-/** How a reference was taken: by its stack, or without one by its event and the name of the task. */
-export const pathOf = (h: {
-  readonly stack: Stack | null;
-  readonly event: string;
-  readonly task: Task | null;
-}): string => h.stack?.id ?? `${h.event} ${h.task?.comm ?? ""}`;
-
-/** A hold that has ended. */
-export interface CompletedHold {
-  readonly pfn: number;
-  readonly holder: Holder;
-  readonly end: number;
-}
-
-/** Statistics of holds that have ended: how many, how long, and the longest few. */
-export class CompletedHolds {
-  count = 0;
-  totalNs = 0;
-  readonly longest: CompletedHold[] = [];
-  /** Longest completed hold for each call path (see `pathOf`), in ns. */
-  readonly longestBy = new Map<string, number>();
-  /** The hold of each call path that ended last. */
-  readonly lastBy = new Map<string, { readonly start: number; readonly end: number }>();
-  /** How many holds lasted less than 10^i ns. */
-  readonly histogram: number[] = Array.from({ length: 14 }, () => 0);
-
-  add(pfn: number, holder: Holder, end: number): void {
-    const ns = end - holder.time;
-    if (holder.seen !== "recorded" || ns < 0) return;
-    this.count++;
-    this.totalNs += ns;
-    const bucket = Math.min(13, Math.max(0, Math.ceil(Math.log10(ns + 1))));
-    this.histogram[bucket] = (this.histogram[bucket] ?? 0) + 1;
-    const path = pathOf(holder);
-    if (ns > (this.longestBy.get(path) ?? -1)) this.longestBy.set(path, ns);
-    this.lastBy.set(path, { start: holder.time, end });
-    const { longest } = this;
-    const tenth = longest.length < 10 ? null : longest[longest.length - 1];
-    if (tenth !== null && tenth !== undefined && tenth.end - tenth.holder.time >= ns) return;
-    longest.push({ pfn, holder: { ...holder }, end });
-    longest.sort((a, b) => b.end - b.holder.time - (a.end - a.holder.time) || a.pfn - b.pfn);
-    if (longest.length > 10) longest.pop();
-  }
 }
