@@ -93,6 +93,27 @@ describe("a task that waits for a page", () => {
     expect(report.findings[0]?.sentence).toContain("still waiting when the recording ends");
   });
 
+  it("is stuck on 7.2, too, if the page is mapped again after the wakeup and before the waiter looks", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.pin(P, 1, 0) },
+        { at: 0.2, tid: 2, event: probe.breakLayouts() },
+        { at: 0.2, tid: 2, event: probe.scan() },
+        { at: 0.2, tid: 2, event: probe.unmap(P, 1025, 0) },
+        { at: 0.3, tid: 2, event: probe.busy(P, 1024) },
+        { at: 1.2, tid: 1, event: probe.unpin(P, 1024, -1) },
+        { at: 1.2, tid: 1, event: probe.free(P) },
+        { at: 1.2, tid: 1, event: probe.wake(P, 0) },
+        { at: 1.201, tid: 3, event: probe.map(P, 2, -1) },
+        { at: 9.0, tid: 3, event: "tracing_mark_write: still waiting" },
+      ]),
+      recent,
+    );
+    expect(kinds(report)).toEqual(["stuck-wait error"]);
+    expect(report.findings[0]?.sentence).toContain("before it looked task-3 mapped the page again");
+  });
+
   it("leaves the verdict open after lost events", () => {
     const text = ftrace([
       { at: 0, tid: 9, event: probe.wake(P + 1) },

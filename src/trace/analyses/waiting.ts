@@ -206,6 +206,8 @@ function stuckWait(c: AnalysisContext, wait: Wait, s: Segment): Finding | null {
   const gone = s.externalGone;
   if (rules === null || gone === null) return null;
   const reached = rules.wakeAt === 0 ? s.atZero : s.atOne;
+  const again = mappedBeforeItRan(c, wait, s, gone);
+  if (again !== null) return again;
   if (reached !== null && reached.time === gone.time) return null;
   if (gone.count === rules.wakeAt) return null;
   const until = reached?.time ?? s.until ?? c.end;
@@ -234,6 +236,28 @@ function stuckWait(c: AnalysisContext, wait: Wait, s: Segment): Finding | null {
       `${taskName(wait.task)} waited ${durationText(end - wait.enteredAt)} in ${whereOf(wait)}, ${durationText(needless)} of it after the last pin was gone: ` +
       `${why}, so when ${taskName(gone.task)} dropped the last pin at ${at(c, gone.time)} the count fell to ${gone.count}, held by ${gone.count === 1 ? "that mapping" : "those mappings"}; ` +
       `the waiter sleeps until it is ${rules.wakeAt}, so nothing could wake it before a munmap. ${ending}`,
+  });
+}
+
+/**
+ * The other order: the count was what the waiter needs and it was woken, but before it ran and looked
+ * somebody mapped the page again, so it sleeps again.
+ */
+function mappedBeforeItRan(c: AnalysisContext, wait: Wait, s: Segment, gone: Moment): Finding | null {
+  if (c.rules?.mappingHoldsReference !== true || s.wake === null) return null;
+  const { wake } = s;
+  const until = s.until ?? c.end;
+  const remap = s.refaults.find((r) => r.time >= gone.time && r.time < until);
+  if (remap === undefined || until - remap.time < SHORT_NS || wake.time > remap.time + SHORT_NS) return null;
+  const end = wait.endedAt ?? c.end;
+  return found(c, wait, s, {
+    kind: "stuck-wait",
+    severity: "error",
+    sentence:
+      `${taskName(wait.task)} waited ${durationText(end - wait.enteredAt)} in ${whereOf(wait)}, ${durationText(until - remap.time)} of it for nothing: ` +
+      `${taskName(gone.task)} dropped the last pin of ${pageText(s.page.pfn)} at ${at(c, gone.time)} and woke it at ${at(c, wake.time)}, but before it looked ${taskName(remap.task)} mapped the page again at ${at(c, remap.time)}; ` +
+      `the waiter sleeps until the count is ${c.rules.wakeAt}, so nothing could wake it before a munmap.` +
+      (wait.endedAt === null ? " It was still waiting when the recording ends." : ""),
   });
 }
 

@@ -8,11 +8,12 @@ import type { KernelEvent, Task } from "../../events/event.ts";
 import type { EventSpec } from "../../events/vocabulary.ts";
 import { type KernelRecogniser, type KernelRules, oneBased, zeroBased } from "../kernel-rules.ts";
 import type { Stack } from "../sink.ts";
-import { CompletedHolds } from "./completed-holds.ts";
+import type { CompletedHolds } from "./completed-holds.ts";
 import { isHead, isPin, isReserved } from "./flags.ts";
+import { HolderBook } from "./holders.ts";
 import { type Certainty, LifelinePool } from "./lifelines.ts";
 import { type ChangeListener, type PageWatcher, UNRECORDED_PUT } from "./listeners.ts";
-import { type Holder, type HolderKind, type Moment, PageState, PIN_BIAS } from "./page-state.ts";
+import { type Moment, PageState, PIN_BIAS } from "./page-state.ts";
 import { TaskState } from "./task-state.ts";
 
 /** Pages beyond this many are dropped from memory when they are idle; see `dropped`. */
@@ -20,15 +21,12 @@ export const MAX_PAGES = 1_000_000;
 /** Tasks beyond this many share no state; enough for any machine, and a bound for hostile files. */
 const MAX_TASKS = 262_144;
 const MAX_CPUS = 65_536;
-/** Holders of one page that are told apart. */
-const MAX_HOLDERS = 128;
 
 export class PageTracker {
   readonly pages = new Map<number, PageState>();
   readonly lifelines: LifelinePool;
   readonly tasks = new Map<Task, TaskState>();
-  /** Pages that somebody outside holds a reference to. */
-  readonly held = new Set<PageState>();
+  readonly holders: HolderBook;
   /** Blocks of 512 pages in which a page of ZONE_DEVICE was named. */
   readonly deviceBlocks = new Set<number>();
   /** Some event printed page flags. */
@@ -38,21 +36,38 @@ export class PageTracker {
   /** Names of events seen that can tell of a put. */
   readonly putsSeen = new Set<string>();
   tracepoints = false;
-  /** Completed holds: longest, and totals for statistics. */
-  readonly completed: CompletedHolds = new CompletedHolds();
   watcher: PageWatcher | null = null;
-  listener: ChangeListener | null = null;
-  /** Events lost so far. */
-  losses = 0;
   readonly #kernel: KernelRecogniser;
   /** What the last event of each CPU was about: its stack comes after it. */
-  readonly #lastHolder: (Holder | null)[] = [];
   readonly #lastChange: number[] = [];
   #lastPutSpec: EventSpec | null = null;
 
   constructor(kernel: KernelRecogniser, lifelines: LifelinePool = new LifelinePool()) {
     this.#kernel = kernel;
+    this.holders = new HolderBook(kernel);
     this.lifelines = lifelines;
+  }
+
+  /** Pages that somebody outside holds a reference to. */
+  get held(): Set<PageState> {
+    return this.holders.held;
+  }
+
+  get completed(): CompletedHolds {
+    return this.holders.completed;
+  }
+
+  /** Events lost so far. */
+  get losses(): number {
+    return this.holders.losses;
+  }
+
+  get listener(): ChangeListener | null {
+    return this.holders.listener;
+  }
+
+  set listener(listener: ChangeListener | null) {
+    this.holders.listener = listener;
   }
 
   get rules(): KernelRules | null {
@@ -105,7 +120,7 @@ export class PageTracker {
 
   event(e: KernelEvent): void {
     if (e.cpu < this.#lastChange.length) {
-      this.#lastHolder[e.cpu] = null;
+      this.holders.last[e.cpu] = null;
       this.#lastChange[e.cpu] = -1;
     } else this.#addCpus(e.cpu);
     switch (e.spec.role) {
@@ -156,13 +171,13 @@ export class PageTracker {
   /** Makes room for a CPU seen for the first time. */
   #addCpus(cpu: number): void {
     while (this.#lastChange.length <= cpu && this.#lastChange.length < MAX_CPUS) {
-      this.#lastHolder.push(null);
+      this.holders.last.push(null);
       this.#lastChange.push(-1);
     }
   }
 
   stack(cpu: number, stack: Stack): void {
-    const holder = this.#lastHolder[cpu] ?? null;
+    const holder = this.holders.last[cpu] ?? null;
     if (holder !== null && holder.stack === null) holder.stack = stack;
     const change = this.#lastChange[cpu] ?? -1;
     if (change < 0) return;
@@ -172,7 +187,7 @@ export class PageTracker {
 
   /** After a loss nothing that was held is sure to be held still. */
   lost(): void {
-    this.losses++;
+    this.holders.losses++;
     for (const state of this.tasks.values()) {
       state.grab = null;
       state.put = null;
@@ -215,7 +230,14 @@ export class PageTracker {
       this.#changed(page, e, before, "sampled");
       return;
     }
-    const holder = this.#take(page, e, pin ? "pin" : "get", n, pin && !page.large ? PIN_BIAS : 1, e.gup);
+    const holder = this.holders.take(
+      page,
+      e,
+      pin ? "pin" : "get",
+      n,
+      pin && !page.large ? PIN_BIAS : 1,
+      e.gup,
+    );
     t.grab.applied = holder;
     page.count = before + n * holder.value;
     page.certainty = "inferred";
@@ -259,7 +281,7 @@ export class PageTracker {
     t.put = { page, pin, n, refs: e.count, depth: e.spec.depth, applied: 0, done: false };
     if (page.traced) return;
     const before = page.count;
-    this.#release(page, e, pin ? "pin" : "get", n, t);
+    this.holders.release(page, e, pin ? "pin" : "get", n, t);
     page.count = before - total;
     page.certainty = "inferred";
     t.put.applied = total;
@@ -302,7 +324,7 @@ export class PageTracker {
     const after = name === "page_ref_mod_and_return" && !Number.isNaN(e.ret) ? e.ret : e.count;
     const before = after - val;
     if (!Number.isNaN(previous) && previous !== before) page.jumps++;
-    if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large) this.#heldBefore(page, e, before);
+    if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large) this.holders.heldBefore(page, e, before);
     if (!page.large && !Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1);
     if (this.#kernel.rules === null && page.reserved === true && page.type !== "private") {
       if (name === "page_ref_mod_and_return" && val < 0)
@@ -314,7 +336,7 @@ export class PageTracker {
     else if (val < 0) this.#dropped(page, e, -val, t);
     page.count = after;
     page.certainty = "after";
-    this.#balance(page, after);
+    this.holders.balance(page, after);
     this.#changed(page, e, before, "after");
     if (val < 0) page.lastPut = moment(e, after);
     if (page.watchers > 0) this.watcher?.pageChanged(page, e, val > 0 ? "get" : "put");
@@ -325,13 +347,13 @@ export class PageTracker {
     if (half !== null && half.page === page && val === half.holder.n * (PIN_BIAS - 1)) {
       // The second half of a pin: a reference became 1024 of them.
       const { holder } = half;
-      this.#replace(page, holder, { ...holder, kind: "pin", value: PIN_BIAS });
+      this.holders.replace(page, holder, { ...holder, kind: "pin", value: PIN_BIAS });
       t.half = null;
       return;
     }
     if (grab !== null && grab.page === page && grab.applied === null) {
       const inOne = grab.pin && !page.large && val % PIN_BIAS === 0;
-      const holder = this.#take(
+      const holder = this.holders.take(
         page,
         e,
         grab.pin && (inOne || page.large) ? "pin" : "get",
@@ -345,15 +367,15 @@ export class PageTracker {
       return;
     }
     if (val % PIN_BIAS === 0 && !page.large) {
-      this.#take(page, e, "pin", val / PIN_BIAS, PIN_BIAS, Number.NaN);
+      this.holders.take(page, e, "pin", val / PIN_BIAS, PIN_BIAS, Number.NaN);
       return;
     }
     if (t.faultDepth > 0 && e.spec.name === "page_ref_mod") {
-      const holder = this.#take(page, e, "fault", val, 1, Number.NaN);
+      const holder = this.holders.take(page, e, "fault", val, 1, Number.NaN);
       t.faultRefs.push({ page, holder });
       return;
     }
-    const holder = this.#take(page, e, "get", val, 1, Number.NaN);
+    const holder = this.holders.take(page, e, "get", val, 1, Number.NaN);
     if (e.spec.name === "page_ref_mod_unless") t.half = { page, holder };
   }
 
@@ -362,23 +384,23 @@ export class PageTracker {
     t.half = null;
     if (put !== null && put.page === page && !put.done) {
       put.done = true;
-      this.#release(page, e, put.pin ? "pin" : "get", put.n, t);
+      this.holders.release(page, e, put.pin ? "pin" : "get", put.n, t);
       return;
     }
     const fault = page.holders.find((h) => h.kind === "fault" && h.task === t.task && h.n >= val);
     if (fault !== undefined) {
-      this.#shrink(page, fault, val, e);
+      this.holders.shrink(page, fault, val, e);
       return;
     }
     if (val % PIN_BIAS === 0 && !page.large) {
-      this.#release(page, e, "pin", val / PIN_BIAS, t);
+      this.holders.release(page, e, "pin", val / PIN_BIAS, t);
       return;
     }
     if (page.zapping >= val) {
       page.zapping -= val;
       return;
     }
-    this.#release(page, e, "get", val, t);
+    this.holders.release(page, e, "get", val, t);
   }
 
   #map(e: KernelEvent): void {
@@ -394,7 +416,7 @@ export class PageTracker {
         page.holders.findLast((h) => h.kind === "get" && h.task === t.task && h.event === "page_ref_mod");
       if (taken !== undefined && taken.n >= n) {
         if (taken.kind === "get") page.gets -= n;
-        if (taken.n === n) this.#remove(page, taken);
+        if (taken.n === n) this.holders.remove(page, taken);
         else taken.n -= n;
       }
     }
@@ -433,7 +455,7 @@ export class PageTracker {
       this.#sample(page, e);
       if (!page.traced && page.type === "fs-dax" && e.count > 0) {
         // The fault holds a reference of its own until it returns.
-        const holder = this.#take(page, e, "fault", 1, 1, Number.NaN);
+        const holder = this.holders.take(page, e, "fault", 1, 1, Number.NaN);
         t.faultRefs.push({ page, holder });
       }
     }
@@ -448,7 +470,7 @@ export class PageTracker {
     if (t.faultDepth > 0 || t.faultRefs.length === 0) return;
     for (const { page, holder } of t.faultRefs) {
       if (!page.holders.includes(holder)) continue;
-      this.#remove(page, holder);
+      this.holders.remove(page, holder);
       // With tracepoints every drop is seen: what is left has become a mapping.
       if (page.traced) continue;
       page.count -= holder.n;
@@ -518,7 +540,7 @@ export class PageTracker {
     const { rules } = this;
     if (rules !== null && !page.traced && page.device && before > rules.wakeAt && page.type === "fs-dax") {
       // Pages of FS-DAX are woken for one reason only: a put that nobody recorded made them idle.
-      this.#explain(page, e, rules.wakeAt - before);
+      this.holders.explain(page, e, rules.wakeAt - before);
       page.count = rules.wakeAt;
       page.certainty = "inferred";
       page.lastPut = { ...moment(e, page.count), event: UNRECORDED_PUT };
@@ -526,106 +548,6 @@ export class PageTracker {
     }
     this.#changed(page, e, before, page.certainty);
     if (page.watchers > 0) this.watcher?.pageChanged(page, e, "wake");
-  }
-
-  // ---- holders ------------------------------------------------------------------------------
-
-  #take(
-    page: PageState,
-    e: KernelEvent,
-    kind: HolderKind,
-    n: number,
-    value: number,
-    gup: number,
-    event: string = e.spec.name,
-  ): Holder {
-    const holder: Holder = {
-      kind,
-      n,
-      value,
-      task: e.task,
-      cpu: e.cpu,
-      time: e.time,
-      where: e.where,
-      event,
-      gup,
-      stack: null,
-      seen: "recorded",
-      losses: this.losses,
-    };
-    if (page.holders.length < MAX_HOLDERS) page.holders.push(holder);
-    else {
-      // So many that their puts are surely not recorded: they are counted with the last of their kind.
-      const last = page.holders.findLast((h) => h.kind === kind && h.value === value);
-      if (last !== undefined) last.n += n;
-    }
-    if (kind === "pin") page.pins += n;
-    else if (kind === "get") page.gets += n;
-    if (kind !== "fault") {
-      this.held.add(page);
-      this.listener?.taken?.(page, holder);
-    }
-    this.#lastHolder[e.cpu] = holder;
-    return holder;
-  }
-
-  #replace(page: PageState, old: Holder, next: Holder): void {
-    const i = page.holders.indexOf(old);
-    if (i < 0) return;
-    page.holders[i] = next;
-    page.gets -= old.n;
-    page.pins += next.n;
-    this.#lastHolder[next.cpu] = next;
-  }
-
-  /** Takes references off a holder of this kind: of the same task first, else the oldest. */
-  #release(page: PageState, e: KernelEvent, kind: HolderKind, n: number, t: TaskState): void {
-    page.puts += n;
-    let left = n;
-    while (left > 0) {
-      const holder = holderFor(page, kind, t.task);
-      if (holder === null) break;
-      const part = Math.min(left, holder.n);
-      this.#shrink(page, holder, part, e);
-      left -= part;
-    }
-    if (left > 0) page.unmatchedPuts += left;
-  }
-
-  #shrink(page: PageState, holder: Holder, n: number, e: KernelEvent): void {
-    if (holder.kind !== "fault") {
-      this.completed.add(page.pfn, holder, e.time);
-      this.listener?.dropped?.(page, holder, Math.min(n, holder.n), e);
-    }
-    if (n >= holder.n) this.#remove(page, holder);
-    else holder.n -= n;
-  }
-
-  #remove(page: PageState, holder: Holder): void {
-    const i = page.holders.indexOf(holder);
-    if (i >= 0) page.holders.splice(i, 1);
-    for (const h of page.holders) if (h.kind !== "fault") return;
-    this.held.delete(page);
-  }
-
-  /** A page that was pinned before the recording began. */
-  #heldBefore(page: PageState, e: KernelEvent, count: number): void {
-    const pins = Math.floor(count / PIN_BIAS);
-    page.holders.push({
-      kind: "pin",
-      n: pins,
-      value: PIN_BIAS,
-      task: null,
-      cpu: e.cpu,
-      time: e.time,
-      where: e.where,
-      event: "",
-      gup: Number.NaN,
-      stack: null,
-      seen: "before",
-      losses: this.losses,
-    });
-    this.held.add(page);
   }
 
   // ---- counts -------------------------------------------------------------------------------
@@ -643,8 +565,8 @@ export class PageTracker {
     const seen = e.count;
     const known = page.count;
     if (Number.isNaN(known)) {
-      if (seen >= PIN_BIAS && !page.large) this.#heldBefore(page, e, seen);
-    } else if (seen !== known && !page.traced) this.#explain(page, e, seen - known);
+      if (seen >= PIN_BIAS && !page.large) this.holders.heldBefore(page, e, seen);
+    } else if (seen !== known && !page.traced) this.holders.explain(page, e, seen - known);
     else if (seen === known) page.zapping = page.traced ? page.zapping : 0;
     page.count = seen;
     page.certainty = "sampled";
@@ -653,76 +575,11 @@ export class PageTracker {
     }
   }
 
-  /** A sample is not what the events so far add up to: something happened that was not recorded. */
-  #explain(page: PageState, e: KernelEvent, gap: number): void {
-    if (gap > 0) {
-      if (gap <= page.zapping) return; // unmapped, but not yet flushed and dropped
-      const mapped = Number.isNaN(e.mapcount) || page.large ? 0 : e.mapcount + 1 - (page.mappings || 0);
-      if (gap === mapped) return;
-      const faulting = e.spec.role === "insert" || e.spec.role === "map";
-      if (faulting) return; // the references of the fault itself
-      page.unrecordedGets += gap;
-      const pin = gap % PIN_BIAS === 0 && !page.large;
-      const kind = pin ? "pin" : "get";
-      const n = pin ? gap / PIN_BIAS : gap;
-      const known = page.holders.find((h) => h.seen === "unrecorded" && h.kind === kind);
-      if (known !== undefined) {
-        known.n += n;
-        return;
-      }
-      page.holders.push({
-        kind,
-        n,
-        value: pin ? PIN_BIAS : 1,
-        task: null,
-        cpu: e.cpu,
-        time: e.time,
-        where: e.where,
-        event: "",
-        gup: Number.NaN,
-        stack: null,
-        seen: "unrecorded",
-        losses: this.losses,
-      });
-      this.held.add(page);
-      return;
-    }
-    let left = -gap;
-    for (const kind of ["fault", "get", "pin"] as const) {
-      for (const holder of [...page.holders]) {
-        if (holder.kind !== kind || left < holder.value) continue;
-        const n = Math.min(holder.n, Math.floor(left / holder.value));
-        if (kind === "get" && left % PIN_BIAS === 0 && page.holders.some((h) => h.kind === "pin")) continue;
-        this.#shrink(page, holder, n, e);
-        left -= n * holder.value;
-        if (kind !== "fault") page.unrecordedPuts += n;
-      }
-    }
-  }
-
-  /** Where each mapping holds a reference, what plain gets are too many were mappings. */
-  #balance(page: PageState, count: number): void {
-    if (this.rules?.mappingHoldsReference !== true || page.large || Number.isNaN(page.mappings)) return;
-    if (page.type === "private" || page.type === "device-dax") return;
-    let excess = page.held + page.mappings + page.zapping - count;
-    for (const kind of ["fault", "get"] as const) {
-      for (const holder of [...page.holders]) {
-        if (excess <= 0) return;
-        if (holder.kind !== kind || holder.event !== "page_ref_mod") continue;
-        const n = Math.min(excess, holder.n);
-        if (kind === "get") page.gets -= n;
-        if (n >= holder.n) this.#remove(page, holder);
-        else holder.n -= n;
-        excess -= n;
-      }
-    }
-  }
-
   /** The first tracepoint of a page: what a probe just before it did to the count is taken back. */
   #undoInference(page: PageState, t: TaskState): void {
     const { grab, put } = t;
     if (grab?.page === page && grab.applied !== null) {
-      this.#remove(page, grab.applied);
+      this.holders.remove(page, grab.applied);
       page.count -= grab.applied.n * grab.applied.value;
       if (grab.applied.kind === "pin") page.pins -= grab.applied.n;
       else page.gets -= grab.applied.n;
@@ -772,17 +629,4 @@ function insertsDevicePage(e: KernelEvent): boolean {
 
 export function moment(e: KernelEvent, count: number): Moment {
   return { time: e.time, where: e.where, cpu: e.cpu, task: e.task, event: e.spec.name, count };
-}
-
-/** Of the same task, else of the same kind, else one that nobody recorded. */
-function holderFor(page: PageState, kind: HolderKind, task: Task): Holder | null {
-  let same: Holder | null = null;
-  let unrecorded: Holder | null = null;
-  for (const h of page.holders) {
-    if (h.kind === kind) {
-      if (h.task === task) return h;
-      same ??= h;
-    } else if (h.seen !== "recorded") unrecorded ??= h;
-  }
-  return same ?? unrecorded;
 }
