@@ -140,7 +140,7 @@ export const fsdaxRefcounts = change({
     *release_pages(k, pages) {
       for (const page of pages) {
         const folio = yield* page_folio(k, page);
-        if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.free_zone_device_folio(folio);
+        if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.__folio_put(folio);
       }
     },
 

@@ -80,5 +80,5 @@ export {
   type Twin,
 } from "./scenario.ts";
 export { type Blocked, boot, isBlocked, type Machine, type SequentialOptions } from "./sequential.ts";
-export { createFile, createProcess, FIRST_PFN, mapFile, mountDax } from "./setup.ts";
+export { addRam, createChild, createFile, createProcess, FIRST_PFN, mapFile, mountDax } from "./setup.ts";
 export type { Task, TlbModel, World } from "./world.ts";

@@ -16,7 +16,8 @@ export interface KernelInvariant {
   readonly check: (k: Kernel, see: See) => string | null;
 }
 
-const devicePages = (k: Kernel): Page[] => [...k.world.mem_map.values()];
+const devicePages = (k: Kernel): Page[] =>
+  [...k.world.mem_map.values()].filter((page) => page.zone === "ZONE_DEVICE");
 
 const firstBroken = (k: Kernel, check: (page: Page) => string | null): string | null => {
   for (const page of devicePages(k)) {

@@ -14,6 +14,7 @@ import {
   type MmStruct,
   newInode,
   newMm,
+  newPage,
   type SuperBlock,
   VM_HUGEPAGE,
   VM_SHARED,
@@ -21,6 +22,7 @@ import {
   type VmArea,
 } from "./include/linux/mm_types.ts";
 import type { Kernel } from "./kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
 
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
@@ -67,6 +69,34 @@ export function* createFile(
   sb.s_inodes.push(inode);
   for (let index = 0; index < filled; index++) yield* takeBlock(k, inode, extentOf(inode, index));
   return inode;
+}
+
+/** Page frame number of the first page of ordinary memory. */
+export const FIRST_RAM = 0x1000;
+
+/** Gives the machine pages of ordinary memory, for what private mappings copy. */
+export function* addRam(k: Kernel, pages: number): Code {
+  const pfns = Array.from({ length: pages }, (_, i) => pfn(FIRST_RAM + i));
+  for (const p of pfns) k.world.mem_map.set(p, newPage(p, null, 0));
+  yield* WRITE_ONCE(k.world.free_ram, pfns);
+}
+
+/** Makes a process to be the child of another, once that forks with dup_mmap(). Its mappings are there already. */
+export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<MmStruct> {
+  const mm = createProcess(k, name, parent.page_table.length);
+  const there = yield* READ_ONCE(parent.mm_mt);
+  const copy = (vma: VmArea): VmArea =>
+    modelled("vma", {
+      vm_mm: mm,
+      vm_flags: vma.vm_flags,
+      anon_vma: cell(`${name}.anon_vma[${vma.vm_start}]`, false),
+      vm_start: vma.vm_start,
+      vm_pages: vma.vm_pages,
+      vm_pgoff: vma.vm_pgoff,
+      vm_file: vma.vm_file,
+    });
+  parent.children.push({ mm, vmas: new Map(there.map((vma) => [vma, copy(vma)])) });
+  return mm;
 }
 
 /** Makes a process with room for `pages` virtual pages. */

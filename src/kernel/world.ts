@@ -33,6 +33,8 @@ export interface World {
   readonly tasks: readonly Task[];
   /** struct pages by page frame number; grows in setup only. */
   readonly mem_map: Map<Pfn, Page>;
+  /** Pages of ordinary memory that nobody has, lowest first. */
+  readonly free_ram: Cell<readonly Pfn[]>;
   readonly zero_page: Page;
   /** What a hole as large as a PMD entry is read from. */
   readonly huge_zero_page: Page;
@@ -76,6 +78,7 @@ export function newWorld(
     geometry,
     tasks,
     mem_map: new Map(),
+    free_ram: cell<readonly Pfn[]>("free_ram", []),
     zero_page: newZeroPage(0),
     huge_zero_page: newZeroPage(1),
     bit_wait_table: cell<readonly QueueEntry[]>("bit_wait_table", []),

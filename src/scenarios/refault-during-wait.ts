@@ -54,13 +54,20 @@ export const refaultDuringWait = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "holds", because: "idle is 1, mapped or not, and put_page() wakes" },
     "v5.18": {
       verdict: "missed-wakeup",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "idle is 1, mapped or not" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "idle is 1, mapped or not" },
+    "v6.1": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
     "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
+    "v6.15": {
+      verdict: "stuck-wait",
+      because:
+        "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference",
+    },
     "v7.2": {
       verdict: "stuck-wait",
       because:

@@ -55,12 +55,24 @@ export const truncateVsGupFast = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": {
+      verdict: "holds",
+      because: "the count is raised before the entry is looked at again, and read after it is cleared",
+    },
     "v5.18": missedWakeup,
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
+    "v6.1": {
+      verdict: "holds",
+      because: "the count is raised before the entry is looked at again, and read after it is cleared",
+    },
     "v6.12": {
       verdict: "holds",
       because: "the count is raised before the entry is looked at again, and read after it is cleared",
+    },
+    "v6.15": {
+      verdict: "holds",
+      because: "as before; and the count of an unmapped page is 0, so that no reference can be taken",
     },
     "v7.2": {
       verdict: "holds",
@@ -135,8 +147,14 @@ export const truncateVsGup = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v5.18": missedWakeup,
+    "v6.1": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v6.12": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
+    "v6.15": {
+      verdict: "stuck-wait",
+      because: "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0",
+    },
     "v7.2": {
       verdict: "stuck-wait",
       because: "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0",

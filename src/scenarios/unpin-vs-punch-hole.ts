@@ -46,13 +46,16 @@ export const unpinVsPunchHole = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "holds", because: "the last unit of a pin is dropped with put_page(), which wakes" },
     "v5.18": {
       verdict: "missed-wakeup",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
+    "v6.1": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
     "v6.12": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
+    "v6.15": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
   twins: [

@@ -439,10 +439,13 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "NOPAGE";
   }
-  const iomap = yield* k[iomap_begin](inode, pgoff, write);
-  if (iomap === null) {
+  const { cow_page } = vmf;
+  const iomap = yield* k[iomap_begin](inode, pgoff, write && cow_page === undefined);
+  if (iomap === null || cow_page !== undefined) {
+    const ended =
+      iomap === null || cow_page === undefined ? "SIGBUS" : yield* k.finish_cow_fault(vmf, cow_page);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
-    return "SIGBUS";
+    return ended;
   }
   const entry = yield* k.dax_insert_entry(vmf, locked, iomap);
   let fault: VmFault | Pfn;

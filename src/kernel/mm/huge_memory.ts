@@ -12,6 +12,7 @@ import {
   TABLE,
   type UpperEntry,
   VM_NOHUGEPAGE,
+  VM_SHARED,
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_inc } from "../include/linux/page_ref.ts";
@@ -83,6 +84,10 @@ export function* handle_huge_fault(k: Kernel, vma: VmArea, address: number, writ
   }
   if (!isLeaf(pmd)) return "FALLBACK";
   if (!write || pmd.write) return "NOPAGE";
+  if ((vma.vm_flags & VM_SHARED) === 0) {
+    yield* k.__split_huge_pmd(vma, address);
+    return "FALLBACK";
+  }
   const fault = yield* k[huge_fault]({ vma, address, pgoff, write, order: pmdOrder(k) });
   if (fault === "FALLBACK") yield* k.__split_huge_pmd(vma, address);
   return fault;

@@ -11,6 +11,7 @@ import {
   type Pte,
   TABLE,
   type UpperEntry,
+  VM_SHARED,
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
@@ -44,7 +45,7 @@ declare module "../kernel.ts" {
  * What a fault came to: the entry is there now; the access is beyond the file; a smaller entry must do; or
  * nothing is mapped at the address.
  */
-export type VmFault = "NOPAGE" | "SIGBUS" | "FALLBACK" | "SIGSEGV";
+export type VmFault = "NOPAGE" | "SIGBUS" | "FALLBACK" | "SIGSEGV" | "DONE_COW";
 
 /** struct vm_fault. */
 export interface VmFaultInfo {
@@ -56,6 +57,8 @@ export interface VmFaultInfo {
   readonly write: boolean;
   /** How large an entry is asked for: 0, PMD_ORDER or PUD_ORDER. */
   readonly order: number;
+  /** The page that is to get a copy, for a store to a private mapping. */
+  readonly cow_page?: Page;
 }
 
 /**
@@ -322,6 +325,7 @@ export function* unmap_mapping_pages(k: Kernel, mapping: AddressSpace, start: nu
 export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
   const huge = yield* k.handle_huge_fault(vma, address, write);
   if (huge !== "FALLBACK") return huge;
+  if ((vma.vm_flags & VM_SHARED) === 0) return yield* k.handle_private_fault(vma, address, write);
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const { huge_fault } = vma.vm_file.i_sb.s_type;
   return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });

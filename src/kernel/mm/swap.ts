@@ -1,9 +1,11 @@
 // The end of a reference, and puts in batches. Source: mm/swap.c.
-import type { Code } from "../../explore/access.ts";
+import type { Pfn } from "../../base/brand.ts";
+import { type Code, rmw } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import type { Folio, Page } from "../include/linux/mm_types.ts";
+import type { Folio, Page, PageMapping } from "../include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
+import { WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -15,10 +17,20 @@ declare module "../kernel.ts" {
 /**
  * Frees a folio whose last reference is gone.
  *
- * Models `mm/swap.c:__folio_put()` @ v6.12, for device memory.
+ * Models `mm/swap.c:__folio_put()` @ v6.12: device memory has its own way, other pages go back to the pool.
  */
 export function* __folio_put(k: Kernel, folio: Folio): Code {
-  yield* k.free_zone_device_folio(folio);
+  const { page } = folio;
+  if (page.zone === "ZONE_DEVICE") {
+    yield* k.free_zone_device_folio(folio);
+    return;
+  }
+  const { pfn } = page;
+  yield* WRITE_ONCE<PageMapping>(page.mapping, null);
+  yield* rmw([k.world.free_ram], (pool: readonly Pfn[]) => ({
+    next: [[...pool, pfn].sort((a, b) => a - b)],
+    result: null,
+  }));
 }
 
 /**
@@ -30,6 +42,6 @@ export function* release_pages(k: Kernel, pages: readonly Page[]): Code {
   for (const page of pages) {
     const folio = yield* page_folio(k, page);
     if (yield* k.put_devmap_managed_folio_refs(folio, 1)) continue;
-    if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.free_zone_device_folio(folio);
+    if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.__folio_put(folio);
   }
 }

@@ -156,8 +156,8 @@ export interface MmStruct extends Modelled {
   readonly write_protect_seq: Cell<number>;
   /** The mappings there are. */
   readonly mm_mt: Cell<readonly VmArea[]>;
-  /** The processes that setup has made to be its children, once it forks. */
-  readonly children: MmStruct[];
+  /** The processes that setup has made to be its children, once it forks, and their copies of its mappings. */
+  readonly children: { readonly mm: MmStruct; readonly vmas: ReadonlyMap<VmArea, VmArea> }[];
 }
 
 /** vm_flags. */

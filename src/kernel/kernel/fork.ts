@@ -1,0 +1,46 @@
+// A process makes another. Source: kernel/fork.c, mm/mmap.c.
+import { assert } from "../../base/assert.ts";
+import type { Code } from "../../explore/access.ts";
+import type { MmStruct, VmArea } from "../include/linux/mm_types.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { linkFile } from "../mm/memory.ts";
+import { down_write, up_write } from "./locking/rwsem.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    dup_mmap: typeof dup_mmap;
+  }
+}
+
+/** The mapping of a child that setup made from one of its parent. */
+function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
+  const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma);
+  assert(copy, `${child.name} was not made from this mapping of ${parent.name}`);
+  return copy;
+}
+
+/**
+ * Gives a child the mappings of its parent. Only entries of private mappings that have pages of their own are copied;
+ * the rest comes with faults. Setup has made the child, with createChild().
+ *
+ * Models `mm/mmap.c:dup_mmap()` @ v6.12; earlier kernels have it in kernel/fork.c.
+ * Left out: VM_DONTCOPY, VM_WIPEONFORK, reference counts of the file.
+ */
+export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {
+  yield* down_write(k, parent.mmap_lock);
+  yield* down_write(k, child.mmap_lock);
+  const vmas = yield* READ_ONCE(parent.mm_mt);
+  for (const vma of vmas) {
+    const copy = copyOf(parent, child, vma);
+    const own = yield* READ_ONCE(vma.anon_vma);
+    if (own) yield* WRITE_ONCE(copy.anon_vma, true);
+    const there = yield* READ_ONCE(child.mm_mt);
+    yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
+    yield* linkFile(k, copy);
+    if (own) yield* k.copy_page_range(copy, vma);
+  }
+  yield* k.flush_tlb_mm(parent);
+  yield* up_write(child.mmap_lock);
+  yield* up_write(parent.mmap_lock);
+}

@@ -1,0 +1,240 @@
+// Private mappings of a file: pages of one's own on the first store, and what fork() does with them.
+// Source: mm/memory.c, mm/rmap.c. Ordinary memory comes from a pool that setup made.
+// Left out everywhere: swap, LRU, memcg, userfaultfd, FAULT_FLAG_UNSHARE.
+import { assert } from "../../base/assert.ts";
+import type { Pfn } from "../../base/brand.ts";
+import { type Code, rmw } from "../../explore/access.ts";
+import { page_folio } from "../include/linux/mm.ts";
+import {
+  PAGE_MAPPING_ANON,
+  type Page,
+  type PageMapping,
+  PG_anon_exclusive,
+  type Pte,
+  TABLE,
+  VM_SHARED,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
+import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
+import { pmd_offset, pmdPages, pmdStart, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { clearCounted, set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    alloc_anon_folio: typeof alloc_anon_folio;
+    handle_private_fault: typeof handle_private_fault;
+    finish_cow_fault: typeof finish_cow_fault;
+    do_wp_page: typeof do_wp_page;
+    copy_page_range: typeof copy_page_range;
+    copy_present_pte: typeof copy_present_pte;
+  }
+}
+
+/**
+ * Takes a page of ordinary memory, with one reference.
+ *
+ * Models `mm/memory.c:folio_prealloc()` @ v6.12.
+ *
+ * @returns null if there is none: VM_FAULT_OOM.
+ */
+export function* alloc_anon_folio(k: Kernel): Code<Page | null> {
+  const { free_ram, mem_map } = k.world;
+  for (;;) {
+    const free = yield* READ_ONCE(free_ram);
+    const pfn = free[0];
+    const page = pfn === undefined ? undefined : mem_map.get(pfn);
+    if (page === undefined) return null;
+    const taken = yield* rmw([free_ram, page._refcount], (pool: readonly Pfn[], count: number) =>
+      pool.includes(page.pfn)
+        ? { next: [pool.filter((p) => p !== page.pfn), 1], result: true }
+        : { next: [pool, count], result: false },
+    );
+    if (taken) return page;
+  }
+}
+
+/** Makes a new page one's own: models `mm/rmap.c:folio_add_new_anon_rmap()` @ v6.12, RMAP_EXCLUSIVE. */
+function* addNewAnonRmap(page: Page): Code {
+  yield* WRITE_ONCE<PageMapping>(page.mapping, PAGE_MAPPING_ANON);
+  yield* WRITE_ONCE(page.flags, PG_anon_exclusive);
+  yield* atomic_add(page._mapcount, 1);
+}
+
+const ownPte = (page: Page): Pte => ({
+  kind: "pte",
+  pfn: page.pfn,
+  special: false,
+  devmap: false,
+  write: true,
+  dirty: true,
+});
+
+/**
+ * A fault in a private mapping: a read maps the page of the file, a store brings a copy.
+ *
+ * Models `mm/memory.c:handle_pte_fault()` @ v6.12, with do_read_fault() and do_cow_fault().
+ */
+export function* handle_private_fault(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  write: boolean,
+): Code<VmFault> {
+  const { huge_fault } = vma.vm_file.i_sb.s_type;
+  const pgoff = vma.vm_pgoff + address - vma.vm_start;
+  const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+  if (pte !== null) return write && !pte.write ? yield* k.do_wp_page(vma, address, pte) : "NOPAGE";
+  if (!write) return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
+
+  yield* WRITE_ONCE(vma.anon_vma, true);
+  const cow_page = yield* k.alloc_anon_folio();
+  if (cow_page === null) return "SIGBUS";
+  const fault = yield* k[huge_fault]({ vma, address, pgoff, write, order: 0, cow_page });
+  // The entry holds the reference now, if it was written.
+  if (fault !== "DONE_COW") yield* k.folio_put(cow_page.folio);
+  return fault === "DONE_COW" ? "NOPAGE" : fault;
+}
+
+/**
+ * Maps the copy of a page, unless somebody was faster.
+ *
+ * Models `fs/dax.c:dax_fault_cow_page()` and `mm/memory.c:finish_fault()` @ v6.12.
+ */
+export function* finish_cow_fault(k: Kernel, vmf: VmFaultInfo, page: Page): Code<VmFault> {
+  const { vm_mm } = vmf.vma;
+  const ptep = pte_offset(vm_mm, vmf.address);
+  const ptl = yield* k.get_locked_pte(vm_mm, vmf.address);
+  if (ptl === null) return "NOPAGE";
+  const old = yield* READ_ONCE(ptep);
+  if (old === null) {
+    yield* addNewAnonRmap(page);
+    yield* set_pte_at(ptep, ownPte(page), vm_mm.rss_anon, 1);
+  }
+  yield* spin_unlock(ptl);
+  return old === null ? "DONE_COW" : "NOPAGE";
+}
+
+/**
+ * A store to a page that is mapped for reading: it is one's own already, or is copied.
+ *
+ * Models `mm/memory.c:do_wp_page()` @ v6.12, with wp_can_reuse_anon_folio() and wp_page_copy().
+ *
+ * @param orig The entry, as it was seen without the lock.
+ */
+export function* do_wp_page(k: Kernel, vma: VmArea, address: number, orig: Pte): Code<VmFault> {
+  const { vm_mm } = vma;
+  const ptep = pte_offset(vm_mm, address);
+  const ptl = pte_lockptr(k, vm_mm, address);
+  yield* spin_lock(k, ptl);
+  if ((yield* READ_ONCE(ptep)) !== orig) {
+    yield* spin_unlock(ptl);
+    return "NOPAGE";
+  }
+  const page = k.vm_normal_page(orig);
+  const anon = page !== null && page.zone === "ZONE_NORMAL";
+  if (page !== null && anon) {
+    const flags = yield* READ_ONCE(page.flags);
+    const own = (flags & PG_anon_exclusive) !== 0 || (yield* folio_ref_count(page.folio)) === 1;
+    if (own) {
+      yield* WRITE_ONCE(page.flags, flags | PG_anon_exclusive);
+      yield* WRITE_ONCE<Pte | null>(ptep, { ...orig, write: true, dirty: true });
+      yield* spin_unlock(ptl);
+      return "NOPAGE";
+    }
+  }
+  const old = page === null ? null : yield* page_folio(k, page);
+  if (old !== null) yield* folio_ref_inc(old);
+  yield* spin_unlock(ptl);
+
+  yield* WRITE_ONCE(vma.anon_vma, true);
+  const copy = yield* k.alloc_anon_folio();
+  let replaced = false;
+  if (copy !== null) {
+    yield* spin_lock(k, ptl);
+    replaced = (yield* READ_ONCE(ptep)) === orig;
+    if (replaced) {
+      if (old !== null) yield* clearCounted(ptep, anon ? vm_mm.rss_anon : vm_mm.rss_file);
+      else yield* WRITE_ONCE<Pte | null>(ptep, null);
+      yield* k.flush_tlb_mm(vm_mm);
+      yield* addNewAnonRmap(copy);
+      yield* set_pte_at(ptep, ownPte(copy), vm_mm.rss_anon, 1);
+      if (old !== null && page !== null) yield* k.folio_remove_rmap_pte(old, page);
+    }
+    yield* spin_unlock(ptl);
+    if (!replaced) yield* k.folio_put(copy.folio);
+  }
+  if (old !== null) {
+    if (replaced) yield* k.folio_put(old);
+    yield* k.folio_put(old);
+  }
+  return copy === null ? "SIGBUS" : "NOPAGE";
+}
+
+/**
+ * Copies the entries of a private mapping that has pages of its own to a child. Huge entries of files come again with
+ * the next fault.
+ *
+ * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
+ * Context: mmap_lock of both held for writing.
+ */
+export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
+  const { write_protect_seq } = src.vm_mm;
+  const cow = (src.vm_flags & VM_SHARED) === 0;
+  if (cow) yield* atomic_add(write_protect_seq, 1);
+  for (let address = src.vm_start; address < src.vm_start + src.vm_pages; address++) {
+    const pmdp = pmd_offset(k, src.vm_mm, address);
+    const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+    if (pmd !== TABLE) {
+      address = pmdStart(k, address) + pmdPages(k) - 1;
+      continue;
+    }
+    const ptl = yield* k.get_locked_pte(dst.vm_mm, address);
+    assert(ptl, `${dst.vm_mm.name} has a huge entry before it runs`);
+    const srcPtl = pte_lockptr(k, src.vm_mm, address);
+    yield* spin_lock(k, srcPtl);
+    const pte = yield* READ_ONCE(pte_offset(src.vm_mm, address));
+    if (pte !== null) yield* k.copy_present_pte(dst, src, address, pte);
+    yield* spin_unlock(srcPtl);
+    yield* spin_unlock(ptl);
+  }
+  if (cow) yield* atomic_add(write_protect_seq, 1);
+}
+
+/**
+ * Copies one entry. A page that may be pinned is not shared: the child gets a copy at once.
+ *
+ * Models `mm/memory.c:copy_present_ptes()` and `copy_present_page()` @ v6.12, for one entry.
+ * Left out: MMF_HAS_PINNED, which spares processes that never pinned the question.
+ */
+export function* copy_present_pte(k: Kernel, dst: VmArea, src: VmArea, address: number, pte: Pte): Code {
+  const srcp = pte_offset(src.vm_mm, address);
+  const dstp = pte_offset(dst.vm_mm, address);
+  const cow = (src.vm_flags & VM_SHARED) === 0;
+  const page = k.vm_normal_page(pte);
+  const anon = page !== null && page.zone === "ZONE_NORMAL";
+  if (page !== null) {
+    const folio = yield* page_folio(k, page);
+    yield* folio_ref_inc(folio);
+    if (anon) {
+      const flags = yield* READ_ONCE(page.flags);
+      const exclusive = (flags & PG_anon_exclusive) !== 0;
+      if (exclusive && (yield* k.folio_maybe_dma_pinned(folio))) {
+        yield* k.folio_put(folio);
+        const copy = yield* k.alloc_anon_folio();
+        if (copy === null) return;
+        yield* addNewAnonRmap(copy);
+        yield* set_pte_at(dstp, ownPte(copy), dst.vm_mm.rss_anon, 1);
+        return;
+      }
+      if (exclusive) yield* WRITE_ONCE(page.flags, flags & ~PG_anon_exclusive);
+      yield* atomic_add(page._mapcount, 1);
+    } else yield* k.folio_add_file_rmap_pte(folio, page);
+  }
+  if (cow && pte.write) yield* WRITE_ONCE<Pte | null>(srcp, { ...pte, write: false });
+  const entry: Pte = cow ? { ...pte, write: false } : pte;
+  if (page === null) yield* WRITE_ONCE<Pte | null>(dstp, entry);
+  else yield* set_pte_at(dstp, entry, anon ? dst.vm_mm.rss_anon : dst.vm_mm.rss_file, 1);
+}
