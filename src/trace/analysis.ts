@@ -9,6 +9,7 @@ import { analyseWaits } from "./analyses/waiting.ts";
 import type { Finding, FindingSeverity } from "./finding.ts";
 import { KernelRecogniser, type KernelRules, rulesOfVersion } from "./kernel-rules.ts";
 import type { FormatName, ReadContext } from "./readers/reader.ts";
+import { RECORDED_ON } from "./record/commands.ts";
 import type { Coverage, HeldOverTime, PageGroup, TraceReport } from "./report.ts";
 import type { Stack, TraceSink } from "./sink.ts";
 import { ConformanceTracker } from "./trackers/conformance.ts";
@@ -69,6 +70,10 @@ export class TraceAnalysis implements TraceSink {
     }
     if (role === "wake" && this.kernel.rules === null && this.pages.pages.get(e.pfn)?.device === true) {
       this.kernel.sawWakeKey(e.offset);
+    }
+    if (role === "mark" && this.kernel.rules === null) {
+      const at = e.text.indexOf(RECORDED_ON);
+      if (at >= 0) this.knowKernel(e.text.slice(at + RECORDED_ON.length));
     }
     this.pages.event(e);
     switch (role) {

@@ -253,6 +253,22 @@ describe("counts that cannot be", () => {
   });
 });
 
+describe("the kernel", () => {
+  it("is told by the line that pagelife record writes", () => {
+    const report = analyseText(
+      "t",
+      ftrace([{ at: 0, event: "tracing_mark_write: pagelife: recorded on 7.2.13+deb14-amd64" }]),
+    );
+    expect(report.kernel.rules).toBe(zeroBased);
+  });
+
+  it("is stated by --kernel against what events say, and the contradiction is told", () => {
+    const report = analyseText("t", ftrace([{ at: 0, event: probe.put(P, 1025, 1024) }]), recent);
+    expect(report.kernel.rules).toBe(zeroBased);
+    expect(report.kernel.contradiction).toContain("put_devmap_managed");
+  });
+});
+
 describe("one put that several probes see", () => {
   it("counts once", () => {
     const report = analyseText(

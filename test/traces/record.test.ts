@@ -73,6 +73,7 @@ const options: RecordOptions = {
   seconds: 5,
   command: [],
   tracefs: "/sys/kernel/tracing",
+  release: "6.12.0",
 };
 
 describe("BTF", () => {

@@ -102,6 +102,7 @@ function prepare(
     seconds: flags.seconds === undefined ? null : positive("--seconds", flags.seconds),
     command,
     tracefs: facts.tracefs ?? "/sys/kernel/tracing",
+    release: facts.release.replace(/[^\w.+~-]/g, ""),
   };
   const comments = [
     `Records what \`pagelife trace\` needs, with ${tool}, on ${facts.release}.`,

@@ -6,6 +6,8 @@ import { TaskLineReader } from "./task-line.ts";
 // Source: kernel/trace/trace.c:print_trace_line(), test_cpu_buff_start()
 const LOST = /^CPU:(\d+) \[LOST (?:(\d+) )?EVENTS\]/;
 const STARTED = /^#+ CPU (\d+) buffer started #+/;
+/** What the bpftrace program of `pagelife record` prints first. */
+const RELEASE = /^# os release : (\S+)/;
 const ENTRIES = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/;
 
 export class FtraceTextReader extends TaskLineReader {
@@ -23,6 +25,8 @@ export class FtraceTextReader extends TaskLineReader {
       return true;
     }
     if (!text.startsWith("#")) return false;
+    const release = RELEASE.exec(text);
+    if (release !== null) this.context.log.kernelText = release[1] ?? "";
     const entries = ENTRIES.exec(text);
     if (entries !== null) {
       const missing = Number(entries[2]) - Number(entries[1]);

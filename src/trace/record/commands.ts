@@ -17,10 +17,15 @@ export interface RecordOptions {
   /** The command to run while recording; empty: none. */
   readonly command: readonly string[];
   readonly tracefs: string;
+  /** `uname -r`. */
+  readonly release: string;
 }
 
 /** The probes' group, so that only our own are removed again. */
 const GROUP = "pagelife";
+
+/** The line that a script writes into a recording that would not say otherwise what kernel it is of. */
+export const RECORDED_ON = "pagelife: recorded on ";
 
 /** A word for a POSIX shell. */
 export const quote = (word: string): string =>
@@ -103,6 +108,7 @@ function tracefsScript(plan: ProbePlan, o: RecordOptions): string[] {
     `for e in ${[GROUP, ...plan.tracepoints].join(" ")}; do [ -d "$I/events/$e" ] && echo 1 > "$I/events/$e/enable"; done`,
     ...(o.stacks ? ['echo 1 > "$I/options/stacktrace"'] : []),
     'echo 1 > "$I/tracing_on"',
+    `echo "${RECORDED_ON}$(uname -r)" > "$I/trace_marker" || true`,
     ...waitLines(o),
     'echo 0 > "$I/tracing_on"',
     `cat "$I/trace" > ${quote(o.output)}`,
@@ -169,14 +175,14 @@ function perfScript(plan: ProbePlan, o: RecordOptions): string[] {
     "set --",
     ...events,
     `perf record -a -k mono -m ${pages}${o.stacks ? " -g" : ""} -o ${quote(data)} "$@" ${command}`.trimEnd(),
-    `perf script -i ${quote(data)} -F comm,pid,tid,cpu,time,event,trace${o.stacks ? ",ip,sym" : ""} --show-lost-events > ${quote(o.output)}`,
+    `perf script -i ${quote(data)} -F comm,pid,tid,cpu,time,event,trace${o.stacks ? ",ip,sym" : ""} --show-lost-events --header > ${quote(o.output)}`,
     `rm -f ${quote(data)}`,
     told(o),
   ];
 }
 
 function bpftraceScript(plan: ProbePlan, o: RecordOptions): string[] {
-  const programs: string[] = [];
+  const programs: string[] = [`BEGIN { printf("# os release : ${o.release}\\n"); }`];
   for (const p of plan.probes) {
     const site = p.isReturn ? `(? <- ${p.fn})` : `(${p.fn}+0x0/0x0)`;
     const format = [
