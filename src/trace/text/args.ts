@@ -7,6 +7,8 @@ import type { PageMap } from "../page-map.ts";
 
 interface Wanted {
   readonly field: FieldName;
+  /** The field as a number: what the hot loop switches on. */
+  readonly code: number;
   readonly key: Uint8Array;
 }
 
@@ -19,10 +21,35 @@ export interface ArgPlan {
   readonly empty: boolean;
 }
 
+/** Fields by the number that `ArgReader` switches on. */
+const CODES: readonly FieldName[] = [
+  "page",
+  "pfn",
+  "count",
+  "mapcount",
+  "val",
+  "ret",
+  "n",
+  "gup",
+  "pid",
+  "index",
+  "start",
+  "end",
+  "flags",
+  "mapping",
+  "pgmap",
+  "inode",
+  "vma",
+];
+
 export function planFor(spec: EventSpec): ArgPlan {
   const wanted: Wanted[] = [];
   for (const [field, key] of Object.entries(spec.fields)) {
-    wanted.push({ field: field as FieldName, key: new TextEncoder().encode(key) });
+    wanted.push({
+      field: field as FieldName,
+      code: CODES.indexOf(field as FieldName),
+      key: new TextEncoder().encode(key),
+    });
   }
   const wantsSite = spec.role === "scan-exit" || spec.role === "break-exit" || spec.role === "remove-exit";
   const wantsText = spec.role === "mark";
@@ -98,19 +125,19 @@ export class ArgReader {
       if (hit < 0) continue;
       next = hit + 1 < count ? hit + 1 : 0;
       left--;
-      this.#store((wanted[hit] as Wanted).field, b, valueStart, p, e);
+      this.#store((wanted[hit] as Wanted).code, b, valueStart, p, e);
     }
   }
 
-  #store(field: FieldName, b: Buffer, from: number, to: number, e: KernelEvent): void {
-    switch (field) {
-      case "page":
+  #store(code: number, b: Buffer, from: number, to: number, e: KernelEvent): void {
+    switch (code) {
+      case 0: // page
         if (this.#hex(b, from, to)) {
           e.pfn = this.#map.pfnOf(this.#hi, this.#lo);
           e.offset = this.#map.offset;
         }
         return;
-      case "pfn":
+      case 1: // pfn
         // vmf_insert_mixed() gets a pfn with flags in its upper bits (PFN_DEV, PFN_MAP).
         if (this.#number(b, from, to)) {
           e.pfn = (this.#hi & 0xfffff) * 2 ** 32 + this.#lo;
@@ -118,50 +145,50 @@ export class ArgReader {
           this.#map.sawPfn(e.pfn);
         }
         return;
-      case "count":
+      case 2: // count
         e.count = this.#int32(b, from, to);
         return;
-      case "mapcount":
+      case 3: // mapcount
         e.mapcount = this.#int32(b, from, to);
         return;
-      case "val":
+      case 4: // val
         e.val = this.#int32(b, from, to);
         return;
-      case "ret":
+      case 5: // ret
         e.ret = this.#int32(b, from, to);
         return;
-      case "n":
+      case 6: // n
         e.n = this.#int32(b, from, to);
         return;
-      case "gup":
+      case 7: // gup
         e.gup = this.#int32(b, from, to);
         return;
-      case "pid":
+      case 8: // pid
         e.pid = this.#int32(b, from, to);
         return;
-      case "index":
+      case 9: // index
         e.index = this.#wide(b, from, to);
         return;
-      case "start":
+      case 10: // start
         e.start = this.#wide(b, from, to);
         return;
-      case "end":
+      case 11: // end
         e.end = this.#wide(b, from, to);
         return;
-      case "flags":
+      case 12: // flags
         if (b[from] === 0x30 && this.#number(b, from, to)) e.flags = this.#lo;
         else e.flagWords = this.#texts.get(b, from, to);
         return;
-      case "mapping":
+      case 13: // mapping
         e.mapping = this.#address(b, from, to);
         return;
-      case "pgmap":
+      case 14: // pgmap
         e.pgmap = this.#address(b, from, to);
         return;
-      case "inode":
+      case 15: // inode
         e.inode = this.#address(b, from, to);
         return;
-      case "vma":
+      case 16: // vma
         e.vma = this.#address(b, from, to);
         return;
     }
