@@ -48,7 +48,8 @@ export class ReducedSearch implements SearchRun {
     this.rounds++;
     this.#sets.refresh();
     this.#known = this.#space.knowledge;
-    return new StateSearch(reduced.name, this.#space, this.#bounds, this.#sets, this.#findings, this.#limits);
+    const parts = { reduction: this.#sets, findings: this.#findings, limits: this.#limits };
+    return new StateSearch(reduced.name, this.#space, this.#bounds, parts).begin();
   }
 
   advance(): boolean {

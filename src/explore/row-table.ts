@@ -1,10 +1,11 @@
 // Rows of integers, each kept once and known by a number. Rows lie in typed arrays and are found again
 // by open addressing; they are compared whole, so two rows are never taken for one.
+import type { Table } from "./shared-table.ts";
 
 /** Share of the slots that may be taken: more costs probes, less costs misses of the cache. */
 const FULL = 0.6;
 
-export class RowTable {
+export class RowTable implements Table {
   readonly #width: number;
   readonly #blockBits: number;
   readonly #blocks: Int32Array[] = [];
@@ -12,6 +13,7 @@ export class RowTable {
   #slots = new Int32Array(1 << 7);
   #mask = (1 << 6) - 1;
   #size = 0;
+  added = false;
 
   /**
    * @param width     Integers in a row.
@@ -65,10 +67,14 @@ export class RowTable {
         const offset = this.offset(row);
         let i = 0;
         while (i < width && block[offset + i] === source[from + i]) i++;
-        if (i === width) return row;
+        if (i === width) {
+          this.added = false;
+          return row;
+        }
       }
       slot = (slot + 1) & mask;
     }
+    this.added = true;
     const row = this.#size++;
     const offset = this.offset(row);
     if (offset === 0) this.#blocks.push(new Int32Array(width << this.#blockBits));

@@ -6,6 +6,7 @@ import { mainCells } from "./operation.ts";
 import { type Blocked, explainDeadState, type Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Rules } from "./rules.ts";
+import type { Table } from "./shared-table.ts";
 import { Cursor, Packing } from "./state-set.ts";
 import { Interner } from "./value.ts";
 
@@ -31,7 +32,15 @@ export class Space {
   /** How a strategy that shares its journal replaces {@link learnHere}. */
   learn: Learn = (thread, node, row) => this.learnHere(thread, node, row);
 
-  constructor(prepared: Prepared, onMerge: ((thread: number) => OnMerge) | null = null) {
+  /**
+   * @param onMerge See {@link OnMerge}, by thread.
+   * @param shared  Gives the table of each chunk of cells, where others share them.
+   */
+  constructor(
+    prepared: Prepared,
+    onMerge: ((thread: number) => OnMerge) | null = null,
+    shared: ((chunk: number) => Table) | null = null,
+  ) {
     this.prepared = prepared;
     this.cells = prepared.cells.length;
     this.initial = prepared.memory.map((value) => this.interner.id(value));
@@ -40,7 +49,7 @@ export class Space {
     this.threads = prepared.threads.map(
       (t, i) => new Automaton(t, this.cells, this.interner, onMerge?.(i) ?? null),
     );
-    this.packing = new Packing(this.cells, this.threads.length);
+    this.packing = new Packing(this.cells, this.threads.length, shared);
     this.threadsAt = this.packing.chunks * this.packing.chunk;
   }
 

@@ -29,6 +29,15 @@ export interface Reduction {
   closes(thread: number, edge: Edge): boolean;
 }
 
+/** What a search may share with others. */
+export interface SearchParts {
+  readonly reduction?: Reduction | null;
+  readonly findings?: Findings;
+  readonly limits?: Limits;
+  /** A set of states that others add to as well. */
+  readonly seen?: StateSet;
+}
+
 /** States expanded between two looks at the bounds. */
 const PIECE = 1 << 12;
 
@@ -43,45 +52,42 @@ export class StateSearch implements SearchRun {
   readonly #ahead: (Edge | null)[];
   readonly #findings: Findings;
   readonly #limits: Limits;
-  readonly #waiting = new IntList();
+  /** States that wait to be expanded. */
+  readonly waiting = new IntList();
+  /** True if the way to each state is kept; not where others share the states. */
+  readonly #trail: boolean;
   /** For each state the one before it that was kept, and where in `ways` the steps to it end. */
   readonly #parents = new IntList();
   readonly #wayEnds = new IntList();
   /** Who made each step on the way from a state to the next that was kept. */
   readonly #ways = new ByteList();
-  /** With a reduction: for each state the threads to try. */
-  readonly #choices = new IntList();
   readonly #maxStates: number;
   #steps = 0;
   #ends = 0;
 
-  constructor(
-    name: string,
-    space: Space,
-    bounds: Bounds,
-    reduction: Reduction | null = null,
-    findings: Findings = new Findings(),
-    limits: Limits = new Limits(bounds),
-  ) {
+  constructor(name: string, space: Space, bounds: Bounds, parts: SearchParts = {}) {
     this.#name = name;
     this.space = space;
-    this.#reduction = reduction;
-    this.#findings = findings;
-    this.#limits = limits;
+    this.#reduction = parts.reduction ?? null;
+    this.#findings = parts.findings ?? new Findings();
+    this.#limits = parts.limits ?? new Limits(bounds);
     this.#maxStates = bounds.maxStates ?? Number.POSITIVE_INFINITY;
-    this.#seen = new StateSet(space.packing);
+    this.#seen = parts.seen ?? new StateSet(space.packing);
+    this.#trail = parts.seen === undefined;
     this.#cursor = space.start();
     this.#edges = space.threads.map(() => null);
     this.#ahead = space.threads.map(() => null);
-    space.findings(this.#cursor.row, (f) => findings.add(f, () => []));
-    if (space.stops(this.#cursor.row)) {
-      this.#keep(-1, [], 0);
-      this.#ends++;
-      return;
-    }
-    const enabled = this.#look(this.#edges);
-    const choice = this.#reduction === null ? 0 : this.#choose(this.#edges, enabled);
-    this.#waiting.push(this.#keep(-1, [], choice));
+  }
+
+  /** Begins where the threads start. */
+  begin(): this {
+    const { space } = this;
+    const { row } = this.#cursor;
+    space.findings(row, (f) => this.#findings.add(f, () => []));
+    const first = this.#keep(-1, []);
+    if (space.stops(row)) this.#ends++;
+    else this.waiting.push(first);
+    return this;
   }
 
   /** Notes the moves of all threads where the cursor stands. @returns bits of those that have one. */
@@ -104,20 +110,33 @@ export class StateSearch implements SearchRun {
   }
 
   /** Adds the state where the cursor stands. @returns its number, or -1 if it was seen before. */
-  #keep(parent: number, way: readonly number[], choice: number): number {
-    const before = this.#seen.size;
-    if (this.#seen.add(this.#cursor) !== before) return -1;
-    this.#parents.push(parent);
-    for (const thread of way) this.#ways.push(thread);
-    this.#wayEnds.push(this.#ways.length);
-    if (this.#reduction !== null) this.#choices.push(choice);
-    return before;
+  #keep(parent: number, way: readonly number[]): number {
+    const state = this.#seen.add(this.#cursor);
+    if (!this.#seen.added) return -1;
+    if (this.#trail) {
+      this.#parents.push(parent);
+      for (const thread of way) this.#ways.push(thread);
+      this.#wayEnds.push(this.#ways.length);
+    }
+    return state;
+  }
+
+  /** Expands some of the states that wait. */
+  expandSome(count: number): void {
+    const { waiting } = this;
+    for (let i = 0; i < count && waiting.length > 0; i++) this.#expand(waiting.pop());
   }
 
   advance(): boolean {
-    const waiting = this.#waiting;
-    for (let i = 0; i < PIECE && waiting.length > 0 && this.#seen.size <= this.#maxStates; i++) {
-      this.#expand(waiting.pop());
+    const { waiting } = this;
+    // A bound on states is kept exactly; other bounds are looked at once in a piece.
+    const piece = this.#seen.size + PIECE * this.#edges.length > this.#maxStates ? 1 : PIECE;
+    for (
+      let done = 0;
+      done < PIECE && waiting.length > 0 && this.#seen.size <= this.#maxStates;
+      done += piece
+    ) {
+      this.expandSome(piece);
     }
     return this.#limits.allowNow({ ...this.progress() }) && waiting.length > 0;
   }
@@ -130,7 +149,7 @@ export class StateSearch implements SearchRun {
       this.#end(() => this.scheduleTo(state));
       return;
     }
-    const chosen = this.#reduction === null ? enabled : this.#choices.at(state);
+    const chosen = this.#choose(edges, enabled);
     for (let t = 0; t < edges.length; t++) {
       if ((chosen & (1 << t)) === 0) continue;
       if (this.#reduction === null) this.#step(state, t, edges[t] as Edge);
@@ -143,11 +162,11 @@ export class StateSearch implements SearchRun {
     const cursor = this.#cursor;
     this.#steps++;
     cursor.step(edge, thread);
-    const state = this.#keep(from, [thread], 0);
+    const state = this.#keep(from, [thread]);
     if (state >= 0) {
       this.#report(thread, edge, () => this.scheduleTo(state));
       if (this.space.failed(thread, edge.next)) this.#ends++;
-      else this.#waiting.push(state);
+      else this.waiting.push(state);
     }
     cursor.back();
   }
@@ -160,7 +179,10 @@ export class StateSearch implements SearchRun {
     const cursor = this.#cursor;
     const ahead = this.#ahead;
     const way: number[] = [];
-    const schedule = (): Schedule => [...this.scheduleTo(from), ...way];
+    const schedule = (): Schedule | null => {
+      const before = this.scheduleTo(from);
+      return before === null ? null : [...before, ...way];
+    };
     let [t, step] = [thread, edge];
     for (;;) {
       this.#steps++;
@@ -170,7 +192,7 @@ export class StateSearch implements SearchRun {
       const failed = this.space.failed(t, step.next);
       const enabled = failed ? 0 : this.#look(ahead);
       if (enabled === 0) {
-        if (this.#keep(from, way, 0) < 0) break;
+        if (this.#keep(from, way) < 0) break;
         if (failed) this.#ends++;
         else this.#end(schedule);
         break;
@@ -179,25 +201,26 @@ export class StateSearch implements SearchRun {
       t = 31 - Math.clz32(chosen);
       step = ahead[t] as Edge;
       if (chosen === 1 << t && !reduction.closes(t, step)) continue;
-      const state = this.#keep(from, way, chosen);
-      if (state >= 0) this.#waiting.push(state);
+      const state = this.#keep(from, way);
+      if (state >= 0) this.waiting.push(state);
       break;
     }
     if (way.length === 1) cursor.back();
     else this.#seen.load(from, cursor);
   }
 
-  #report(thread: number, edge: Edge, schedule: () => Schedule): void {
+  #report(thread: number, edge: Edge, schedule: () => Schedule | null): void {
     this.space.findingsAfter(this.#cursor.row, thread, edge, (f) => this.#findings.add(f, schedule));
   }
 
-  #end(schedule: () => Schedule): void {
+  #end(schedule: () => Schedule | null): void {
     this.#ends++;
     for (const f of this.space.endFindings(this.#cursor.row)) this.#findings.add(f, schedule);
   }
 
   /** A way to a state: the one on which it was first found. */
-  scheduleTo(state: number): Schedule {
+  scheduleTo(state: number): Schedule | null {
+    if (!this.#trail) return null;
     const parts: number[][] = [];
     for (let at = state; at > 0; at = this.#parents.at(at)) {
       parts.push(this.#ways.slice(this.#wayEnds.at(at - 1), this.#wayEnds.at(at)));
@@ -210,15 +233,15 @@ export class StateSearch implements SearchRun {
       states: this.#seen.size,
       executions: this.#ends,
       steps: this.#steps,
-      queue: this.#waiting.length,
-      bytes: this.#seen.bytes + this.#parents.bytes * 2 + this.#ways.bytes + this.#waiting.bytes,
+      queue: this.waiting.length,
+      bytes: this.#seen.bytes + this.#parents.bytes * 2 + this.#ways.bytes + this.waiting.bytes,
     };
   }
 
   result(): SearchResult {
     const { states, executions, steps, bytes } = this.progress();
     const bound = this.#limits.reached;
-    const complete = bound === null && this.#waiting.length === 0;
+    const complete = bound === null && this.waiting.length === 0;
     const findings = this.#findings.list();
     return {
       strategy: this.#name,
@@ -249,7 +272,7 @@ export function finalStatesOf(space: Space, reduction: Reduction | null): string
     );
     return endFindings(row);
   };
-  const search = new StateSearch("finals", space, {}, reduction);
+  const search = new StateSearch("finals", space, {}, { reduction }).begin();
   while (search.advance());
   return [...finals].sort();
 }

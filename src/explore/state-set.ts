@@ -5,6 +5,7 @@
 // by the few positions that it writes, and is taken back the same way.
 import type { Edge } from "./automaton.ts";
 import { RowTable } from "./row-table.ts";
+import type { Table } from "./shared-table.ts";
 
 /** Cells in a chunk. Programs with few cells are kept as they are: a chunk of one. */
 const CHUNK = 8;
@@ -24,33 +25,36 @@ export class Packing {
   readonly threads: number;
   /** Cells in a chunk. */
   readonly chunk: number;
-  readonly #tables: readonly RowTable[];
+  readonly #tables: readonly Table[];
   /** Integers in a packed state: one a chunk, then one a thread. */
   readonly width: number;
   readonly chunks: number;
 
-  constructor(cells: number, threads: number) {
+  /** @param shared Gives the table of each chunk, where others share them. */
+  constructor(cells: number, threads: number, shared: ((chunk: number) => Table) | null = null) {
     this.cells = cells;
     this.threads = threads;
     this.chunk = cells <= FEW_CELLS ? 1 : CHUNK;
     this.chunks = Math.ceil(cells / this.chunk);
     this.width = this.chunks + threads;
     this.#tables =
-      this.chunk === 1 ? [] : Array.from({ length: this.chunks }, () => new RowTable(this.chunk, 8));
+      this.chunk === 1
+        ? []
+        : Array.from({ length: this.chunks }, (_, k) => shared?.(k) ?? new RowTable(this.chunk, 8));
   }
 
   /** The number of a chunk of `row`, whose length is a multiple of a chunk. */
   number(row: Int32Array, chunk: number): number {
     return this.chunk === 1
       ? (row[chunk] as number)
-      : (this.#tables[chunk] as RowTable).add(row, chunk * this.chunk);
+      : (this.#tables[chunk] as Table).add(row, chunk * this.chunk);
   }
 
   /** Writes the cells of a packed state to `row`. */
   unpack(packed: Int32Array, row: Int32Array): void {
     if (this.chunk === 1) return;
     for (let k = 0; k < this.chunks; k++) {
-      const table = this.#tables[k] as RowTable;
+      const table = this.#tables[k] as Table;
       const number = packed[k] as number;
       const block = table.block(number);
       const offset = table.offset(number);
@@ -181,11 +185,16 @@ export class Cursor {
 /** All states that were seen, by number, in the order in which they were added. */
 export class StateSet {
   readonly #packing: Packing;
-  readonly #rows: RowTable;
+  readonly #rows: Table;
 
-  constructor(packing: Packing) {
+  constructor(packing: Packing, rows: Table = new RowTable(packing.width, 14)) {
     this.#packing = packing;
-    this.#rows = new RowTable(packing.width, 14);
+    this.#rows = rows;
+  }
+
+  /** True if the last state that was added is new. */
+  get added(): boolean {
+    return this.#rows.added;
   }
 
   /** Number of states. */
@@ -201,8 +210,7 @@ export class StateSet {
   /**
    * Adds the state that a cursor stands in.
    *
-   * @returns its number; numbers are given in order, so the state is new exactly when it equals the
-   *   size that the set had before.
+   * @returns its number; alone, numbers are given in order.
    */
   add(cursor: Cursor): number {
     return this.#rows.addHashed(cursor.packed, 0, cursor.hash);

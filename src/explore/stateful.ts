@@ -10,12 +10,12 @@ import { type Bounds, runToEnd, type SearchResult, type Strategy } from "./strat
 export const stateful: Strategy = {
   name: "stateful",
   search: (prepared, bounds) => searchStates(new Space(prepared), bounds),
-  start: (prepared, bounds) => new StateSearch(stateful.name, new Space(prepared), bounds),
+  start: (prepared, bounds) => new StateSearch(stateful.name, new Space(prepared), bounds).begin(),
 };
 
 /** Visits every state of a space once, depth first. */
 export const searchStates = (space: Space, bounds: Bounds): SearchResult =>
-  runToEnd(new StateSearch(stateful.name, space, bounds));
+  runToEnd(new StateSearch(stateful.name, space, bounds).begin());
 
 /** The values of all cells in every state in which nobody can run, written out and sorted. */
 export const finalStates = (prepared: Prepared): string[] => finalStatesOf(new Space(prepared), null);

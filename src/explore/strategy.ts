@@ -80,13 +80,16 @@ export function runToEnd(run: SearchRun): SearchResult {
   return run.result();
 }
 
-/** Collects findings, the first of each kind and rule. */
+/** Collects findings: of each kind and rule the one whose sentence comes first in the alphabet, so that it
+ * does not matter in which order states are visited. */
 export class Findings {
   readonly #found = new Map<string, FoundAt>();
 
   add(finding: Finding, schedule: () => Schedule | null): void {
     const key = findingKey(finding);
-    if (!this.#found.has(key)) this.#found.set(key, { finding, schedule: schedule() });
+    const known = this.#found.get(key);
+    if (known !== undefined && known.finding.detail <= finding.detail) return;
+    this.#found.set(key, { finding, schedule: schedule() });
   }
 
   has(finding: Finding): boolean {
