@@ -1,34 +1,60 @@
-// N threads make K increments of one counter that are not atomic: the same program for every peer.
-import { cell, read, write } from "../../dist/explore/index.js";
+// N threads make K increments of one counter: the same programs for every peer.
+import { acquire, cell, read, rmw, write } from "../../dist/explore/index.js";
 import { instrument } from "../../dist/explore/instrument/instrument.js";
 
+// As a user's file: instrumented when it is loaded.
 const source = `
-export const program = (threads, n) => ({
-  name: "increments-" + threads + "-" + n,
+const threads = (n, body) => Object.fromEntries(Array.from({ length: n }, (_, i) => ["t" + i, body]));
+
+const increments = (n, k) => ({
+  name: "increments-" + n + "-" + k,
   setup: () => cell("count", 0),
-  threads: Object.fromEntries(Array.from({ length: threads }, (_, i) => ["t" + i, function* (count) {
-    for (let k = 0; k < n; k++) {
+  threads: threads(n, function* (count) {
+    for (let i = 0; i < k; i++) {
       const seen = yield* read(count);
       yield* write(count, seen + 1);
     }
-  }])),
-});`;
-const { code } = instrument(source, { file: "bench/explore/increments.js" });
-const make = new Function(
+  }),
+});
+
+const lockedIncrements = (n, k) => ({
+  name: "locked-increments-" + n + "-" + k,
+  setup: () => ({ lock: cell("lock", 0), count: cell("count", 0), tally: cell("tally", 0) }),
+  threads: threads(n, function* ({ lock, count, tally }) {
+    for (let i = 0; i < k; i++) {
+      yield* acquire([lock], (held) => (held === 0 ? { next: [1], result: null } : null));
+      const seen = yield* read(count);
+      yield* write(count, seen + 1);
+      yield* write(lock, 0);
+      yield* rmw([tally], (t) => ({ next: [(t + 1) % 3], result: null }));
+    }
+  }),
+});
+
+const lostUpdate = (n, k) => ({
+  name: "lost-update-" + n + "-" + k,
+  setup: () => ({ count: cell("count", 0), done: cell("done", 0) }),
+  threads: threads(n, function* ({ count, done }) {
+    for (let i = 0; i < k; i++) {
+      const seen = yield* read(count);
+      yield* write(count, seen + 1);
+    }
+    yield* rmw([done], (d) => ({ next: [d + 1], result: null }));
+  }),
+  invariants: [{
+    name: "no-lost-update",
+    check: ({ count, done }, see) => see(done) === n && see(count) < n * k ? see(count) + " of " + n * k : null,
+  }],
+});
+
+return { increments, lockedIncrements, lostUpdate };`;
+
+const { code } = instrument(source, { file: "bench/explore/increments.mjs" });
+export const { increments, lockedIncrements, lostUpdate } = new Function(
+  "acquire",
   "cell",
   "read",
+  "rmw",
   "write",
-  `${code.replace("export const program =", "const program =")}; return program;`,
-);
-
-/** The program for our engine. */
-export const increments = make(cell, read, write);
-
-/** The same for Spin: one read and one write are one step each, and ends are as in ours. */
-export const promela = (threads, n) => `
-byte count;
-active [${threads}] proctype inc() {
-  byte seen; byte k;
-  ${Array.from({ length: n }, () => `seen = count; count = seen + 1;`).join("\n  ")}
-}
-`;
+  code,
+)(acquire, cell, read, rmw, write);

@@ -30,8 +30,10 @@ export {
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
+export { exploreParallel, type ParallelOptions, searchParallel } from "./parallel.ts";
 export { plain } from "./plain.ts";
 export { type Invariant, type Prepared, type Program, prepare, type Thread } from "./program.ts";
+export type { ProgramSource } from "./program-source.ts";
 export { reduced } from "./reduced.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";

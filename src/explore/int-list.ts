@@ -23,6 +23,14 @@ export class IntList {
     return this.#items[index] as number;
   }
 
+  /** Takes the first items out. */
+  takeFirst(count: number): Int32Array {
+    const taken = this.#items.slice(0, count);
+    this.#items.copyWithin(0, count, this.length);
+    this.length -= count;
+    return taken;
+  }
+
   get bytes(): number {
     return this.#items.byteLength;
   }

@@ -32,6 +32,9 @@ export type Rule = "invariants" | "cycles" | "guards";
 /** Guards are bits of one integer; further ones are cells like any other. */
 const MAX_GUARDS = 30;
 
+/** Choices on one state of knowledge after which it is clear whether there is something to leave out. */
+const ENOUGH = 1 << 12;
+
 /** What a thread can still do while some guards keep their values. */
 interface Future {
   /** Bits of cells that it may look at or change, and of invariants that it may break. */
@@ -78,6 +81,9 @@ export class PersistentSets implements Reduction {
   /** What was known when the views were made. */
   #known = -1;
   #asked = 0;
+  /** Choices since the last refresh, and those that left something out. */
+  #thought = 0;
+  #useful = 0;
   #nextLook = 32;
   readonly #others: (Future | null)[];
 
@@ -89,11 +95,18 @@ export class PersistentSets implements Reduction {
     this.#others = space.threads.map(() => null);
   }
 
+  /** True if there is next to nothing to leave out: thinking about it costs more than it saves. */
+  get useless(): boolean {
+    return this.#thought > ENOUGH && this.#useful * 16 < this.#thought;
+  }
+
   /** Makes what is known by now the basis of all further choices. */
   refresh(): void {
     const { threads, knowledge } = this.#space;
     if (knowledge === this.#known) return;
     this.#known = knowledge;
+    this.#thought = 0;
+    this.#useful = 0;
     this.#futures = [];
     this.#findGuards();
     this.#views = threads.map((a) => this.#view(a));
@@ -108,13 +121,15 @@ export class PersistentSets implements Reduction {
     let bestCount = bits(enabled);
     for (let t = 0; t < edges.length && bestCount > 1; t++) {
       if ((enabled & (1 << t)) === 0) continue;
-      const set = this.#close(row, edges, t) & enabled;
+      const set = this.#close(row, edges, t, enabled) & enabled;
       const count = bits(set);
       if (count < bestCount && this.#allowed(edges, set)) {
         best = set;
         bestCount = count;
       }
     }
+    this.#thought++;
+    if (best !== enabled) this.#useful++;
     return best;
   }
 
@@ -123,7 +138,7 @@ export class PersistentSets implements Reduction {
   }
 
   /** The smallest set of threads with `thread` in it that nobody outside conflicts with. */
-  #close(row: Int32Array, edges: readonly (Edge | null)[], thread: number): number {
+  #close(row: Int32Array, edges: readonly (Edge | null)[], thread: number, enabled: number): number {
     const threads = edges.length;
     const others = this.#others;
     let set = 1 << thread;
@@ -140,7 +155,8 @@ export class PersistentSets implements Reduction {
           break;
         }
       }
-      if (!grown) return set;
+      // All that can go on: no need to know more.
+      if (!grown || (set & enabled) === enabled) return set;
     }
   }
 

@@ -34,6 +34,8 @@ export class ReducedSearch implements SearchRun {
   #known = 0;
   /** Searches made, the last one included. */
   rounds = 0;
+  /** True if every state is visited after all: there was next to nothing to leave out. */
+  full = false;
 
   /** @param without Rules to leave out; only to show that this is caught. */
   constructor(space: Space, bounds: Bounds, without: readonly Rule[] = []) {
@@ -48,15 +50,29 @@ export class ReducedSearch implements SearchRun {
     this.rounds++;
     this.#sets.refresh();
     this.#known = this.#space.knowledge;
-    const parts = { reduction: this.#sets, findings: this.#findings, limits: this.#limits };
+    const parts = {
+      reduction: this.full ? null : this.#sets,
+      findings: this.#findings,
+      limits: this.#limits,
+    };
     return new StateSearch(reduced.name, this.#space, this.#bounds, parts).begin();
   }
 
   advance(): boolean {
-    if (this.#round.advance()) return true;
-    if (this.#limits.reached !== null || this.#space.knowledge === this.#known) return false;
+    const more = this.#round.advance();
+    if (!this.full && more && this.#sets.useless) {
+      this.full = true;
+      this.#round = this.#begin();
+      return true;
+    }
+    if (more || this.#limits.reached !== null || this.#understood) return more;
     this.#round = this.#begin();
     return true;
+  }
+
+  /** True if nothing was chosen for want of knowledge. */
+  get #understood(): boolean {
+    return this.full || this.#space.knowledge === this.#known;
   }
 
   progress(): Progress {
@@ -65,7 +81,7 @@ export class ReducedSearch implements SearchRun {
 
   result(): SearchResult {
     const result = this.#round.result();
-    return { ...result, complete: result.complete && this.#space.knowledge === this.#known };
+    return { ...result, complete: result.complete && this.#understood };
   }
 }
 

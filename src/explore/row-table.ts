@@ -86,6 +86,21 @@ export class RowTable implements Table {
     return row;
   }
 
+  hasHashed(source: Int32Array, from: number, rawHash: number): boolean {
+    const hash = rawHash ^ (rawHash >>> 16);
+    const width = this.#width;
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const row = (this.#slots[2 * slot + 1] as number) - 1;
+      if (row < 0) return false;
+      if (this.#slots[2 * slot] !== hash) continue;
+      const block = this.block(row);
+      const offset = this.offset(row);
+      let i = 0;
+      while (i < width && block[offset + i] === source[from + i]) i++;
+      if (i === width) return true;
+    }
+  }
+
   #grow(): void {
     const old = this.#slots;
     const mask = this.#mask * 2 + 1;

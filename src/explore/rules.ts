@@ -102,6 +102,19 @@ export class Rules {
     return (this.#rules[rule] as Rule).cells;
   }
 
+  /** The cells that each rule has looked at. */
+  watching(): number[][] {
+    return this.#rules.map((r) => [...r.cells].sort((a, b) => a - b));
+  }
+
+  /** Takes over which cells each rule has looked at elsewhere. */
+  watch(cells: readonly (readonly number[])[]): void {
+    this.#rules.forEach((rule, i) => {
+      for (const cell of cells[i] ?? []) rule.cells.add(cell);
+      this.#watch(i, rule);
+    });
+  }
+
   /** The bits of the rules that a change of these cells (with values, in turn) may break. */
   touchedBy(writes: Int32Array): number {
     let bits = 0;

@@ -12,11 +12,20 @@ export interface Table {
   offset(row: number): number;
   add(source: Int32Array, from: number): number;
   addHashed(source: Int32Array, from: number, hash: number): number;
+  /** True if the row was added before. */
+  hasHashed(source: Int32Array, from: number, hash: number): boolean;
 }
 
 /** A slot holds the number of a row plus one in its low bits, and some bits of its hash above. */
 const ROW_BITS = 26;
 const ROW_MASK = (1 << ROW_BITS) - 1;
+/** Where the number of rows in the table stands, away from the word that hands rows out. */
+export const COUNT_WORD = 32;
+/** Where the number of slots in use stands. */
+const SLOTS_WORD = 48;
+const FIRST_SLOTS = 1 << 21;
+const CROWDED = 0.55;
+const COUNT_AT_ONCE = 256;
 /** Rows that a worker takes for itself at a time. */
 const ROWS_AT_ONCE = 64;
 
@@ -40,15 +49,44 @@ export function sharedRows(width: number, capacity: number): SharedRows {
     capacity: rows,
     slots: new SharedArrayBuffer(slots * 4),
     rows: new SharedArrayBuffer((rows + 1) * width * 4),
-    counts: new SharedArrayBuffer(8),
+    counts: new SharedArrayBuffer(256),
   };
 }
 
+const maskOf = ({ slots, counts }: SharedRows): number =>
+  (Atomics.load(new Int32Array(counts), SLOTS_WORD) || Math.min(FIRST_SLOTS, slots.byteLength / 4)) - 1;
+
 /** Empties a table. Nobody may use it meanwhile. */
-export function clearRows({ slots, counts }: SharedRows): void {
-  new Int32Array(slots).fill(0);
-  new Int32Array(counts).fill(0);
+export function clearRows(rows: SharedRows): void {
+  new Int32Array(rows.slots).fill(0, 0, maskOf(rows) + 1);
+  new Int32Array(rows.counts).fill(0, 0, SLOTS_WORD);
 }
+
+/**
+ * Spreads a table over four times the slots. Nobody may use it meanwhile.
+ *
+ * A table that begins large would do without this, but slots spread thinly over memory cost a miss of the
+ * cache and of its page map each: the search was twice as slow.
+ *
+ * @param hashOf The hash under which the row at an offset was added.
+ */
+export function growRows(shared: SharedRows, hashOf: (rows: Int32Array, offset: number) => number): void {
+  const slots = new Int32Array(shared.slots);
+  const rows = new Int32Array(shared.rows);
+  const before = maskOf(shared) + 1;
+  const after = Math.min(before * 4, slots.length);
+  const used = slots.slice(0, before).filter((s) => s !== 0);
+  slots.fill(0, 0, before);
+  for (const entry of used) {
+    const raw = hashOf(rows, ((entry & ROW_MASK) - 1) * shared.width);
+    let slot = (raw ^ (raw >>> 16)) & (after - 1);
+    while (slots[slot] !== 0) slot = (slot + 1) & (after - 1);
+    slots[slot] = entry;
+  }
+  Atomics.store(new Int32Array(shared.counts), SLOTS_WORD, after);
+}
+
+const tagOf = (hash: number): number => (Math.imul(hash, 0x9e3779b1) >>> ROW_BITS) << ROW_BITS;
 
 /** Thrown when a table is full: the search ends as at a bound. */
 export class TableFull extends Error {}
@@ -59,7 +97,8 @@ export class SharedTable implements Table {
   readonly #rows: Int32Array;
   readonly #counts: Int32Array;
   readonly #width: number;
-  readonly #mask: number;
+  #mask: number;
+  #uncounted = 0;
   /** Rows that this worker may fill: from `next` up to `end`. */
   #next = 0;
   #end = 0;
@@ -71,21 +110,32 @@ export class SharedTable implements Table {
     this.#rows = new Int32Array(shared.rows);
     this.#counts = new Int32Array(shared.counts);
     this.#width = shared.width;
-    this.#mask = this.#slots.length - 1;
+    this.#mask = maskOf(shared);
   }
 
   /** After the table was cleared. */
   reset(): void {
     this.#next = 0;
     this.#end = 0;
+    this.reload();
+  }
+
+  /** After the table has grown. */
+  reload(): void {
+    this.#mask = maskOf(this.#shared);
+  }
+
+  /** True if the slots in use should be more: then all stop for a moment, and {@link growRows}. */
+  get crowded(): boolean {
+    return this.size > (this.#mask + 1) * CROWDED && this.#mask + 1 < this.#slots.length;
   }
 
   get size(): number {
-    return Atomics.load(this.#counts, 1);
+    return Atomics.load(this.#counts, COUNT_WORD);
   }
 
   get bytes(): number {
-    return this.size * this.#width * 4 + this.#slots.byteLength;
+    return this.size * this.#width * 4 + (this.#mask + 1) * 4;
   }
 
   block(_row: number): Int32Array {
@@ -105,36 +155,65 @@ export class SharedTable implements Table {
   }
 
   addHashed(source: Int32Array, from: number, rawHash: number): number {
-    const width = this.#width;
-    const rows = this.#rows;
+    const slots = this.#slots;
     const hash = rawHash ^ (rawHash >>> 16);
-    const tag = (Math.imul(rawHash, 0x9e3779b1) >>> ROW_BITS) << ROW_BITS;
+    const tag = tagOf(rawHash);
     let prepared = -1;
     let slot = hash & this.#mask;
     for (;;) {
-      let found = Atomics.load(this.#slots, slot);
+      // An ordinary load, which costs a tenth of an atomic one: what is stale is empty, and the
+      // exchange below notices that.
+      let found = slots[slot] as number;
       if (found === 0) {
         if (prepared < 0) prepared = this.#prepare(source, from);
-        found = Atomics.compareExchange(this.#slots, slot, 0, tag | (prepared + 1));
+        found = Atomics.compareExchange(slots, slot, 0, tag | (prepared + 1));
         if (found === 0) {
           this.#next++;
-          Atomics.add(this.#counts, 1, 1);
+          this.#inserted();
           this.added = true;
           return prepared;
         }
       }
-      if ((found & ~ROW_MASK) === tag) {
-        const row = (found & ROW_MASK) - 1;
-        const offset = row * width;
-        let i = 0;
-        while (i < width && rows[offset + i] === source[from + i]) i++;
-        if (i === width) {
-          this.added = false;
-          return row;
-        }
+      if ((found & ~ROW_MASK) === tag && this.#equals(slot, found, source, from)) {
+        this.added = false;
+        return (found & ROW_MASK) - 1;
       }
       slot = (slot + 1) & this.#mask;
     }
+  }
+
+  hasHashed(source: Int32Array, from: number, rawHash: number): boolean {
+    const tag = tagOf(rawHash);
+    for (let slot = (rawHash ^ (rawHash >>> 16)) & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const found = this.#slots[slot] as number;
+      if (found === 0) return false;
+      if ((found & ~ROW_MASK) === tag && this.#equals(slot, found, source, from)) return true;
+    }
+  }
+
+  #equals(slot: number, found: number, source: Int32Array, from: number): boolean {
+    const width = this.#width;
+    const rows = this.#rows;
+    const offset = ((found & ROW_MASK) - 1) * width;
+    for (let fresh = false; ; fresh = true) {
+      let i = 0;
+      while (i < width && rows[offset + i] === source[from + i]) i++;
+      if (i === width) return true;
+      if (fresh) return false;
+      // On a machine that reorders loads the row may be older than the slot: an atomic load puts that right.
+      Atomics.load(this.#slots, slot);
+    }
+  }
+
+  /** Counts rows a few at a time: a word that all write to is slow. */
+  #inserted(): void {
+    if (++this.#uncounted === COUNT_AT_ONCE) this.flush();
+  }
+
+  /** Makes the count of rows exact. */
+  flush(): void {
+    if (this.#uncounted > 0) Atomics.add(this.#counts, COUNT_WORD, this.#uncounted);
+    this.#uncounted = 0;
   }
 
   /** Writes a row where nobody looks yet; it is published later, or written over by the next one. */

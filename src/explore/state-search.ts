@@ -61,6 +61,8 @@ export class StateSearch implements SearchRun {
   readonly #wayEnds = new IntList();
   /** Who made each step on the way from a state to the next that was kept. */
   readonly #ways = new ByteList();
+  /** With a reduction: threads to try in a state that waits, as they were chosen when it was found. */
+  readonly #choices: number[] = [];
   readonly #maxStates: number;
   #steps = 0;
   #ends = 0;
@@ -149,7 +151,7 @@ export class StateSearch implements SearchRun {
       this.#end(() => this.scheduleTo(state));
       return;
     }
-    const chosen = this.#choose(edges, enabled);
+    const chosen = this.#choices[state] ?? this.#choose(edges, enabled);
     for (let t = 0; t < edges.length; t++) {
       if ((chosen & (1 << t)) === 0) continue;
       if (this.#reduction === null) this.#step(state, t, edges[t] as Edge);
@@ -189,6 +191,8 @@ export class StateSearch implements SearchRun {
       cursor.step(step, t);
       way.push(t);
       this.#report(t, step, schedule);
+      // A state that was kept before was looked at then: no need to think about it again.
+      if (this.#seen.has(cursor)) break;
       const failed = this.space.failed(t, step.next);
       const enabled = failed ? 0 : this.#look(ahead);
       if (enabled === 0) {
@@ -202,7 +206,10 @@ export class StateSearch implements SearchRun {
       step = ahead[t] as Edge;
       if (chosen === 1 << t && !reduction.closes(t, step)) continue;
       const state = this.#keep(from, way);
-      if (state >= 0) this.waiting.push(state);
+      if (state >= 0) {
+        if (this.#trail) this.#choices[state] = chosen;
+        this.waiting.push(state);
+      }
       break;
     }
     if (way.length === 1) cursor.back();

@@ -19,6 +19,13 @@ export function mix(position: number, value: number): number {
   return h ^ (h >>> 13);
 }
 
+/** The hash of a packed state. */
+export function hashOf(packed: Int32Array, from: number, width: number): number {
+  let hash = 0;
+  for (let i = 0; i < width; i++) hash = (hash + mix(i, packed[from + i] as number)) | 0;
+  return hash;
+}
+
 /** Cuts rows into chunks and gives each chunk a number; the same for all who share it. */
 export class Packing {
   readonly cells: number;
@@ -116,10 +123,7 @@ export class Cursor {
   }
 
   #rehash(): void {
-    let hash = 0;
-    const { packed } = this;
-    for (let i = 0; i < packed.length; i++) hash = (hash + mix(i, packed[i] as number)) | 0;
-    this.hash = hash;
+    this.hash = hashOf(this.packed, 0, this.packed.length);
   }
 
   /** Makes the step of a thread. */
@@ -214,6 +218,11 @@ export class StateSet {
    */
   add(cursor: Cursor): number {
     return this.#rows.addHashed(cursor.packed, 0, cursor.hash);
+  }
+
+  /** True if the state that a cursor stands in was added before. */
+  has(cursor: Cursor): boolean {
+    return this.#rows.hasHashed(cursor.packed, 0, cursor.hash);
   }
 
   /** Makes a cursor stand in a state. */
