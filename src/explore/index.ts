@@ -27,13 +27,16 @@ export {
   type Wait,
   write,
 } from "./access.ts";
+export { bounded } from "./bounded.ts";
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
 export { exploreParallel, type ParallelOptions, searchParallel } from "./parallel.ts";
+export { pct } from "./pct.ts";
 export { plain } from "./plain.ts";
 export { type Invariant, type Prepared, type Program, prepare, type Thread } from "./program.ts";
 export type { ProgramSource } from "./program-source.ts";
+export { randomWalk } from "./random.ts";
 export { reduced } from "./reduced.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";

@@ -195,7 +195,10 @@ class Crew {
     // What names the form of the main script does not fit the workers'.
     const execArgv = process.execArgv.filter((a) => !/^(-e|--eval|-p|--print|--input-type)\b/.test(a));
     const file = new URL("./parallel-worker.js", import.meta.url);
-    const workers = Array.from({ length: jobs }, (_, w) => new Worker(file, { workerData: data(w), execArgv }));
+    const workers = Array.from(
+      { length: jobs },
+      (_, w) => new Worker(file, { workerData: data(w), execArgv }),
+    );
     const crew = new Crew(workers);
     await Promise.all(workers.map((w) => answer(w)));
     return crew;

@@ -66,7 +66,7 @@ export function clearRows(rows: SharedRows): void {
  * Spreads a table over four times the slots. Nobody may use it meanwhile.
  *
  * A table that begins large would do without this, but slots spread thinly over memory cost a miss of the
- * cache and of its page map each: the search was twice as slow.
+ * cache and of the address map each: the search was twice as slow.
  *
  * @param hashOf The hash under which the row at an offset was added.
  */
