@@ -71,6 +71,30 @@ describe("a task that waits for a page", () => {
     );
     expect(kinds(report)[0]).toBe("blocked warning");
     expect(report.findings[0]?.sentence).toContain("task-1 had pinned");
+    expect(report.findings[0]?.sentence).toContain("must come to 1; the put that brings it there wakes it");
+  });
+
+  it("will not be woken by the unpin alone on 7.2 if the page is mapped again", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        { at: 0.1, tid: 1, event: probe.pin(P, 1, 0) },
+        { at: 0.2, tid: 2, event: probe.breakLayouts() },
+        { at: 0.2, tid: 2, event: probe.scan() },
+        { at: 0.2, tid: 2, event: probe.unmap(P, 1025, 0) },
+        { at: 0.3, tid: 2, event: probe.busy(P, 1024) },
+        { at: 0.5, tid: 1, event: probe.map(P, 1026, -1) },
+        { at: 9.0, tid: 3, event: "tracing_mark_write: still waiting" },
+      ]),
+      recent,
+    );
+    expect(kinds(report)[0]).toBe("blocked warning");
+    expect(report.findings[0]?.sentence).toContain("that takes a munmap, too");
+  });
+
+  it("that was pinned before the recording began says so", () => {
+    const report = analyseText("t", ftrace(wait.slice(1)), old);
+    expect(report.findings[0]?.sentence).toContain("pinned by a task that was not recorded");
   });
 
   it("is stuck on 7.2 if the page is mapped when the last pin goes, and the recording ends", () => {

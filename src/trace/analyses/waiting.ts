@@ -308,9 +308,19 @@ function openWait(c: AnalysisContext, wait: Wait, s: Segment): Finding {
   return found(c, wait, s, {
     kind: "blocked",
     severity: "warning",
-    sentence: `${intro} for ${blockersText(c, s)}; ${page} is at count ${countText(s.page.count)}${rules === null ? "" : ` and must come to ${rules.wakeAt}`}.`,
+    sentence: `${intro} for ${blockersText(c, s)}; ${page} is at count ${countText(s.page.count)}${rules === null ? "" : ` and must come to ${rules.wakeAt}`}${outlook(c, s)}.`,
     caveats,
   });
+}
+
+/** What will wake the waiter, as things stand. */
+function outlook(c: AnalysisContext, s: Segment): string {
+  if (c.rules === null) return "";
+  const { page } = s;
+  if (c.rules.mappingHoldsReference && page.mappings > 0) {
+    return `; it is mapped ${page.mappings === 1 ? "once" : `${page.mappings} times`}, so dropping these references alone will not wake it: that takes a munmap, too`;
+  }
+  return "; the put that brings it there wakes it";
 }
 
 function endedWait(c: AnalysisContext, wait: Wait, s: Segment): Finding {

@@ -559,6 +559,11 @@ export class PageTracker {
     this.#changed(page, e, before, "after");
   }
 
+  /** A count that was read without any change at hand. */
+  observe(page: PageState, e: KernelEvent): void {
+    if (!page.traced) this.#sample(page, e);
+  }
+
   /** Takes in a count that a probe read before its function changed it. */
   #sample(page: PageState, e: KernelEvent): void {
     if (Number.isNaN(e.count)) return;

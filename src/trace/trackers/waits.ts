@@ -291,8 +291,7 @@ export class WaitTracker implements PageWatcher {
     page.device = true;
     this.#pages.deviceBlocks.add(Math.floor(page.pfn / 512));
     if (page.type === "unknown") page.type = "fs-dax";
-    if (!page.traced && !Number.isNaN(e.count)) page.count = e.count;
-    if (!page.large && !Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1);
+    this.#pages.observe(page, e);
     const { scan } = w;
     if (scan !== null && scan.mapping !== "" && page.mapping === "") page.mapping = scan.mapping;
     if (w.wait === null) {
