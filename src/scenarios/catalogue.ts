@@ -1,6 +1,6 @@
 // The scenarios, in the order in which they are printed.
 import type { Scenario } from "../kernel/scenario.ts";
-import { copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
+import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
@@ -17,7 +17,10 @@ import {
 } from "./munmap-vs-pin-of-huge-page.ts";
 import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
-import { refaultOfSharedExtentVsUnpin } from "./refault-of-shared-extent-vs-unpin.ts";
+import {
+  refaultOfSharedExtentVsUnpin,
+  refaultOfSharedHugeExtentVsUnpin,
+} from "./refault-of-shared-extent-vs-unpin.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
@@ -57,7 +60,9 @@ export const catalogue: readonly Scenario[] = [
   mapSyncFaultVsWrite,
   writeIntoHoleVsReadFault,
   copyingWriteVsMapping,
+  copyingWriteVsHugeMapping,
   refaultOfSharedExtentVsUnpin,
+  refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,
   invalidateVsFaultsOnOneEntry,
 ];

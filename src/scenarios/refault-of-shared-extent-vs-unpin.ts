@@ -1,3 +1,4 @@
+import type { Code } from "../explore/access.ts";
 import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
@@ -5,6 +6,7 @@ import {
   noWarning,
   referencesAddUp,
 } from "../kernel/invariants.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
 import { noReflink, pinPage } from "./furniture.ts";
@@ -15,6 +17,39 @@ interface World {
   readonly pages: readonly Page[];
 }
 
+/** A page of a shared block, mapped and pinned by one process; another maps the file, too. */
+function* pinned(k: Kernel, pages: number): Code<World> {
+  const { one } = yield* reflinkedFiles(k, pages);
+  const mm = createProcess(k, "mm1", pages);
+  yield* mapFile(k, mm, one, 0, pages);
+  k.current.mm = mm;
+  yield* k.touch(mm, 0, false);
+  const held = yield* pinPage(k, 0, 0);
+  const other = createProcess(k, "mm2", pages);
+  yield* mapFile(k, other, one, 0, pages);
+  return { other, pages: held };
+}
+
+const threads = {
+  read: {
+    title: "load by another process",
+    cpu: 0,
+    mm: ({ other }: World) => other,
+    *run(k: Kernel, { other }: World): Code {
+      yield* k.touch(other, 0, false);
+    },
+  },
+  unpin: {
+    title: "unpin",
+    cpu: 1,
+    *run(k: Kernel, { pages }: World): Code {
+      yield* k.unpin_user_pages(pages);
+    },
+  },
+};
+
+const invariants = [associationsCountEntries, mapcountCountsMappings, referencesAddUp, noWarning];
+
 export const refaultOfSharedExtentVsUnpin = scenario<World>({
   name: "refault-of-shared-extent-vs-unpin",
   question: "May another process fault on a page of a shared block while it is pinned?",
@@ -23,34 +58,10 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
     "Our reading; a prediction, not yet seen on a kernel.",
   closed: "Nobody writes, nobody takes blocks away.",
   *setup(k) {
-    const { one } = yield* reflinkedFiles(k);
-    const mm = createProcess(k, "mm1", 1);
-    yield* mapFile(k, mm, one, 0, 1);
-    k.current.mm = mm;
-    yield* k.touch(mm, 0, false);
-    const pages = yield* pinPage(k, 0, 0);
-    const other = createProcess(k, "mm2", 1);
-    yield* mapFile(k, other, one, 0, 1);
-    return { other, pages };
+    return yield* pinned(k, 1);
   },
-  threads: {
-    read: {
-      title: "load by another process",
-      cpu: 0,
-      mm: ({ other }) => other,
-      *run(k, { other }) {
-        yield* k.touch(other, 0, false);
-      },
-    },
-    unpin: {
-      title: "unpin",
-      cpu: 1,
-      *run(k, { pages }) {
-        yield* k.unpin_user_pages(pages);
-      },
-    },
-  },
-  invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp, noWarning],
+  threads,
+  invariants,
   expected: {
     "v5.18": noReflink,
     "v6.12": {
@@ -60,6 +71,29 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
     "v7.2": {
       verdict: "invariant",
       because: "the folio leaves its file with the pin: the kernel warns; its count stays right",
+    },
+  },
+});
+
+export const refaultOfSharedHugeExtentVsUnpin = scenario<World>({
+  name: "refault-of-shared-huge-extent-vs-unpin",
+  geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },
+  question: "And if the page is part of a folio of PMD size, whose pins are counted apart?",
+  claim:
+    "The folio is taken apart and put together again, which sets the count of its pins to 0. Our reading; a " +
+    "prediction, not yet seen on a kernel.",
+  closed: "Nobody writes, nobody takes blocks away.",
+  *setup(k) {
+    return yield* pinned(k, k.world.geometry.PTRS_PER_PTE);
+  },
+  threads,
+  invariants,
+  expected: {
+    "v5.18": noReflink,
+    "v6.12": { verdict: "holds", because: "each page counts for itself, and its count is not looked at" },
+    "v7.2": {
+      verdict: "invariant",
+      because: "the folio is reset with its pin: the kernel warns, and the unpin takes one from a count of 0",
     },
   },
 });

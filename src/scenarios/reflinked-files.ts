@@ -1,4 +1,4 @@
-// Two files of XFS that share their one block.
+// Two files of XFS that share their blocks.
 import type { Code } from "../explore/access.ts";
 import type { Inode, SuperBlock } from "../kernel/include/linux/mm_types.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -10,11 +10,11 @@ export interface ReflinkedFiles {
   readonly two: Inode;
 }
 
-/** Makes a file, and a second one by FICLONE. */
-export function* reflinkedFiles(k: Kernel, spare: number = 1): Code<ReflinkedFiles> {
-  const sb = mountDax(k, 1 + spare, "xfs");
-  const one = yield* createFile(k, sb, "one", 1);
-  const two = yield* createFile(k, sb, "two", 1, 0);
-  yield* k.vfs_clone_file_range(one, two, 1);
+/** Makes a file of `pages` pages, and a second one by FICLONE; there are as many blocks for copies. */
+export function* reflinkedFiles(k: Kernel, pages: number = 1): Code<ReflinkedFiles> {
+  const sb = mountDax(k, 2 * pages, "xfs");
+  const one = yield* createFile(k, sb, "one", pages);
+  const two = yield* createFile(k, sb, "two", pages, 0);
+  yield* k.vfs_clone_file_range(one, two, pages);
   return { sb, one, two };
 }
