@@ -11,6 +11,7 @@ import {
 } from "../kernel/include/linux/mm_types.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { EOPNOTSUPP } from "../kernel/mm/memory-failure.ts";
 
 declare module "../kernel/kernel.ts" {
   interface KernelFunctions {
@@ -56,6 +57,18 @@ export const fsdaxReflink = change({
   about: "Before, XFS refused to mount a file system that can share blocks with DAX.",
   adds: { dax_page_share_get, dax_page_share_put },
   functions: {
+    /** Models `drivers/nvdimm/pmem.c:pmem_pagemap_memory_failure()` @ v6.1: the file system is asked. */
+    *pmem_pagemap_memory_failure(k, pfn) {
+      const sb = k.world.super_blocks.find((s) => s.s_dax_dev.pfns.includes(pfn));
+      return sb === undefined ? -EOPNOTSUPP : yield* k.dax_holder_notify_failure(sb, [pfn], "");
+    },
+
+    /** Models the notification in `drivers/dax/super.c:kill_dax()` @ v6.1: as of memory that went bad. */
+    *kill_dax_notifies(k, sb) {
+      const told = yield* READ_ONCE(sb.s_dax_dev.holder_ops);
+      if (told) yield* k.dax_holder_notify_failure(sb, sb.s_dax_dev.pfns, "");
+    },
+
     /** Models `dirty` of `fs/dax.c:dax_insert_entry()` @ v6.1: a read marks the entry, too. */
     dax_fault_dirties: (_k, vmf, iomap) => !(vmf.write && (vmf.vma.vm_flags & VM_SYNC) !== 0 && iomap.dirty),
 
@@ -85,6 +98,21 @@ export const fsdaxReflink = change({
       }
       yield* WRITE_ONCE<PageMapping>(page.mapping, null);
       yield* WRITE_ONCE(page.index, 0);
+    },
+  },
+});
+
+export const daxPreRemove = change({
+  name: "dax-pre-remove",
+  subject: "mm, pmem, xfs: Introduce MF_MEM_PRE_REMOVE for unbind",
+  source: "S. Ruan, merged for v6.7",
+  about: "Before, XFS took the removal of a device for memory that went bad, and poisoned its pages.",
+  after: ["fsdax-reflink"],
+  functions: {
+    /** Models the notification in `drivers/dax/super.c:kill_dax()` @ v6.12. */
+    *kill_dax_notifies(k, sb) {
+      const told = yield* READ_ONCE(sb.s_dax_dev.holder_ops);
+      if (told) yield* k.dax_holder_notify_failure(sb, sb.s_dax_dev.pfns, "MF_MEM_PRE_REMOVE");
     },
   },
 });

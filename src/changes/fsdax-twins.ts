@@ -18,4 +18,14 @@ export const entryWakeupIsNotPassedOn = twin(
   },
 );
 
-export const fsdaxTwins = [evictDoesNotWait, entryWakeupIsNotPassedOn];
+export const lockFolioLooksOnce = twin(
+  "lock-folio-looks-once",
+  "who locks the entry of a page does not ask the page again when it holds the lock of the entries",
+  {
+    *dax_mapping_is_current() {
+      return true;
+    },
+  },
+);
+
+export const fsdaxTwins = [evictDoesNotWait, entryWakeupIsNotPassedOn, lockFolioLooksOnce];

@@ -5,7 +5,7 @@ import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
 import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
 import { daxFolioResetOrder, fsdaxRefcounts } from "./fsdax-refcounts.ts";
-import { fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
+import { daxPreRemove, fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
 import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";
 import {
@@ -27,7 +27,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [gupHeadRecheck, gupPutFolio, g
 export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRecheck]);
 
 /** Linux 6.12: shared blocks are counted right. */
-export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, gupFolioAllowed, gupTryGrab]);
+export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
 export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
@@ -48,6 +48,7 @@ export const changes: readonly Change[] = [
   fsdaxReflink,
   gupPmdRecheck,
   fsdaxShare,
+  daxPreRemove,
   gupFolioAllowed,
   gupTryGrab,
   ...fsdaxLayouts,

@@ -3,6 +3,8 @@
 import { baseKernel } from "./kernel.ts";
 import {
   dax,
+  dax_lock,
+  dax_super,
   dax_writeback,
   ext4_file,
   ext4_inode,
@@ -11,10 +13,12 @@ import {
   gup,
   huge_memory,
   memory,
+  memory_failure,
   memory_private,
   memremap,
   mm_h,
   mmu_gather,
+  pmem,
   rmap,
   swap,
   truncate,
@@ -23,6 +27,7 @@ import {
   wait_bit,
   xfs_file,
   xfs_inode,
+  xfs_notify_failure,
   xfs_reflink,
 } from "./modules.ts";
 
@@ -200,4 +205,18 @@ export const v5_10 = baseKernel("v5.10", {
   truncate_pagecache: truncate.truncate_pagecache,
   truncate_pagecache_range: truncate.truncate_pagecache_range,
   invalidate_inode_pages2_range: truncate.invalidate_inode_pages2_range,
+  wait_entry_unlocked: dax_lock.wait_entry_unlocked,
+  dax_lock_folio: dax_lock.dax_lock_folio,
+  dax_unlock_folio: dax_lock.dax_unlock_folio,
+  dax_lock_mapping_entry: dax_lock.dax_lock_mapping_entry,
+  dax_mapping_is_current: dax_lock.dax_mapping_is_current,
+  dax_alive: dax_super.dax_alive,
+  dax_holder_notify_failure: dax_super.dax_holder_notify_failure,
+  kill_dax: dax_super.kill_dax,
+  kill_dax_notifies: dax_super.kill_dax_notifies,
+  pmem_pagemap_memory_failure: pmem.pmem_pagemap_memory_failure,
+  xfs_dax_notify_failure: xfs_notify_failure.xfs_dax_notify_failure,
+  memory_failure_dev_pagemap: memory_failure.memory_failure_dev_pagemap,
+  mf_generic_kill_procs: memory_failure.mf_generic_kill_procs,
+  mf_dax_kill_procs: memory_failure.mf_dax_kill_procs,
 });

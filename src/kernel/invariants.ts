@@ -236,6 +236,23 @@ export const unflushedPageIsDirty: KernelInvariant = {
   },
 };
 
+/** I22: when a device has gone, nobody maps its memory any more. */
+export const noMappingOfDeadDevice: KernelInvariant = {
+  name: "no-mapping-of-dead-device",
+  at: "end",
+  check: (k, see) => {
+    for (const { s_dax_dev } of k.world.super_blocks) {
+      if (see(s_dax_dev.alive)) continue;
+      for (const pfn of s_dax_dev.pfns) {
+        const page = k.world.mem_map.get(pfn);
+        const by = page === undefined ? [] : mappersOf(k, see, page);
+        if (by.length > 0) return `the device has gone, but ${by.join(", ")} maps its pfn ${hex(pfn)}`;
+      }
+    }
+    return null;
+  },
+};
+
 /** The kernel's own warnings: what its code says must not be. */
 export const noWarning: KernelInvariant = {
   name: "no-warning",
@@ -256,5 +273,6 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   noMappingOfFreeBlock,
   associationsCountEntries,
   unflushedPageIsDirty,
+  noMappingOfDeadDevice,
   noWarning,
 ];

@@ -34,12 +34,14 @@ const fileSystems: Readonly<Record<FileSystemName, FileSystemType>> = { ext4, xf
  *
  * @param type  Which file system; ext4 if not given.
  * @param first Page frame number of the first block.
+ * @param options `rmapbt`: does XFS know which files have a block? It does, if not told otherwise.
  */
 export function mountDax(
   k: Kernel,
   blocks: number,
   type: FileSystemName = "ext4",
   first: number = FIRST_PFN,
+  options: { readonly rmapbt?: boolean } = {},
 ): SuperBlock {
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
@@ -48,6 +50,15 @@ export function mountDax(
     free_blocks: cell<readonly Pfn[]>("free_blocks", pfns),
     refcountbt: cell<readonly Pfn[]>("refcountbt", []),
     s_inodes: [],
+    s_rmapbt: options.rmapbt ?? true,
+    s_shutdown: cell("s_shutdown", false),
+    s_dax_dev: modelled("dax_device", {
+      pfns,
+      alive: cell("dax_dev.alive", true),
+      holder_ops: cell("dax_dev.holder_ops", fileSystems[type].holder),
+      dax_srcu: cell<readonly string[]>("dax_srcu", []),
+      srcu_pending: cell<readonly string[]>("dax_srcu.pending", []),
+    }),
   });
   k.world.super_blocks.push(sb);
   return sb;

@@ -7,8 +7,11 @@ import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
 import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
+import { killDaxVsReadFault } from "./kill-dax-vs-read-fault.ts";
 import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
+import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
+import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
 import {
   munmapVsPinOfHugePage,
@@ -65,4 +68,7 @@ export const catalogue: readonly Scenario[] = [
   refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,
   invalidateVsFaultsOnOneEntry,
+  memoryFailureVsPunchHole,
+  memoryFailureVsSecondFile,
+  killDaxVsReadFault,
 ];

@@ -418,7 +418,7 @@ export function* dax_iomap_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pf
  * Brings a page of a DAX file into a page table.
  *
  * Models `fs/dax.c:dax_iomap_pte_fault()` and `dax_fault_iter()` @ v6.12.
- * Left out: the liveness of the device, the copying of what a shared block holds.
+ * Left out: the copying of what a shared block holds.
  * Context: invalidate_lock held for reading.
  *
  * @returns how the fault ended; or the page frame that dax_finish_sync_fault() is to map.
@@ -446,6 +446,10 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
       iomap === null || cow_page === undefined ? "SIGBUS" : yield* k.finish_cow_fault(vmf, cow_page);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return ended;
+  }
+  if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
+    yield* k.dax_unlock_entry(mapping, pgoff, locked);
+    return "SIGBUS";
   }
   const entry = yield* k.dax_insert_entry(vmf, locked, iomap);
   let fault: VmFault | Pfn;
@@ -475,7 +479,6 @@ function mustFallBack(k: Kernel, vmf: VmFaultInfo, pages: number): boolean {
  * Brings as many pages of a DAX file into a page table as a PMD entry maps.
  *
  * Models `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12.
- * Left out: the liveness of the device.
  * Context: invalidate_lock held for reading.
  *
  * @returns FALLBACK where entries of one page must do.
@@ -515,6 +518,10 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   const fits = yield* k.iomap_fits_pmd(inode, pgoff, write);
   const iomap = fits ? yield* k[iomap_begin](inode, pgoff, write) : null;
   if (iomap === null) {
+    yield* k.dax_unlock_entry(mapping, pgoff, locked);
+    return "FALLBACK";
+  }
+  if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "FALLBACK";
   }

@@ -43,6 +43,7 @@ export const ext4: FileSystemType = {
   setattr: "ext4_setattr",
   fallocate: "ext4_fallocate",
   remap_file_range: null,
+  holder: false,
   evict_inode: "ext4_evict_inode",
 };
 

@@ -35,6 +35,7 @@ export const fuse: FileSystemType = {
   setattr: "fuse_do_setattr",
   fallocate: "fuse_file_fallocate",
   remap_file_range: null,
+  holder: false,
   evict_inode: "fuse_evict_inode",
 };
 

@@ -35,6 +35,7 @@ export const xfs: FileSystemType = {
   setattr: "xfs_vn_setattr",
   fallocate: "xfs_file_fallocate",
   remap_file_range: "xfs_file_remap_range",
+  holder: true,
   evict_inode: "xfs_fs_evict_inode",
 };
 

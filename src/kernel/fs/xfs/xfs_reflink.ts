@@ -28,20 +28,23 @@ const cowOf = (inode: Inode, index: number) => inode.i_cow[index] ?? extentOf(in
  *
  * Models `fs/xfs/xfs_iomap.c:xfs_read_iomap_begin()` and `xfs_direct_write_iomap_begin()` @ v6.12.
  *
- * @returns null if there is no block left.
+ * @returns null if there is no block left, or the file system is shut down.
  */
 export function* xfs_iomap_begin(k: Kernel, inode: Inode, index: number, write: boolean): Code<Iomap | null> {
   const extent = extentOf(inode, index);
   const copy = cowOf(inode, index);
-  const { refcountbt } = inode.i_sb;
+  const { refcountbt, s_shutdown } = inode.i_sb;
   const found = yield* rmw(
-    [extent, refcountbt, inode.i_dirty],
-    (block: Pfn | null, blocks: readonly Pfn[], dirty: boolean) => ({
-      next: [block, blocks, dirty],
-      result: { pfn: block, shared: block !== null && blocks.includes(block), fresh: false, dirty },
+    [extent, refcountbt, inode.i_dirty, s_shutdown],
+    (block: Pfn | null, blocks: readonly Pfn[], dirty: boolean, shutdown: boolean) => ({
+      next: [block, blocks, dirty, shutdown],
+      result: shutdown
+        ? null
+        : { pfn: block, shared: block !== null && blocks.includes(block), fresh: false, dirty },
     }),
     { note: { quiet: true } },
   );
+  if (found === null) return null;
   if (!write || (found.pfn !== null && !found.shared)) return found;
   const taken = yield* takeBlock(k, inode, found.shared ? copy : extent);
   if (taken === null) return null;

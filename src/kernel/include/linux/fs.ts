@@ -18,6 +18,8 @@ export interface FileSystemType {
   /** file_operations. */
   readonly fallocate: "ext4_fallocate" | "xfs_file_fallocate" | "fuse_file_fallocate";
   readonly remap_file_range: "xfs_file_remap_range" | null;
+  /** dax_holder_operations: is it told of failures? Only XFS is. */
+  readonly holder: boolean;
   /** super_operations: the inode leaves memory. */
   readonly evict_inode: "ext4_evict_inode" | "xfs_fs_evict_inode" | "fuse_evict_inode";
 }

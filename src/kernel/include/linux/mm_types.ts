@@ -239,6 +239,19 @@ export interface Inode extends Modelled {
   readonly i_sb: SuperBlock;
 }
 
+/** struct dax_device: the memory under a file system. */
+export interface DaxDevice extends Modelled {
+  readonly pfns: readonly Pfn[];
+  /** DAXDEV_ALIVE. */
+  readonly alive: Cell<boolean>;
+  /** Whether the holder wants to be told of failures: holder_ops. */
+  readonly holder_ops: Cell<boolean>;
+  /** Who is in a section of dax_read_lock(). */
+  readonly dax_srcu: Cell<readonly string[]>;
+  /** Whom synchronize_srcu() still waits for. */
+  readonly srcu_pending: Cell<readonly string[]>;
+}
+
 /** struct super_block. */
 export interface SuperBlock extends Modelled {
   readonly s_type: FileSystemType;
@@ -248,6 +261,11 @@ export interface SuperBlock extends Modelled {
   readonly refcountbt: Cell<readonly Pfn[]>;
   /** The files that setup made. */
   readonly s_inodes: Inode[];
+  /** XFS: does it know which files have a block? */
+  readonly s_rmapbt: boolean;
+  /** XFS: it has been shut down, and answers with errors. */
+  readonly s_shutdown: Cell<boolean>;
+  readonly s_dax_dev: DaxDevice;
 }
 
 /** Makes the struct page of one page: of device memory if it has a pgmap. */

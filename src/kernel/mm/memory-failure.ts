@@ -1,0 +1,81 @@
+// A page of device memory has gone bad: who uses it loses it. Source: mm/memory-failure.c.
+
+import type { Pfn } from "../../base/brand.ts";
+import { type Code, rmw } from "../../explore/access.ts";
+import { pfn_to_page } from "../include/linux/mm.ts";
+import { type AddressSpace, type Page, PG_hwpoison } from "../include/linux/mm_types.ts";
+import type { Kernel } from "../kernel.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    memory_failure_dev_pagemap: typeof memory_failure_dev_pagemap;
+    mf_generic_kill_procs: typeof mf_generic_kill_procs;
+    mf_dax_kill_procs: typeof mf_dax_kill_procs;
+  }
+}
+
+/** Errors of the kernel. */
+export const EBUSY = 16;
+export const EOPNOTSUPP = 95;
+
+/** Why the holder of a DAX device is told: memory went bad, or the device goes. */
+export type FailureFlags = "" | "MF_MEM_PRE_REMOVE";
+
+/** Models `include/linux/page-flags.h:SetPageHWPoison()` @ v6.12. */
+export function* SetPageHWPoison(page: Page): Code {
+  yield* rmw([page.flags], (flags: number) => ({ next: [flags | PG_hwpoison], result: null }));
+}
+
+/**
+ * Deals with a bad page: the driver's way first, which asks the file system, and else through the page.
+ *
+ * Models `mm/memory-failure.c:memory_failure_dev_pagemap()` @ v6.12.
+ * Left out: mf_mutex, for one failure at a time; the caller's reference from madvise().
+ *
+ * @returns 0, or a negative error.
+ */
+export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
+  const pgmap = yield* k.get_dev_pagemap(pfn);
+  if (pgmap === null) return -EBUSY;
+  let rc = yield* k.pmem_pagemap_memory_failure(pfn);
+  if (rc === -EOPNOTSUPP) rc = yield* k.mf_generic_kill_procs(pfn);
+  yield* k.put_dev_pagemap(pgmap);
+  return rc;
+}
+
+/**
+ * Takes a bad page away from those who map it, by what the page says of its file.
+ *
+ * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
+ * Left out: the signals to those who map it.
+ *
+ * @returns 0, or -EBUSY if the page says of no file.
+ */
+export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
+  const { folio } = pfn_to_page(k, pfn);
+  const cookie = yield* k.dax_lock_folio(folio);
+  if (cookie === null) return -EBUSY;
+  yield* SetPageHWPoison(folio.page);
+  yield* k.unmap_mapping_pages(cookie.mapping, cookie.index, 1);
+  yield* k.dax_unlock_folio(folio, cookie);
+  return 0;
+}
+
+/**
+ * Takes a page of a file away from those who map it.
+ *
+ * Models `mm/memory-failure.c:mf_dax_kill_procs()` @ v6.12, with collect_procs_fsdax(), for one page.
+ * Left out: the signals to those who map it.
+ */
+export function* mf_dax_kill_procs(
+  k: Kernel,
+  mapping: AddressSpace,
+  index: number,
+  flags: FailureFlags,
+): Code {
+  const locked = yield* k.dax_lock_mapping_entry(mapping, index);
+  if (locked === null) return;
+  if (flags !== "MF_MEM_PRE_REMOVE") yield* SetPageHWPoison(locked.page);
+  yield* k.unmap_mapping_pages(mapping, index, 1);
+  yield* k.dax_unlock_entry(mapping, index, locked.entry);
+}

@@ -1,0 +1,56 @@
+import type { MmStruct, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import { mapcountCountsMappings, noMappingOfDeadDevice, referencesAddUp } from "../kernel/invariants.ts";
+import { scenario } from "../kernel/scenario.ts";
+import { createProcess, mapFile } from "../kernel/setup.ts";
+import { mappedFile } from "./furniture.ts";
+
+interface World {
+  readonly sb: SuperBlock;
+  readonly other: MmStruct;
+}
+
+export const killDaxVsReadFault = scenario<World>({
+  name: "kill-dax-vs-read-fault",
+  question: "Is everything unmapped when the device under XFS has gone?",
+  claim:
+    "What stops memunmap_pages() while mappings still point at the memory? (Nov 2020, reference/threads/000) " +
+    "XFS unmaps all its files when it is told. That a fault may come right after is our reading; a " +
+    "prediction, not yet seen on a kernel.",
+  closed: "A load, which freezing does not hold off. The memory itself stays; its removal is not here.",
+  *setup(k) {
+    const { sb, inode, mm } = yield* mappedFile(k, "xfs", 1);
+    yield* k.touch(mm, 0, false);
+    const other = createProcess(k, "other", 1);
+    yield* mapFile(k, other, inode, 0, 1);
+    return { sb, other };
+  },
+  threads: {
+    unbind: {
+      title: "unbind",
+      cpu: 0,
+      *run(k, { sb }) {
+        yield* k.kill_dax(sb);
+      },
+    },
+    read: {
+      title: "load by another process",
+      cpu: 1,
+      mm: ({ other }) => other,
+      *run(k, { other }) {
+        yield* k.touch(other, 0, false);
+      },
+    },
+  },
+  invariants: [noMappingOfDeadDevice, mapcountCountsMappings, referencesAddUp],
+  expected: {
+    "v5.18": { verdict: "invariant", because: "nobody is told, and nothing is unmapped" },
+    "v6.12": {
+      verdict: "invariant",
+      because: "a fault that comes between the unmapping and the shutdown maps it again",
+    },
+    "v7.2": {
+      verdict: "invariant",
+      because: "a fault that comes between the unmapping and the shutdown maps it again",
+    },
+  },
+});
