@@ -51,30 +51,58 @@ export const unmappedBusyPages = change({
   },
 });
 
+/** Sleeps, as an exclusive waiter, until an entry is unlocked. */
+function* waitForUnlock(k: Kernel, mapping: AddressSpace, index: number): Code {
+  const { xa_lock } = mapping;
+  const table = k.world.dax_wait_table;
+  const entry = yield* loadEntry(k, mapping, index);
+  if (entry === null || !entry.locked) return;
+  const cell = slotOf(k, mapping, index, entry);
+  yield* prepare_to_wait(k, table, cell, true);
+  yield* spin_unlock(xa_lock);
+  yield* schedule(k, untilUnlocked(cell));
+  yield* finish_wait(k, table);
+  yield* spin_lock(k, xa_lock);
+}
+
 export const lockedEntriesAreScanned = change({
   name: "scan-waits-for-locked-entries",
   subject: "fs/dax: Don't skip locked entries when scanning entries",
   source: series("third patch"),
   about:
     "Before, the scan for busy pages passed over an entry that somebody had locked, since xas_find_conflict() " +
-    "finds nothing from where the iterator already stands.",
+    "finds nothing from where the iterator already stands. This patch waits for the entry; but it pauses the " +
+    "iterator, which moves it on, and so looks at the next entry instead.",
+  functions: {
+    /**
+     * Waits until the entry is unlocked, and then passes over it all the same.
+     *
+     * Models `fs/dax.c:wait_entry_unlocked_exclusive()` @ v6.15.
+     * Context: xa_lock held; dropped to sleep.
+     */
+    *dax_scan_locked_entry(k, mapping, index) {
+      yield* waitForUnlock(k, mapping, index);
+      return null;
+    },
+  },
+});
+
+export const scanLooksAgain = change({
+  name: "scan-looks-at-the-entry-again",
+  subject: 'fs/dax: Fix "don\'t skip locked entries when scanning entries"',
+  source: "A. Popple, merged for v6.16",
+  about: "Before, the scan waited for a locked entry, and then looked at the one after it.",
+  after: ["scan-waits-for-locked-entries"],
   functions: {
     /**
      * Models `fs/dax.c:wait_entry_unlocked_exclusive()` @ v7.2.
      * Context: xa_lock held; dropped to sleep.
      */
     *dax_scan_locked_entry(k, mapping, index) {
-      const { xa_lock } = mapping;
-      const table = k.world.dax_wait_table;
       for (;;) {
         const entry = yield* loadEntry(k, mapping, index);
         if (entry === null || !entry.locked) return entry;
-        const cell = slotOf(k, mapping, index, entry);
-        yield* prepare_to_wait(k, table, cell, true);
-        yield* spin_unlock(xa_lock);
-        yield* schedule(k, untilUnlocked(cell));
-        yield* finish_wait(k, table);
-        yield* spin_lock(k, xa_lock);
+        yield* waitForUnlock(k, mapping, index);
       }
     },
   },

@@ -3,6 +3,7 @@ import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
+import { fsdaxLayouts, scanLooksAgain } from "./fsdax-layouts.ts";
 import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
 import { daxFolioResetOrder, fsdaxRefcounts } from "./fsdax-refcounts.ts";
 import { daxPreRemove, fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
@@ -33,7 +34,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFo
 export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
 
 /** Linux 7.2. */
-export const v7_2 = laterKernel("v7.2", v6_15, [pmdNotSpecial, daxFolioResetOrder]);
+export const v7_2 = laterKernel("v7.2", v6_15, [scanLooksAgain, pmdNotSpecial, daxFolioResetOrder]);
 
 /** In the order in which they are printed. */
 export const kernels: readonly KernelVersion[] = [v5_10, v5_18, v6_1, v6_12, v6_15, v7_2];
@@ -52,6 +53,7 @@ export const changes: readonly Change[] = [
   gupFolioAllowed,
   gupTryGrab,
   ...fsdaxLayouts,
+  scanLooksAgain,
   fsdaxRefcounts,
   pmdMarkedSpecial,
   pmdNotSpecial,

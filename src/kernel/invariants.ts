@@ -4,7 +4,13 @@ import { hex } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
 import { countedMappings, countsOf, headOf, isLarge, mappersOf, mappings } from "./counts.ts";
 import { GUP_PIN_COUNTING_BIAS } from "./include/linux/mm.ts";
-import { type DaxEntry, type Inode, PAGE_MAPPING_DAX_SHARED, type Page } from "./include/linux/mm_types.ts";
+import {
+  type DaxEntry,
+  type Inode,
+  PAGE_MAPPING_DAX_SHARED,
+  type Page,
+  VM_SHARED,
+} from "./include/linux/mm_types.ts";
 import { pmdPages } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -193,6 +199,29 @@ function associations(see: See, page: Page): number {
   return mapping === null || mapping === PAGE_MAPPING_DAX_SHARED ? see(page.index) : 1;
 }
 
+/** I6: what a shared mapping shows of a page of a file is the block that the file has there. */
+export const mappingShowsBlockOfFile: KernelInvariant = {
+  name: "mapping-shows-block-of-file",
+  at: "end",
+  check: (k, see) => {
+    for (const mm of k.world.mms) {
+      for (const { vm_flags, vm_start, vm_pages, vm_pgoff, vm_file } of see(mm.mm_mt)) {
+        if (!(vm_flags & VM_SHARED)) continue;
+        for (let i = 0; i < vm_pages; i++) {
+          const ptep = mm.page_table[vm_start + i];
+          const extent = vm_file.i_data[vm_pgoff + i];
+          const pte = ptep === undefined ? null : see(ptep);
+          const block = extent === undefined ? null : see(extent);
+          if (pte === null || pte.pfn === (block ?? k.world.zero_page.pfn)) continue;
+          const has = block === null ? "a hole" : `pfn ${hex(block)}`;
+          return `${mm.name}[${vm_start + i}] maps pfn ${hex(pte.pfn)}, but ${vm_file.name} has ${has} there`;
+        }
+      }
+    }
+    return null;
+  },
+};
+
 /** I18: a page says of itself how many entries there are for it: none, that of one file, or a number. */
 export const associationsCountEntries: KernelInvariant = {
   name: "associations-count-entries",
@@ -271,6 +300,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   rssCountsMappings,
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
+  mappingShowsBlockOfFile,
   associationsCountEntries,
   unflushedPageIsDirty,
   noMappingOfDeadDevice,

@@ -3,6 +3,7 @@ import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
   mapcountCountsMappings,
+  mappingShowsBlockOfFile,
   noMappingOfFreeBlock,
   noWarning,
   referencesAddUp,
@@ -48,16 +49,17 @@ const invariants = [
   associationsCountEntries,
   mapcountCountsMappings,
   noMappingOfFreeBlock,
+  mappingShowsBlockOfFile,
   referencesAddUp,
   noWarning,
 ];
 
 export const copyingWriteVsMapping = scenario<World>({
   name: "copying-write-vs-mapping",
-  question: "May write(2) copy a shared block while the page of the old one is mapped?",
+  question: "Does a program that loads while write(2) copies a shared block see the new block afterwards?",
   claim:
-    "The write makes the entry look clean and removes it before it unmaps the page. Our reading; a " +
-    "prediction, not yet seen on a kernel.",
+    "The write removes the entry, unmaps the page, copies, and only then changes the block of the file, all " +
+    "without invalidate_lock. Our reading; a prediction, not yet seen on a kernel.",
   closed: "The other file is not mapped.",
   *setup(k) {
     return yield* mapped(k, 1);
@@ -65,11 +67,24 @@ export const copyingWriteVsMapping = scenario<World>({
   threads: { write, read },
   invariants,
   expected: {
+    "v5.10": noReflink,
     "v5.18": noReflink,
-    "v6.12": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
+    "v6.1": {
+      verdict: "invariant",
+      because: "write(2) takes away nothing that is mapped, and the program goes on to see the old block",
+    },
+    "v6.12": {
+      verdict: "invariant",
+      because: "a load between the invalidation and the end of the copy maps the old block again",
+    },
+    "v6.15": {
+      verdict: "invariant",
+      because: "a load between the invalidation and the end of the copy maps the old block again",
+    },
     "v7.2": {
       verdict: "invariant",
-      because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
+      because:
+        "as in v6.12; and the folio leaves its file with the reference of the mapping: the kernel warns",
     },
   },
 });
@@ -90,8 +105,14 @@ export const copyingWriteVsHugeMapping = scenario<World>({
   threads: { write },
   invariants,
   expected: {
+    "v5.10": noReflink,
     "v5.18": noReflink,
+    "v6.1": { verdict: "holds", because: "each page counts for itself, and a mapping has no reference" },
     "v6.12": { verdict: "holds", because: "each page counts for itself, and a mapping has no reference" },
+    "v6.15": {
+      verdict: "invariant",
+      because: "the folio is reset to pages of order 0 while its one mapping and reference are there",
+    },
     "v7.2": {
       verdict: "invariant",
       because: "the folio is reset to pages of order 0 while its one mapping and reference are there",

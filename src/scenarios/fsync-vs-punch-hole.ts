@@ -44,12 +44,25 @@ export const fsyncVsPunchHole = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
     "v5.18": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
+    "v6.1": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
     "v6.12": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
-    "v6.12+scan-waits-for-locked-entries": { verdict: "holds", because: "the scan waits for the entry" },
+    "v6.12+scan-waits-for-locked-entries": {
+      verdict: "invariant",
+      because: "the scan waits for the entry, and then looks at the next one",
+    },
+    "v6.12+scan-waits-for-locked-entries+scan-looks-at-the-entry-again": {
+      verdict: "holds",
+      because: "the scan waits for the entry and looks at it",
+    },
+    "v6.15": {
+      verdict: "invariant",
+      because: "the scan waits for the entry, and then looks at the next one",
+    },
     "v7.2": {
       verdict: "holds",
-      because: "fs/dax: Don't skip locked entries when scanning entries (v6.15)",
+      because: 'fs/dax: Fix "don\'t skip locked entries when scanning entries" (v6.16)',
     },
   },
 });

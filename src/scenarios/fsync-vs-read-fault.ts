@@ -52,8 +52,11 @@ export const fsyncVsReadFault = scenario<World>({
   },
   invariants: [unflushedPageIsDirty, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
     "v5.18": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
+    "v6.1": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
     "v6.12": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
+    "v6.15": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
     "v7.2": {
       verdict: "assertion",
       because: "the entry is locked by the fault, and passed over. No fix known",

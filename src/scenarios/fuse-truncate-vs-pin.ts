@@ -37,16 +37,22 @@ export const fuseTruncateVsPin = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "invariant", because: "only the first page is unmapped and looked at" },
     "v5.18": { verdict: "invariant", because: "only the first page is unmapped and looked at" },
     "v5.18+fuse-whole-file": {
       verdict: "missed-wakeup",
       because: "truncation waits, and gup_put_folio() drops the pin without the hook",
+    },
+    "v6.1": {
+      verdict: "invariant",
+      because: "only the first page is unmapped and looked at; stable 6.1.192 has the fix",
     },
     "v6.12": {
       verdict: "invariant",
       because: "only the first page is unmapped and looked at; stable 6.12.117 has the fix",
     },
     "v6.12+fuse-whole-file": { verdict: "holds", because: "the end is that of the file" },
+    "v6.15": { verdict: "holds", because: "fuse: Fix dax truncate/punch_hole fault path" },
     "v7.2": { verdict: "holds", because: "fuse: Fix dax truncate/punch_hole fault path (v6.15)" },
   },
 });

@@ -52,8 +52,11 @@ export const invalidateVsFaultsOnOneEntry = scenario<World>({
   },
   invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp],
   expected: {
+    "v5.10": { verdict: "holds", because: "who does not take the entry wakes the next" },
     "v5.18": { verdict: "holds", because: "who does not take the entry wakes the next" },
+    "v6.1": { verdict: "holds", because: "who does not take the entry wakes the next" },
     "v6.12": { verdict: "holds", because: "who does not take the entry wakes the next" },
+    "v6.15": { verdict: "holds", because: "who does not take the entry wakes the next" },
     "v7.2": { verdict: "holds", because: "who does not take the entry wakes the next" },
   },
   twins: [

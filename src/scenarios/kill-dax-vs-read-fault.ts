@@ -43,8 +43,14 @@ export const killDaxVsReadFault = scenario<World>({
   },
   invariants: [noMappingOfDeadDevice, mapcountCountsMappings, referencesAddUp],
   expected: {
+    "v5.10": { verdict: "invariant", because: "nobody is told, and nothing is unmapped" },
     "v5.18": { verdict: "invariant", because: "nobody is told, and nothing is unmapped" },
+    "v6.1": { verdict: "invariant", because: "a fault that comes after the unmapping maps it again" },
     "v6.12": {
+      verdict: "invariant",
+      because: "a fault that comes between the unmapping and the shutdown maps it again",
+    },
+    "v6.15": {
       verdict: "invariant",
       because: "a fault that comes between the unmapping and the shutdown maps it again",
     },

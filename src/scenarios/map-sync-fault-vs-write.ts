@@ -2,6 +2,7 @@ import { type Inode, type MmStruct, VM_SHARED, VM_SYNC, VM_WRITE } from "../kern
 import {
   associationsCountEntries,
   mapcountCountsMappings,
+  mappingShowsBlockOfFile,
   noMappingOfFreeBlock,
   noWarning,
   referencesAddUp,
@@ -50,18 +51,31 @@ export const mapSyncFaultVsWrite = scenario<World>({
     associationsCountEntries,
     mapcountCountsMappings,
     noMappingOfFreeBlock,
+    mappingShowsBlockOfFile,
     referencesAddUp,
     unflushedPageIsDirty,
     noWarning,
   ],
   expected: {
+    "v5.10": {
+      verdict: "holds",
+      because: "the block of an index changes under invalidate_lock or by copy only",
+    },
     "v5.18": {
+      verdict: "holds",
+      because: "the block of an index changes under invalidate_lock or by copy only",
+    },
+    "v6.1": {
       verdict: "holds",
       because: "the block of an index changes under invalidate_lock or by copy only",
     },
     "v6.12": {
       verdict: "holds",
       because: "the block of an index changes under invalidate_lock or by copy only",
+    },
+    "v6.15": {
+      verdict: "holds",
+      because: "the entry is marked dirty before it is mapped, and so it is not removed",
     },
     "v7.2": {
       verdict: "holds",

@@ -63,10 +63,16 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
   threads,
   invariants,
   expected: {
+    "v5.10": noReflink,
     "v5.18": noReflink,
+    "v6.1": { verdict: "holds", because: "a read does not count as shared" },
     "v6.12": {
       verdict: "holds",
       because: "the words of the page are written again, and its count is not looked at",
+    },
+    "v6.15": {
+      verdict: "holds",
+      because: "the kernel looks at the counts of large folios only when they leave their file",
     },
     "v7.2": {
       verdict: "invariant",
@@ -89,8 +95,14 @@ export const refaultOfSharedHugeExtentVsUnpin = scenario<World>({
   threads,
   invariants,
   expected: {
+    "v5.10": noReflink,
     "v5.18": noReflink,
+    "v6.1": { verdict: "holds", because: "a read does not count as shared" },
     "v6.12": { verdict: "holds", because: "each page counts for itself, and its count is not looked at" },
+    "v6.15": {
+      verdict: "invariant",
+      because: "the folio is reset with its pin: the kernel warns, and the unpin takes one from a count of 0",
+    },
     "v7.2": {
       verdict: "invariant",
       because: "the folio is reset with its pin: the kernel warns, and the unpin takes one from a count of 0",

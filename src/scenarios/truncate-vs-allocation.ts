@@ -54,8 +54,14 @@ export const truncateVsAllocation = scenario<World>({
   },
   invariants: [noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "holds", because: "1 whether free or in a file: the count tells only use" },
     "v5.18": { verdict: "holds", because: "1 whether free or in a file: the count tells only use" },
+    "v6.1": { verdict: "holds", because: "1 whether free or in a file: the count tells only use" },
     "v6.12": { verdict: "holds", because: "1 whether free or in a file: the count tells only use" },
+    "v6.15": {
+      verdict: "holds",
+      because: "0 whether free or in a file: an entry of the page cache has no reference",
+    },
     "v7.2": {
       verdict: "holds",
       because: "0 whether free or in a file: an entry of the page cache has no reference",

@@ -1,5 +1,10 @@
 import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
+import {
+  mappingShowsBlockOfFile,
+  noWarning,
+  referencesAddUp,
+  unflushedPageIsDirty,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { mappedFile } from "./furniture.ts";
 
@@ -37,14 +42,20 @@ export const truncateVsDirtyPage = scenario<World>({
       },
     },
   },
-  invariants: [unflushedPageIsDirty, referencesAddUp, noWarning],
+  invariants: [unflushedPageIsDirty, mappingShowsBlockOfFile, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "holds", because: "only the entries of what is cut off go" },
     "v5.18": { verdict: "holds", because: "only the entries of what is cut off go" },
+    "v6.1": { verdict: "holds", because: "only the entries of what is cut off go" },
     "v6.12": { verdict: "holds", because: "only the entries of what is cut off go" },
     "v6.12+common-break-layout": { verdict: "holds", because: "entries stay until truncation" },
     "v6.12+common-break-layout+break-layout-deletes-entries": {
       verdict: "invariant",
       because: "this patch takes the entries of the whole file away",
+    },
+    "v6.15": {
+      verdict: "invariant",
+      because: "ext4 and XFS break the layouts of the whole file, and the entries go with their marks",
     },
     "v7.2": {
       verdict: "invariant",

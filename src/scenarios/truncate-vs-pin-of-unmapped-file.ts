@@ -50,9 +50,15 @@ export const truncateVsPinOfUnmappedFile = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
     "v5.18": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
+    "v6.1": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
     "v6.12": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
     "v6.12+unmapped-busy-pages": { verdict: "holds", because: "the pages are looked at, mapped or not" },
+    "v6.15": {
+      verdict: "holds",
+      because: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range()",
+    },
     "v7.2": {
       verdict: "holds",
       because: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range() (v6.15)",

@@ -40,7 +40,15 @@ export const umountVsPin = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
+    "v5.10": {
+      verdict: "invariant",
+      because: "the inode is forgotten with its pages, and nothing is found later",
+    },
     "v5.18": {
+      verdict: "invariant",
+      because: "the inode is forgotten with its pages, and nothing is found later",
+    },
+    "v6.1": {
       verdict: "invariant",
       because: "the inode is forgotten with its pages, and nothing is found later",
     },
@@ -52,6 +60,7 @@ export const umountVsPin = scenario<World>({
       verdict: "invariant",
       because: "after the mount there are no entries whose pages could be looked at",
     },
+    "v6.15": { verdict: "holds", because: "fs/dax: Ensure all pages are idle prior to filesystem unmount" },
     "v7.2": {
       verdict: "holds",
       because: "fs/dax: Ensure all pages are idle prior to filesystem unmount (v6.15)",

@@ -49,8 +49,18 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
   },
   invariants: [referencesAddUp, noWarning],
   expected: {
+    "v5.10": noReflink,
     "v5.18": noReflink,
+    "v6.1": {
+      verdict: "invariant",
+      because:
+        "the second file to read finds the page associated with the first: the kernel warns. A recording of 6.1 has it",
+    },
     "v6.12": { verdict: "holds", because: "eviction does not wait, and the block stays with the other file" },
+    "v6.15": {
+      verdict: "stuck-wait",
+      because: "the wait is for 0, and the mapping of the other file keeps 1",
+    },
     "v7.2": {
       verdict: "stuck-wait",
       because: "the wait is for 0, and the mapping of the other file keeps 1. No fix known",

@@ -2,6 +2,7 @@ import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
   mapcountCountsMappings,
+  mappingShowsBlockOfFile,
   noWarning,
   referencesAddUp,
 } from "../kernel/invariants.ts";
@@ -44,10 +45,22 @@ export const writeIntoHoleVsReadFault = scenario<World>({
       },
     },
   },
-  invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp, noWarning],
+  invariants: [
+    associationsCountEntries,
+    mapcountCountsMappings,
+    mappingShowsBlockOfFile,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
+    "v5.10": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
     "v5.18": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
+    "v6.1": { verdict: "holds", because: "a read marks the entry dirty here, and so it is not removed" },
     "v6.12": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
+    "v6.15": {
+      verdict: "holds",
+      because: "the kernel looks at the counts of large folios only when they leave their file",
+    },
     "v7.2": {
       verdict: "invariant",
       because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
