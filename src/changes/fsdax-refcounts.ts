@@ -30,7 +30,7 @@ import {
 import { pfnAt, pmdOrder, pte_lockptr, pte_offset } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { clear_bits, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { dropPincount, FOLL_WRITE } from "../kernel/mm/gup.ts";
 import { clearCounted, type VmFault, type VmFaultInfo } from "../kernel/mm/memory.ts";
 
@@ -85,8 +85,7 @@ function* dax_folio_put(k: Kernel, folio: Folio): Code {
   for (let i = 0; i < 2 ** order; i++) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
     const page = folio_page(k, folio, i);
-    const flags = yield* READ_ONCE(page.flags);
-    yield* WRITE_ONCE(page.flags, flags & ~PG_head);
+    yield* clear_bits(page.flags, PG_head);
     yield* WRITE_ONCE<Word0>(page.pgmap, null);
     yield* WRITE_ONCE<PageMapping>(page.mapping, null);
     yield* WRITE_ONCE(page.pgmap, pgmap);
@@ -329,8 +328,7 @@ function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
   yield* WRITE_ONCE(folio_page(k, folio, 1).order, 0);
   for (let i = 0; i < 2 ** order; i++) {
     const page = folio_page(k, folio, i);
-    const flags = yield* READ_ONCE(page.flags);
-    yield* WRITE_ONCE(page.flags, flags & ~PG_head);
+    yield* clear_bits(page.flags, PG_head);
     yield* WRITE_ONCE<Word0>(page.pgmap, null);
     yield* WRITE_ONCE<PageMapping>(page.mapping, null);
     yield* WRITE_ONCE(page.index, 0);

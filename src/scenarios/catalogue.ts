@@ -1,5 +1,6 @@
 // The scenarios, in the order in which they are printed.
 import type { Scenario } from "../kernel/scenario.ts";
+import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
@@ -46,6 +47,7 @@ export const catalogue: readonly Scenario[] = [
   munmapVsMunmap,
   munmapVsPunchHole,
   gupVsTouch,
+  bystandersVsPunchHole,
   longtermPinVsPunchHole,
   munmapVsPinOfHugePage,
   punchHoleVsPinOfHugePage,

@@ -36,6 +36,16 @@ export function* cmpxchg<T extends Value>(cell: Cell<T>, expected: T, value: T):
   return yield* rmw([cell], (old: T) => ({ next: [old === expected ? value : old], result: old }));
 }
 
+/** Sets bits of a word. @returns what it held; a full barrier, as test_and_set_bit(). */
+export function* set_bits(cell: Cell<number>, bits: number): Code<number> {
+  return yield* rmw([cell], (old: number) => ({ next: [old | bits], result: old }));
+}
+
+/** Clears bits of a word; orders nothing. */
+export function* clear_bits(cell: Cell<number>, bits: number): Code {
+  yield* rmw([cell], (old: number) => ({ next: [old & ~bits], result: null }), { order: "relaxed" });
+}
+
 export function* atomic_read(cell: Cell<number>): Code<number> {
   return yield* read(cell);
 }

@@ -63,6 +63,7 @@ declare module "../kernel.ts" {
     __gup_longterm_locked: typeof __gup_longterm_locked;
     gup_fast_fallback: typeof gup_fast_fallback;
     get_user_pages_fast: typeof get_user_pages_fast;
+    get_user_pages_fast_only: typeof get_user_pages_fast_only;
     pin_user_pages_fast: typeof pin_user_pages_fast;
     pin_user_pages_fast_only: typeof pin_user_pages_fast_only;
     unpin_user_page: typeof unpin_user_page;
@@ -602,6 +603,21 @@ export function* get_user_pages_fast(
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_GET);
   if (typeof pages !== "number") yield* noteHeld(k, pages, "heldGets", flags);
   return pages;
+}
+
+/**
+ * Takes references to pages of the current process, if that needs no lock; else fewer, or none.
+ *
+ * Models `mm/gup.c:get_user_pages_fast_only()` @ v6.12.
+ */
+export function* get_user_pages_fast_only(
+  k: Kernel,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[]> {
+  const pages = yield* k.get_user_pages_fast(start, nr_pages, flags | FOLL_FAST_ONLY);
+  return typeof pages === "number" ? [] : pages;
 }
 
 /**

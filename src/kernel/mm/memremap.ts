@@ -49,15 +49,18 @@ export function memremap_pages(k: Kernel, type: MemoryType, pfns: readonly Pfn[]
  * Keeps the pgmap of a page frame alive for as long as its struct page is looked at.
  *
  * Models `mm/memremap.c:get_dev_pagemap()` @ v6.12.
- * Left out: the look-up under RCU and the death of the pgmap; here it is always alive.
+ * Left out: the look-up under RCU.
  */
 export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
   const pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
   assert(pgmap !== null && !("head" in pgmap), "the pgmap of a tail page was asked for");
-  yield* rmw([pgmap.ref], (ref: PercpuRef) => ({ next: [{ ...ref, count: ref.count + 1 }], result: null }), {
-    note: { quiet: true },
-  });
-  return pgmap;
+  const live = yield* rmw(
+    [pgmap.ref],
+    (ref: PercpuRef) =>
+      ref.dead ? { next: [ref], result: false } : { next: [{ ...ref, count: ref.count + 1 }], result: true },
+    { note: { quiet: true } },
+  );
+  return live ? pgmap : null;
 }
 
 /** Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12. */

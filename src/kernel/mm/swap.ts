@@ -2,15 +2,22 @@
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import type { Folio, Page, PageMapping } from "../include/linux/mm_types.ts";
+import {
+  type Folio,
+  type Page,
+  type PageMapping,
+  PG_active,
+  PG_referenced,
+} from "../include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
-import { WRITE_ONCE } from "../lib/atomic.ts";
+import { clear_bits, READ_ONCE, set_bits, WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     __folio_put: typeof __folio_put;
     release_pages: typeof release_pages;
+    folio_mark_accessed: typeof folio_mark_accessed;
   }
 }
 
@@ -44,4 +51,17 @@ export function* release_pages(k: Kernel, pages: readonly Page[]): Code {
     if (yield* k.put_devmap_managed_folio_refs(folio, 1)) continue;
     if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.__folio_put(folio);
   }
+}
+
+/**
+ * Notes that a page was used. A page of device memory is on no list from which to be reclaimed, so nothing but flags
+ * comes of it.
+ *
+ * Models `mm/swap.c:folio_mark_accessed()` @ v6.12, for a folio that is on no list and in no batch.
+ * Left out: the multi-generational LRU, idle tracking.
+ */
+export function* folio_mark_accessed(_k: Kernel, folio: Folio): Code {
+  const flags = yield* READ_ONCE(folio.flags);
+  if (!(flags & PG_referenced)) yield* set_bits(folio.flags, PG_referenced);
+  else if (!(flags & PG_active)) yield* clear_bits(folio.flags, PG_referenced);
 }

@@ -39,6 +39,9 @@ export const PG_hwpoison = 1 << 2;
 export const PG_reserved = 1 << 3;
 /** Of an anonymous page: one process alone has it, and may write to it in place. */
 export const PG_anon_exclusive = 1 << 4;
+export const PG_referenced = 1 << 5;
+export const PG_active = 1 << 6;
+export const PG_dirty = 1 << 7;
 
 /**
  * Word 0 of struct page: the pgmap, or, in a tail, the head of its folio. Bit 0 tells which. Null for
