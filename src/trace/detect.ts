@@ -13,6 +13,7 @@ const startsWith = (b: Buffer, bytes: readonly number[]): boolean => bytes.every
 
 const FTRACE =
   /^.{0,40}-\d+\s+(?:\(\s*[\d-]+\)\s+)?\[\d+\]\s+(?:[^\d\s]\S{2,6}\s+)?\d+(?:\.\d{6,9})?:\s+(\S+)/;
+const LATENCY = /^ *.{1,16}?-\d+ +\d+[a-zA-Z.#]\S{2,8} +(?:\d+us.?|\d+\.\d{6,9}): +\S/;
 const PERF = /^\s*.{0,40}?\s+(?:\d+\/)?\d+\s+(?:\[\d+\]\s+)?\d+\.\d{6,9}:\s+(?:\d+\s+)?[\w.-]+:[\w.-]+:/;
 
 /** @param head The first bytes of the file, 64 KiB if it has as many. */
@@ -55,7 +56,7 @@ function detectText(head: Buffer): Detected {
     const text = line.slice(0, 400);
     if (/^cpus=\d+/.test(text) || /^CPU:\d+ \[.*EVENTS DROPPED\]/.test(text)) report = true;
     else if (/^# tracer: /.test(text) || /^CPU:\d+ \[LOST .*EVENTS\]/.test(text)) header = true;
-    else if (FTRACE.test(text)) ftrace++;
+    else if (FTRACE.test(text) || LATENCY.test(text)) ftrace++;
     else if (PERF.test(text)) perf++;
   }
   if (perf > ftrace) return { kind: "text", format: "perf script" };

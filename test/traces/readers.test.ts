@@ -54,6 +54,8 @@ describe("ftrace text", () => {
     ["             task-1       [000] ..... 5.000001234: snap: pfn=0x40", "task|1|0|5.000001234|snap"],
     ["             task-1       [000] d..2.6. 5.000001: snap: pfn=0x40", "task|1|0|5.000001|snap"],
     ["             task-1       [000] ..... 123456789012: snap: pfn=0x40", "task|1|0|123456789012|snap"],
+    ["  daxops-334       1d..1. 32578180us!: snap: pfn=0x40", "daxops|334|1|32.578180|snap"],
+    ["  daxops-587     1.....    55.492541: snap:       pfn=0x40", "daxops|587|1|55.492541|snap"],
     ["             task-1       [000] ..... 5.000001: snap: pfn=0x40\r", "task|1|0|5.000001|snap"],
   ])("reads %j", (line, expected) => {
     expect(events("ftrace text", `${line}\n`).seen).toEqual([expected]);

@@ -13,6 +13,10 @@ import { type ArgPlan, ArgReader, planFor } from "../text/args.ts";
 import { LineSplitter } from "../text/lines.ts";
 import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.ts";
 
+//   daxops-334       1d..1. 32578180us!: snap: pfn=0x40 ...      (latency-format)
+//   daxops-334     1.....    32.578180: snap: pfn=0x40 ...      (trace-cmd report -l)
+const LATENCY = /^( *.{1,16}?-\d+) +(\d+)[a-zA-Z.#]\S{2,8} +(?:(\d{1,16})us.?|(\d{1,16})\.(\d{6}|\d{9})): +/;
+
 const SPACE = 0x20;
 const MINUS = 0x2d;
 const DOT = 0x2e;
@@ -87,7 +91,7 @@ export abstract class TaskLineReader implements TextReader {
         return;
       }
     }
-    this.#lastGood = this.#event(b, from, to, line);
+    this.#lastGood = this.#event(b, from, to, line) || this.#latencyLine(b, from, to, line);
     if (this.#lastGood) return;
     if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) this.#lastGood = true;
     else if (this.#afterMark) this.context.log.note("continuedLine", line);
@@ -156,7 +160,39 @@ export abstract class TaskLineReader implements TextReader {
       time = seconds;
     }
     if (b[p] !== COLON) return false;
-    p++;
+    return this.#named(b, p + 1, to, line, cpu, time, from, taskEnd);
+  }
+
+  /** A line of `latency-format`, or of `trace-cmd report -l`: CPU and flags in one word, microseconds. */
+  #latencyLine(b: Buffer, from: number, to: number, line: number): boolean {
+    const m = LATENCY.exec(b.toString("latin1", from, Math.min(to, from + 160)));
+    if (m === null) return false;
+    const [head, task = "", cpu = "0", us, seconds = "0", fraction = "0"] = m;
+    const { clock } = this.context;
+    let time: number;
+    if (us === undefined) {
+      if (clock.epochSeconds < 0) clock.epochSeconds = Number(seconds);
+      time =
+        (Number(seconds) - clock.epochSeconds) * 1e9 + Number(fraction) * (fraction.length === 9 ? 1 : 1000);
+    } else {
+      clock.epochSeconds = Math.max(clock.epochSeconds, 0);
+      time = Number(us) * 1000;
+    }
+    return this.#named(b, from + head.length, to, line, Number(cpu), time, from, from + task.length);
+  }
+
+  /** The rest of a line, from the event's name on. */
+  #named(
+    b: Buffer,
+    nameAt: number,
+    to: number,
+    line: number,
+    cpu: number,
+    time: number,
+    from: number,
+    taskEnd: number,
+  ): boolean {
+    let p = nameAt;
     while (p < to && b[p] === SPACE) p++;
     if (b[p] === 0x3c) {
       // "<stack trace>", of the event before on this CPU

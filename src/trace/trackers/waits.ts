@@ -107,6 +107,8 @@ interface WaiterState {
 /** At most this many waits are kept whole; of more, the longest. */
 const MAX_WAITS = 1000;
 const MAX_NOTED = 16;
+/** What trace-cmd report prints for a function without symbols. */
+const ADDRESS = /^(0x)?[0-9a-f]{8,16}$/;
 const MAX_CONTEXTS = 16;
 
 export class WaitTracker implements PageWatcher {
@@ -243,7 +245,8 @@ export class WaitTracker implements PageWatcher {
     if (at >= 0) w.contexts.length = at;
     if (w.wait !== null) {
       const caller = /^(.*?)(?:\+0x[0-9a-f]+\/0x[0-9a-f]+.*?)? <- /.exec(e.site)?.[1] ?? "";
-      if (at <= 0 && caller !== "" && !caller.startsWith("[")) w.wait.caller = functionName(caller);
+      if (at <= 0 && caller !== "" && !caller.startsWith("[") && !ADDRESS.test(caller))
+        w.wait.caller = functionName(caller);
       if (at <= 0) this.#end(w, e, e.ret);
       else if (this.#leftUnseen(w, at)) {
         this.#endSegment(w, e);
