@@ -1,5 +1,7 @@
 // Changes that break the file-system half on purpose.
+import { entryCell } from "../kernel/fs/dax.ts";
 import { change } from "../kernel/kernel.ts";
+import { READ_ONCE } from "../kernel/lib/atomic.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -28,4 +30,46 @@ export const lockFolioLooksOnce = twin(
   },
 );
 
-export const fsdaxTwins = [evictDoesNotWait, entryWakeupIsNotPassedOn, lockFolioLooksOnce];
+export const entryLockIsIgnored = twin(
+  "entry-lock-is-ignored",
+  "who looks for an unlocked entry takes a locked one, too",
+  {
+    *get_unlocked_entry(_k, mapping, index) {
+      return yield* READ_ONCE(entryCell(mapping, index));
+    },
+  },
+);
+
+export const entryGoesWithoutItsPage = twin(
+  "entry-goes-without-its-page",
+  "a page still says of the file that its entry has left",
+  {
+    *dax_disassociate_entry() {},
+  },
+);
+
+export const writeFaultLeavesEntryClean = twin(
+  "write-fault-leaves-entry-clean",
+  "a write fault does not mark its entry dirty",
+  {
+    dax_fault_dirties: () => false,
+  },
+);
+
+export const writeLeavesHoleMapped = twin(
+  "write-leaves-hole-mapped",
+  "write(2) into a hole leaves the page of zeroes mapped",
+  {
+    *dax_write_invalidates() {},
+  },
+);
+
+export const fsdaxTwins = [
+  evictDoesNotWait,
+  entryWakeupIsNotPassedOn,
+  lockFolioLooksOnce,
+  entryLockIsIgnored,
+  entryGoesWithoutItsPage,
+  writeFaultLeavesEntryClean,
+  writeLeavesHoleMapped,
+];

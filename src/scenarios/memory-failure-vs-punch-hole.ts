@@ -55,6 +55,18 @@ export const memoryFailureVsPunchHole = scenario<World>({
   },
   twins: [
     {
+      change: "twin/entry-lock-is-ignored",
+      kernel: "v6.12",
+      expect: "assertion",
+      because: "the hole takes the entry away that memory failure has locked",
+    },
+    {
+      change: "twin/entry-goes-without-its-page",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the page says of an entry that has gone",
+    },
+    {
       change: "twin/lock-folio-looks-once",
       kernel: "v6.12",
       expect: "assertion",

@@ -66,4 +66,12 @@ export const writeIntoHoleVsReadFault = scenario<World>({
       because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
     },
   },
+  twins: [
+    {
+      change: "twin/write-leaves-hole-mapped",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the program goes on to see zeroes",
+    },
+  ],
 });
