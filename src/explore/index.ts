@@ -28,6 +28,7 @@ export {
   write,
 } from "./access.ts";
 export { bounded } from "./bounded.ts";
+export { type CheckpointStore, withCheckpoints } from "./checkpoint.ts";
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { findLivelock, type Livelock, type LivelockResult } from "./livelock.ts";

@@ -35,9 +35,13 @@ export class IntList {
     return this.#items.byteLength;
   }
 
-  /** The items, not copied. */
-  view(): Int32Array {
-    return this.#items.subarray(0, this.length);
+  save(): Int32Array {
+    return this.#items.slice(0, this.length);
+  }
+
+  restore(saved: Int32Array): void {
+    this.length = 0;
+    for (const item of saved) this.push(item);
   }
 }
 
@@ -63,8 +67,12 @@ export class ByteList {
     return this.#items.byteLength;
   }
 
-  /** The items, not copied. */
-  view(): Uint8Array {
-    return this.#items.subarray(0, this.length);
+  save(): Uint8Array {
+    return this.#items.slice(0, this.length);
+  }
+
+  restore(saved: Uint8Array): void {
+    this.length = 0;
+    for (const item of saved) this.push(item);
   }
 }

@@ -5,7 +5,7 @@
 import { PersistentSets, type Rule } from "./persistent.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
-import { finalStatesOf, StateSearch } from "./state-search.ts";
+import { finalStatesOf, type SavedSearch, StateSearch } from "./state-search.ts";
 import {
   type Bounds,
   Findings,
@@ -22,6 +22,17 @@ export const reduced: Strategy = {
   search: (prepared, bounds) => runToEnd(new ReducedSearch(new Space(prepared), bounds)),
   start: (prepared, bounds) => new ReducedSearch(new Space(prepared), bounds),
 };
+
+/** A reduced search that was put aside. */
+export interface SavedReduced {
+  readonly journal: Int32Array;
+  readonly watching: readonly (readonly number[])[];
+  readonly chunks: readonly Int32Array[];
+  readonly known: number;
+  readonly full: boolean;
+  readonly rounds: number;
+  readonly round: SavedSearch;
+}
 
 /** Searches again until nothing was learned on the way: then every choice was made on full knowledge. */
 export class ReducedSearch implements SearchRun {
@@ -50,12 +61,16 @@ export class ReducedSearch implements SearchRun {
     this.rounds++;
     this.#sets.refresh();
     this.#known = this.#space.knowledge;
+    return this.#search().begin();
+  }
+
+  #search(): StateSearch {
     const parts = {
       reduction: this.full ? null : this.#sets,
       findings: this.#findings,
       limits: this.#limits,
     };
-    return new StateSearch(reduced.name, this.#space, this.#bounds, parts).begin();
+    return new StateSearch(reduced.name, this.#space, this.#bounds, parts);
   }
 
   advance(): boolean {
@@ -77,6 +92,30 @@ export class ReducedSearch implements SearchRun {
 
   progress(): Progress {
     return this.#round.progress();
+  }
+
+  save(): SavedReduced {
+    return {
+      journal: Int32Array.from(this.#space.journal),
+      watching: this.#space.rules.watching(),
+      chunks: this.#space.packing.save(),
+      known: this.#known,
+      full: this.full,
+      rounds: this.rounds,
+      round: this.#round.save(),
+    };
+  }
+
+  /** Goes on where a search of the same program was saved. */
+  restore(saved: SavedReduced): void {
+    this.#space.catchUp(saved.journal, 0, saved.journal.length);
+    this.#space.rules.watch(saved.watching);
+    this.#space.packing.restore(saved.chunks);
+    this.#sets.refresh();
+    this.#known = saved.known;
+    this.full = saved.full;
+    this.rounds = saved.rounds;
+    this.#round = this.#search().restore(saved.round);
   }
 
   result(): SearchResult {

@@ -101,6 +101,16 @@ export class RowTable implements Table {
     }
   }
 
+  /** All rows, one after another. */
+  toArray(): Int32Array {
+    const all = new Int32Array(this.#size * this.#width);
+    for (let row = 0; row < this.#size; row++) {
+      const offset = this.offset(row);
+      all.set(this.block(row).subarray(offset, offset + this.#width), row * this.#width);
+    }
+    return all;
+  }
+
   #grow(): void {
     const old = this.#slots;
     const mask = this.#mask * 2 + 1;

@@ -9,6 +9,7 @@ import { type Cursor, StateSet } from "./state-set.ts";
 import {
   type Bounds,
   Findings,
+  type FoundAt,
   Limits,
   type Progress,
   type SearchResult,
@@ -36,6 +37,18 @@ export interface SearchParts {
   readonly limits?: Limits;
   /** A set of states that others add to as well. */
   readonly seen?: StateSet;
+}
+
+/** A search that was put aside. */
+export interface SavedSearch {
+  readonly states: Int32Array;
+  readonly waiting: Int32Array;
+  readonly parents: Int32Array;
+  readonly wayEnds: Int32Array;
+  readonly ways: Uint8Array;
+  readonly steps: number;
+  readonly ends: number;
+  readonly findings: readonly FoundAt[];
 }
 
 /** States expanded between two looks at the bounds. */
@@ -243,6 +256,32 @@ export class StateSearch implements SearchRun {
       queue: this.waiting.length,
       bytes: this.#seen.bytes + this.#parents.bytes * 2 + this.#ways.bytes + this.waiting.bytes,
     };
+  }
+
+  save(): SavedSearch {
+    return {
+      states: this.#seen.save(),
+      waiting: this.waiting.save(),
+      parents: this.#parents.save(),
+      wayEnds: this.#wayEnds.save(),
+      ways: this.#ways.save(),
+      steps: this.#steps,
+      ends: this.#ends,
+      findings: this.#findings.list(),
+    };
+  }
+
+  /** Goes on where a search of the same program was saved; the space must have learned the same already. */
+  restore(saved: SavedSearch): this {
+    this.#seen.restore(saved.states);
+    this.waiting.restore(saved.waiting);
+    this.#parents.restore(saved.parents);
+    this.#wayEnds.restore(saved.wayEnds);
+    this.#ways.restore(saved.ways);
+    this.#steps = saved.steps;
+    this.#ends = saved.ends;
+    for (const { finding, schedule } of saved.findings) this.#findings.add(finding, () => schedule);
+    return this;
   }
 
   result(): SearchResult {

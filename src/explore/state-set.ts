@@ -69,6 +69,18 @@ export class Packing {
     }
   }
 
+  /** The chunks that are known, by table. */
+  save(): Int32Array[] {
+    return this.#tables.map((t) => (t as RowTable).toArray());
+  }
+
+  /** Gives the chunks of {@link save} the numbers that they had. */
+  restore(saved: readonly Int32Array[]): void {
+    saved.forEach((rows, k) => {
+      for (let at = 0; at < rows.length; at += this.chunk) (this.#tables[k] as Table).add(rows, at);
+    });
+  }
+
   get bytes(): number {
     return this.#tables.reduce((sum, t) => sum + t.bytes, 0);
   }
@@ -218,6 +230,18 @@ export class StateSet {
    */
   add(cursor: Cursor): number {
     return this.#rows.addHashed(cursor.packed, 0, cursor.hash);
+  }
+
+  /** All states, packed, one after another. */
+  save(): Int32Array {
+    return (this.#rows as RowTable).toArray();
+  }
+
+  /** Adds the states of {@link save}, under the numbers that they had. */
+  restore(saved: Int32Array): void {
+    const { width } = this.#packing;
+    for (let at = 0; at < saved.length; at += width)
+      this.#rows.addHashed(saved, at, hashOf(saved, at, width));
   }
 
   /** True if the state that a cursor stands in was added before. */
