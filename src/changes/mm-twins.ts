@@ -170,6 +170,13 @@ export const unpinWithBias = twin(
   },
 );
 
+export const unpinDropsTwice = twin("unpin-drops-twice", "a pin is given back twice", {
+  *gup_put_folio(k, folio, refs, flags) {
+    yield* k.below.gup_put_folio(folio, refs, flags);
+    yield* k.below.gup_put_folio(folio, refs, flags);
+  },
+});
+
 export const mmTwins = [
   insertPageOneBased,
   insertWithoutMapcount,
@@ -184,4 +191,5 @@ export const mmTwins = [
   zapTrustsSpecial,
   skipHeadRecheck,
   unpinWithBias,
+  unpinDropsTwice,
 ];

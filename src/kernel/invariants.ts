@@ -99,6 +99,19 @@ export const mapcountCountsMappings: KernelInvariant = {
     }),
 };
 
+/** I10: who holds a page holds a reference of the folio that the page is part of, for as long as that. */
+export const heldPageIsReferenced: KernelInvariant = {
+  name: "held-page-is-referenced",
+  check: (k, see) =>
+    firstBroken(k, (page) => {
+      const holders = [...see(page.heldPins), ...see(page.heldGets)];
+      const { refcount, head } = countsOf(k, see, page);
+      return holders.length > 0 && refcount < holders.length + k.fsdax_idle_count()
+        ? `${holders.join(" and ")} holds pfn ${hex(page.pfn)}, but the count of pfn 0x${head.toString(16)} is ${refcount}`
+        : null;
+    }),
+};
+
 /** I4: a folio has at least as many references as mappings: a mapping holds one, and lowers the mapcount first. */
 export const mapcountWithinCount: KernelInvariant = {
   name: "mapcount-within-count",
@@ -290,6 +303,7 @@ export const noWarning: KernelInvariant = {
 
 /** All of them. */
 export const kernelInvariants: readonly KernelInvariant[] = [
+  heldPageIsReferenced,
   referencesAddUp,
   countNotBelowIdle,
   mappedPageIsReferenced,

@@ -1,6 +1,13 @@
 import type { Code } from "../explore/access.ts";
 import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  countNotBelowIdle,
+  heldPageIsReferenced,
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { mappedFile, pinPage } from "./furniture.ts";
@@ -60,7 +67,14 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    countNotBelowIdle,
+    heldPageIsReferenced,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": {
       verdict: "holds",
@@ -81,6 +95,18 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
   twins: [
+    {
+      change: "twin/unpin-drops-twice",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the first who unpins takes the reference of the second",
+    },
+    {
+      change: "twin/unpin-drops-twice",
+      kernel: "v7.2",
+      expect: "invariant",
+      because: "the first who unpins takes the reference of the second",
+    },
     {
       change: "twin/hook-reads-after-sub",
       kernel: "v6.12",
@@ -128,7 +154,14 @@ export const releasePagesVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    countNotBelowIdle,
+    heldPageIsReferenced,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
     "v5.18": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
