@@ -92,7 +92,8 @@ export function fidelity(src) {
       const models = of(fn);
       const gaps = [...new Set(models.map((m) => m.leftOut).filter((t) => t !== ""))];
       if (models.length === 0) {
-        const why = notModelled[fn] ?? "not yet modelled";
+        const why = notModelled[fn];
+        if (why === undefined) throw new Error(`${file}: ${fn}() is neither modelled nor accounted for`);
         out.push(`| \`${fn}\` | left out | ${header.map(() => "").join(" | ")} | ${cell(why)} |`);
         continue;
       }

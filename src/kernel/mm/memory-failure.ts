@@ -64,8 +64,8 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
 /**
  * Takes a page of a file away from those who map it.
  *
- * Models `mm/memory-failure.c:mf_dax_kill_procs()` @ v6.12, with collect_procs_fsdax(), for one page.
- * Left out: the signals to those who map it.
+ * Models `mm/memory-failure.c:mf_dax_kill_procs()` and `collect_procs_fsdax()` @ v6.12, for one page.
+ * Left out: which processes get a signal, and the signals.
  */
 export function* mf_dax_kill_procs(
   k: Kernel,
