@@ -1,7 +1,9 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
 import { conclude, type Exploration } from "../explore/explore.ts";
+import { searchParallel } from "../explore/parallel.ts";
 import type { Prepared } from "../explore/program.ts";
 import { prepare } from "../explore/program.ts";
+import type { ProgramSource } from "../explore/program-source.ts";
 import { reduced } from "../explore/reduced.ts";
 import { formatToken, runSchedule } from "../explore/replay.ts";
 import type { Bounds, Progress, SearchResult, Strategy } from "../explore/strategy.ts";
@@ -66,6 +68,8 @@ function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string |
 
 export interface CheckOptions extends Bounds {
   readonly strategy?: Strategy;
+  /** Searches on several cores, by the program's name, instead of here. */
+  readonly parallel?: { readonly source: ProgramSource; readonly jobs: number; readonly stateful: boolean };
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -121,6 +125,12 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
 }
 
 async function search(prepared: Prepared, options: CheckOptions): Promise<SearchResult> {
+  const { parallel, onProgress } = options;
+  if (parallel !== undefined) {
+    const { source, jobs, stateful: full } = parallel;
+    const strategy = full ? "stateful" : "reduced";
+    return searchParallel(source, { ...options, jobs, strategy, ...(onProgress && { onProgress }) });
+  }
   const strategy = options.strategy ?? reduced;
   if (strategy.start === undefined) return strategy.search(prepared, options);
   const run = strategy.start(prepared, options);

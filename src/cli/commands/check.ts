@@ -1,8 +1,6 @@
 // `pagelife check`: the verdict for each scenario and kernel, and how each finding comes about.
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
-import { dpor } from "../../explore/dpor.ts";
-import { plain } from "../../explore/plain.ts";
 import { reduced } from "../../explore/reduced.ts";
 import { stateful } from "../../explore/stateful.ts";
 import type { Progress, Strategy } from "../../explore/strategy.ts";
@@ -12,6 +10,7 @@ import { drawDiagram, wrap } from "../../report/diagram.ts";
 import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
 import { record } from "../../report/recording.ts";
 import { checkSchema, isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
+import { sourceOf } from "../cell-program.ts";
 import { type Cell, type CheckedCell, checkCell, type MemoryModel } from "../check-cell.ts";
 import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
@@ -22,6 +21,7 @@ import {
   selectKernels,
   selectScenarios,
 } from "../select.ts";
+import { checkpointed, parseStrategy, strategyNames } from "../strategies.ts";
 
 interface Options {
   readonly kernel?: string;
@@ -29,6 +29,9 @@ interface Options {
   readonly tlb?: string;
   readonly memory?: string;
   readonly strategy: string;
+  readonly jobs: string;
+  readonly checkpoint?: string;
+  readonly resume?: true;
   readonly json?: true;
   readonly schema?: true;
   readonly twins?: true;
@@ -53,7 +56,10 @@ export function registerCheck(program: Command): void {
     .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
-    .option("--strategy <NAME>", `how to search: ${[...strategies.keys()].join(", ")}`, "reduced")
+    .option("--strategy <NAME>", `how to search: ${strategyNames}`, "reduced")
+    .option("--jobs <N>", "search on several cores (reduced and stateful)", "1")
+    .option("--checkpoint <FILE>", "write a long search of one cell to a file now and then")
+    .option("--resume", "go on from the file of --checkpoint")
     .option("--twins", "what each scenario's twins (changes that break something on purpose) come to")
     .option("--json", "one JSON record a line")
     .option("--schema", "print the JSON schema of these records")
@@ -88,7 +94,8 @@ async function run(names: string[], options: Options): Promise<void> {
   const kernels = selectKernels(options.kernel, changes);
   const tlb = parseTlb(options.tlb);
   const memory = parseMemory(options.memory);
-  const strategy = parseStrategy(options.strategy);
+  const jobs = parseCount("--jobs", options.jobs);
+  const strategy = strategyOf(options, scenarios.length * kernels.length);
   const bounds = {
     maxStates: parseCount("--max-states", options.maxStates),
     ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
@@ -104,14 +111,30 @@ async function run(names: string[], options: Options): Promise<void> {
     return;
   }
   const checked: CheckedCell[] = [];
-  for (const { scenario } of scenarios) {
+  for (const { scenario, file } of scenarios) {
     for (const kernel of kernels) {
       if (stop.signal.aborted) break;
       const cell: Cell = { scenario, kernel, changes, tlb, memory };
       const where = `${scenario.name} on ${kernel.release}`;
       showProgress(where);
       const onProgress = (p: Progress): void => showProgress(`${where}: ${progressText(p, start)}`);
-      const done = await checkCell(cell, { ...bounds, strategy, signal: stop.signal, onProgress });
+      const parallel =
+        jobs === 1
+          ? {}
+          : {
+              parallel: {
+                source: sourceOf(cell, file, options.with),
+                jobs,
+                stateful: strategy.name === stateful.name,
+              },
+            };
+      const done = await checkCell(cell, {
+        ...bounds,
+        ...parallel,
+        strategy,
+        signal: stop.signal,
+        onProgress,
+      });
       checked.push(done);
       if (options.json) {
         out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
@@ -209,17 +232,24 @@ export function parseMemory(value: string | undefined): MemoryModel {
   throw new PagelifeError("PL105", `--memory ${value}: expected sc or tso`);
 }
 
-const strategies: ReadonlyMap<string, Strategy> = new Map(
-  [reduced, stateful, dpor, plain].map((s) => [s.name, s]),
-);
-
-function parseStrategy(name: string): Strategy {
-  const found = strategies.get(name);
-  if (found !== undefined) return found;
-  throw new PagelifeError(
-    "PL105",
-    `--strategy ${name}: expected one of ${[...strategies.keys()].join(", ")}`,
-  );
+/** The strategy that the options name; those that cannot go together are refused. */
+function strategyOf(options: Options, cells: number): Strategy {
+  const strategy = parseStrategy(options.strategy);
+  const several = options.jobs !== "1";
+  if (several && strategy !== reduced && strategy !== stateful) {
+    throw new PagelifeError("PL105", `--jobs goes with the strategies reduced and stateful`);
+  }
+  if (options.resume && options.checkpoint === undefined) {
+    throw new PagelifeError("PL105", "--resume needs --checkpoint FILE");
+  }
+  if (options.checkpoint === undefined) return strategy;
+  if (several || strategy !== reduced || cells !== 1) {
+    throw new PagelifeError(
+      "PL105",
+      "--checkpoint goes with one scenario on one kernel, the strategy reduced, and one job",
+    );
+  }
+  return checkpointed(options.checkpoint, options.resume === true);
 }
 
 function parseCount(option: string, value: string): number {

@@ -1,0 +1,39 @@
+// A cell of the matrix by name, so that a worker can build the same program for itself.
+import type { Prepared } from "../explore/program.ts";
+import type { ProgramSource } from "../explore/program-source.ts";
+import { type Cell, kernelLabel, parseKernelLabel, prepareCell } from "./check-cell.ts";
+import { selectChanges, selectKernels, selectScenarios } from "./select.ts";
+
+/** What a worker needs to know; all of it can be sent. */
+export interface CellSpec {
+  readonly scenario: string;
+  /** File of the user's that the scenario comes from, or null. */
+  readonly file: string | null;
+  /** Kernel and machine, as in a token. */
+  readonly kernel: string;
+  /** Changes as on the command line: names, and files of the user's. */
+  readonly changes: readonly string[];
+}
+
+/** Names the program of a cell for workers. */
+export const sourceOf = (cell: Cell, file: string | null, changes: readonly string[]): ProgramSource => ({
+  module: import.meta.url,
+  export: "cellProgram",
+  args: [{ scenario: cell.scenario.name, file, kernel: kernelLabel(cell), changes } satisfies CellSpec],
+});
+
+/** Builds the program that a spec names. Called in workers. */
+export async function cellProgram(spec: CellSpec): Promise<Prepared> {
+  const selected = await selectScenarios([spec.file ?? spec.scenario]);
+  const found = selected.find((s) => s.scenario.name === spec.scenario);
+  const { release, tlb, memory } = parseKernelLabel(spec.kernel);
+  const [kernel] = selectKernels(release);
+  if (found === undefined || kernel === undefined) throw new Error(`no cell ${JSON.stringify(spec)}`);
+  return prepareCell({
+    scenario: found.scenario,
+    kernel,
+    changes: await selectChanges(spec.changes),
+    tlb,
+    memory,
+  });
+}
