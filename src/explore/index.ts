@@ -27,6 +27,7 @@ export {
   type Wait,
   write,
 } from "./access.ts";
+export { audit } from "./audit.ts";
 export { bounded } from "./bounded.ts";
 export { type CheckpointStore, withCheckpoints } from "./checkpoint.ts";
 export { dpor } from "./dpor.ts";
