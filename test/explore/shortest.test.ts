@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Execution } from "../../src/explore/execution.ts";
+import { findingKey } from "../../src/explore/outcome.ts";
+import { searchExecutions } from "../../src/explore/plain.ts";
+import { type Prepared, prepare } from "../../src/explore/program.ts";
+import { findShortest } from "../../src/explore/shortest.ts";
+import { Space } from "../../src/explore/space.ts";
+import { program, sketch, written } from "./random-program.ts";
+
+const seed = Number(process.env.SEED ?? 20261121);
+
+/** The least preemptions, then switches, then steps of any way to a finding, over all executions. */
+function least(prepared: Prepared, key: string): number[] | null {
+  let best: number[] | null = null;
+  const visit = (schedule: readonly number[], preemptions: number, switches: number): void => {
+    const execution = new Execution(prepared);
+    for (const t of schedule) execution.step(t);
+    const cost = [preemptions, switches, schedule.length];
+    const better = best === null || cost.join() !== best.join();
+    if (execution.findings().some((f) => findingKey(f) === key)) {
+      const i = cost.findIndex((c, k) => c !== best?.[k]);
+      if (best === null || (better && (cost[i] as number) < (best[i] as number))) best = cost;
+    }
+    const enabled = execution.enabled();
+    const last = schedule.at(-1);
+    for (const t of enabled) {
+      const switched = last !== undefined && last !== t;
+      visit(
+        [...schedule, t],
+        preemptions + (switched && enabled.includes(last) ? 1 : 0),
+        switches + (switched ? 1 : 0),
+      );
+    }
+  };
+  visit([], 0, 0);
+  return best;
+}
+
+it(`finds what no execution beats, on random programs (SEED=${seed})`, () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(sketch(3, 3), (s) => {
+      const prepared = prepare(program(s));
+      const { result } = searchExecutions(prepared, { maxExecutions: 150 });
+      if (!result.complete) return;
+      for (const { finding } of result.findings) {
+        compared++;
+        const found = findShortest(new Space(prepared), finding, {});
+        const cost = found === null ? null : [found.preemptions, found.switches, found.steps];
+        expect(cost, written(s)).toEqual(least(prepared, findingKey(finding)));
+      }
+    }),
+    { seed, numRuns: 80 },
+  );
+  expect(compared).toBeGreaterThan(20);
+});
