@@ -21,7 +21,7 @@ import {
   type VmArea,
 } from "../kernel/include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
-import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { FOLL_LONGTERM, FOLL_WRITE } from "../kernel/mm/gup.ts";
 import { createFile, createProcess, mountDax } from "../kernel/setup.ts";
 import { newWorld } from "../kernel/world.ts";
 import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";
@@ -41,7 +41,7 @@ const PINS_PER_REFCOUNT = 1024;
 /** What the subsystem can run; random programs for comparisons are drawn from this. */
 export const modelFeatures: Features = {
   fs: ["ext4", "xfs"],
-  pins: ["odirect", "vmsplice"],
+  pins: ["odirect", "vmsplice", "io_uring"],
   privateMaps: false,
   fork: true,
   write: true,
@@ -68,6 +68,7 @@ const directIo: Readonly<Record<string, DirectIo>> = {
   "v5.18": { takes: "get", oneDevice: false },
   "v6.1": { takes: "get", oneDevice: false },
   "v6.12": { takes: "pin", oneDevice: false },
+  "v6.15": { takes: "pin", oneDevice: false },
   "v7.2": { takes: "pin", oneDevice: true },
 };
 
@@ -369,9 +370,10 @@ class ModelRun {
       case "pin": {
         const at = this.#address(p, o.map, o.page);
         if (at === null) return EINVAL;
-        if (o.how === "io_uring") throw new Unsupported();
-        const how = o.how === "odirect" ? this.#directIo.takes : "get";
-        const flags = o.write ? FOLL_WRITE : 0;
+        const hows = { odirect: this.#directIo.takes, vmsplice: "get", io_uring: "pin" } as const;
+        const how = hows[o.how];
+        // io_uring registers buffers for reading and writing, for as long as it likes.
+        const flags = o.how === "io_uring" ? FOLL_WRITE | FOLL_LONGTERM : o.write ? FOLL_WRITE : 0;
         const taken =
           how === "pin"
             ? yield* k.pin_user_pages_fast(at, o.pages, flags)
@@ -454,7 +456,8 @@ class ModelRun {
     if (held === undefined) return EINVAL;
     p.pins.delete(pin);
     if (held.how === "pin") yield* p.kernel.unpin_user_pages(held.pages);
-    else for (const page of held.pages) yield* p.kernel.put_user_page(page);
+    // The subsystem does not count references to the zero page, which is never freed.
+    else for (const page of held.pages) if (isDevice(p.kernel, page)) yield* p.kernel.put_user_page(page);
     return 0;
   }
 

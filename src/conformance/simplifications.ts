@@ -15,23 +15,4 @@ export const simplifications: readonly Simplification[] = [
     model: "done",
     afterwards: "stop",
   },
-  {
-    id: "get-of-zero-page",
-    reason:
-      "FOLL_GET takes a reference to the zero page as to any other (`mm/gup.c:try_grab_folio()`); the subsystem takes none, and finds one too many dropped when it is given back",
-    field: "status",
-    kernels: ["v5.18", "v6.12"],
-    model: "failed (no-free-of-one-based-page: the base reference of pfn 0x0 was dropped)",
-    afterwards: "stop",
-  },
-  {
-    id: "partial-pin",
-    reason:
-      "when a later page of a range cannot be had, `mm/gup.c:__get_user_pages()` returns how many it took before and the caller goes on with those; the subsystem gives them back and fails",
-    field: "errno",
-    ops: ["pin"],
-    real: "0",
-    model: "14",
-    afterwards: "stop",
-  },
 ];
