@@ -51,7 +51,7 @@ describe("the subsystem does what real kernels did", () => {
     const recorded = read(name);
     expect(historiesOf(recorded).length).toBe(recorded.programs.length);
     expect(differing(recorded, [])).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe("a wrong subsystem is caught by real histories", () => {
