@@ -5,6 +5,7 @@ import { errorCodes } from "../dist/base/errors.js";
 import { traceJsonSchema } from "../dist/report/trace-schema.js";
 import { checkSchema } from "../dist/report/verdict.js";
 import { fidelity } from "./fidelity.mjs";
+import { functionsDocument } from "./functions.mjs";
 import { invariants } from "./invariants.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -24,6 +25,7 @@ export function generated() {
       ...rows,
       "",
     ].join("\n"),
+    "docs/functions.md": functionsDocument(),
     "docs/fidelity.md": fidelity(`${root}src`),
     "docs/invariants.md": invariants(`${root}src`),
     "docs/check-schema.json": `${JSON.stringify(checkSchema(), null, 2)}\n`,

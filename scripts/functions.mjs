@@ -1,0 +1,55 @@
+// docs/functions.md: what an author of scenarios and changes can call, from the declarations that the
+// build leaves in dist. Part of `npm run docs`.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const dist = fileURLToPath(new URL("../dist", import.meta.url));
+
+/** A doc comment and the function below it, on however many lines. */
+const FUNCTION =
+  /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export declare function (\w+)\(([^;]*?)\): ([^;]+);/g;
+
+/** The sentences of a doc comment before its first blank line. */
+function summary(comment = "") {
+  const lines = comment.split("\n").map((l) => l.replace(/^\s*\*? ?/, "").trim());
+  const text =
+    lines
+      .join("\n")
+      .trim()
+      .split(/\n\s*\n/)[0] ?? "";
+  return text.replaceAll("\n", " ").replace(/ @(returns|param).*$/, "");
+}
+
+/** The document as it should read. */
+export function functionsDocument() {
+  const out = [
+    "# Functions of the kernel",
+    "",
+    "Generated from the declarations. A scenario or change calls them through its kernel, which is the",
+    "first parameter and is left out here: `yield* k.touch(mm, 0, true)`. `Code<T>` is a generator that",
+    "returns a `T`: call it with `yield*`. What is modelled of each, and what is left out, is in",
+    "[fidelity.md](fidelity.md).",
+    "",
+  ];
+  const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((f) =>
+    /^(kernel|changes)\/.*\.d\.ts$/.test(f),
+  );
+  for (const file of files.sort()) {
+    const text = readFileSync(join(dist, file), "utf8");
+    const table = new Set([...text.matchAll(/^\s+(\w+): typeof \1;$/gm)].map(([, name]) => name));
+    const rows = [...text.matchAll(FUNCTION)].filter(([, , name]) => table.has(name));
+    if (rows.length === 0) continue;
+    out.push(`## src/${file.replace(/\.d\.ts$/, ".ts")}`, "");
+    for (const [, comment, name, params, result] of rows) {
+      const own = params
+        .replace(/\s+/g, " ")
+        .replace(/^ ?_?k: Kernel,? ?/, "")
+        .replace(/,? $/, "");
+      const returns = result.replace(/\s+/g, " ").replace(/^Code$/, "Code<void>");
+      out.push(`- \`${name}(${own}): ${returns}\``, `  ${summary(comment)}`);
+    }
+    out.push("");
+  }
+  return out.join("\n");
+}
