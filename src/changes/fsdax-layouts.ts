@@ -1,6 +1,7 @@
 // The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
 import { type Code, rmw, type Wait } from "../explore/access.ts";
 import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax.ts";
+import { clearMarks } from "../kernel/fs/dax-writeback.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
 import { type AddressSpace, type Inode, NO_MARKS, type Page } from "../kernel/include/linux/mm_types.ts";
@@ -83,6 +84,23 @@ export const lockedEntriesAreScanned = change({
     *dax_scan_locked_entry(k, mapping, index) {
       yield* waitForUnlock(k, mapping, index);
       return null;
+    },
+
+    /**
+     * Models `fs/dax.c:__dax_clear_dirty_range()` @ v7.2: it waits for locked entries, too, and leaves the marks of
+     * what it passes over.
+     */
+    *__dax_clear_dirty_range(k, mapping, first, end) {
+      const { xa_lock } = mapping;
+      yield* spin_lock(k, xa_lock);
+      for (let index = first; index < end; index++) {
+        let entry = yield* nextEntry(k, mapping, index, first);
+        if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
+        if (entry === null) continue;
+        yield* clearMarks(k, mapping, index, entry);
+        yield* k.put_unlocked_entry(mapping, index, entry, "WAKE_NEXT");
+      }
+      yield* spin_unlock(xa_lock);
     },
   },
 });

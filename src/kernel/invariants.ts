@@ -11,7 +11,7 @@ import {
   type Page,
   VM_SHARED,
 } from "./include/linux/mm_types.ts";
-import { pmdPages } from "./include/linux/pgtable.ts";
+import { pmdPages, pmdStart } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** A rule over the pages and page tables of the machine. */
@@ -263,7 +263,11 @@ export const unflushedPageIsDirty: KernelInvariant = {
   check: (k, see) => {
     for (const { inode, index } of filePages(k)) {
       const extent = inode.i_data[index];
-      const marks = inode.i_mapping.i_marks[index];
+      const head = pmdStart(k, index);
+      const { i_marks, i_pages } = inode.i_mapping;
+      // The marks of a PMD entry are at the first of its pages.
+      const first = i_pages[head];
+      const marks = i_marks[first !== undefined && see(first)?.pmd ? head : index];
       const block = extent === undefined ? null : see(extent);
       const page = block === null ? undefined : k.world.mem_map.get(block);
       if (page === undefined || marks === undefined) continue;

@@ -1,15 +1,20 @@
 // DAX: write(2), and writing back what programs stored through mappings. Source: fs/dax.c.
 
-import { pfn as toPfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
-import { pfn_to_page } from "../include/linux/mm.ts";
-import type { AddressSpace, DaxEntry, DaxMarks, Inode } from "../include/linux/mm_types.ts";
+import {
+  type AddressSpace,
+  type DaxEntry,
+  type DaxMarks,
+  type Inode,
+  NO_MARKS,
+} from "../include/linux/mm_types.ts";
+import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE } from "../lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { xa_locked } from "../lib/xarray.ts";
-import { entryCell, marksCell } from "./dax.ts";
+import { entryCell, marksCell, nextEntry, pagesOf } from "./dax.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -55,9 +60,10 @@ export function* dax_write_invalidates(
 }
 
 /**
- * Makes the entries of a range look clean, so that they can be invalidated.
+ * Makes the entries of a range look clean, so that they can be invalidated; locked ones, too.
  *
- * Models `fs/dax.c:__dax_clear_dirty_range()` @ v6.12.
+ * Models `fs/dax.c:__dax_clear_dirty_range()` @ v6.12. Its get_unlocked_entry() starts from an iterator that stands
+ * on the entry, which gives nothing: it waits for nobody, and nobody is woken.
  *
  * @param first First page; `end` is one past the last.
  */
@@ -65,32 +71,35 @@ export function* __dax_clear_dirty_range(k: Kernel, mapping: AddressSpace, first
   const { xa_lock } = mapping;
   yield* spin_lock(k, xa_lock);
   for (let index = first; index < end; index++) {
-    let entry = yield* READ_ONCE(entryCell(mapping, index));
-    if (entry === null) continue;
-    if (entry.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
-    yield* rmw([marksCell(mapping, index)], () => ({
-      next: [{ dirty: false, towrite: false }],
-      result: null,
-    }));
-    yield* k.put_unlocked_entry(mapping, index, entry, "WAKE_NEXT");
+    const entry = yield* nextEntry(k, mapping, index, first);
+    if (entry !== null) yield* clearMarks(k, mapping, index, entry);
   }
   yield* spin_unlock(xa_lock);
 }
 
+/** Takes both marks from an entry of a page. */
+export function* clearMarks(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code {
+  yield* WRITE_ONCE(marksCell(mapping, entry.pmd ? pmdStart(k, index) : index), NO_MARKS);
+}
+
 /**
- * Writes one page back: takes away the right to write to it, and flushes it out of the CPU's caches. An
- * entry that somebody else has locked is passed over.
+ * Writes the pages of an entry back: takes away the right to write to them, and flushes them out of the CPU's
+ * caches. An entry that somebody else has locked is passed over.
  *
  * Models `fs/dax.c:dax_writeback_one()` @ v6.12. It too calls get_unlocked_entry() with an iterator that
  * stands on the entry, which gives nothing; what follows there for an entry found never happens.
  * Context: xa_lock held; dropped meanwhile.
+ *
+ * @param index A page of the entry, not always the first.
  */
 export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code {
   if (entry.locked) return;
   const { xa_lock, i_mmap, i_mmap_rwsem } = mapping;
-  const cell = entryCell(mapping, index);
-  const marks = marksCell(mapping, index);
-  const { unflushed } = pfn_to_page(k, toPfn(entry.pfn));
+  const count = entry.pmd ? pmdPages(k) : 1;
+  const first = entry.pmd ? pmdStart(k, index) : index;
+  const cell = entryCell(mapping, first);
+  const marks = marksCell(mapping, first);
+  const unflushed = pagesOf(k, entry).map((page) => page.unflushed);
   yield* rmw([cell, marks], (_old: DaxEntry, old: DaxMarks) => ({
     next: [
       { ...entry, locked: true },
@@ -103,11 +112,15 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
   yield* down_read(k, i_mmap_rwsem);
   const vmas = yield* READ_ONCE(i_mmap);
   for (const vma of vmas) {
-    if (index < vma.vm_pgoff || index >= vma.vm_pgoff + vma.vm_pages) continue;
-    yield* k.pfn_mkclean_range(vma, vma.vm_start + index - vma.vm_pgoff, entry.pfn);
+    const from = Math.max(first, vma.vm_pgoff);
+    const to = Math.min(first + count, vma.vm_pgoff + vma.vm_pages);
+    const address = vma.vm_start + from - vma.vm_pgoff;
+    if (from < to) yield* k.pfn_mkclean_range(vma, address, to - from, entry.pfn + from - first);
   }
   yield* up_read(k, i_mmap_rwsem);
-  yield* rmw([unflushed], () => ({ next: [false], result: null }), { note: { text: () => "dax_flush()" } });
+  yield* rmw(unflushed, (...all: boolean[]) => ({ next: all.map(() => false), result: null }), {
+    note: { text: () => "dax_flush()" },
+  });
 
   yield* spin_lock(k, xa_lock);
   yield* rmw([cell, marks], (_old: DaxEntry, old: DaxMarks) => ({
@@ -117,7 +130,31 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
     ],
     result: null,
   }));
-  yield* k.dax_wake_entry(mapping, index, "WAKE_NEXT");
+  yield* k.dax_wake_entry(mapping, first, "WAKE_NEXT");
+}
+
+const toWrite = (m: DaxMarks): DaxMarks => ({ ...m, towrite: m.towrite || m.dirty });
+
+/**
+ * Marks the dirty entries of a range for those who write back, that of a PMD which begins before the range, too.
+ *
+ * Models `mm/page-writeback.c:tag_pages_for_writeback()` @ v6.12.
+ */
+function* tagForWriteback(k: Kernel, mapping: AddressSpace, first: number, end: number): Code {
+  const marks = mapping.i_marks.slice(first, end);
+  const before = first < end ? pmdStart(k, first) : first;
+  if (before === first) {
+    yield* xa_locked(mapping, marks, (...all: DaxMarks[]) => ({ next: all.map(toWrite), result: null }));
+    return;
+  }
+  yield* xa_locked(
+    mapping,
+    [entryCell(mapping, before), marksCell(mapping, before), ...marks],
+    (entry: DaxEntry | null, own: DaxMarks, ...all: DaxMarks[]) => ({
+      next: [entry, entry?.pmd ? toWrite(own) : own, ...all.map(toWrite)],
+      result: null,
+    }),
+  );
 }
 
 /**
@@ -134,18 +171,13 @@ export function* dax_writeback_mapping_range(
   end: number,
 ): Code {
   const { xa_lock } = mapping;
-  // tag_pages_for_writeback()
-  yield* xa_locked(mapping, mapping.i_marks.slice(first, end), (...all: DaxMarks[]) => ({
-    next: all.map((m) => ({ ...m, towrite: m.towrite || m.dirty })),
-    result: null,
-  }));
+  yield* tagForWriteback(k, mapping, first, end);
   yield* spin_lock(k, xa_lock);
   for (let index = first; index < end; index++) {
-    const { towrite } = yield* READ_ONCE(marksCell(mapping, index));
-    const entry = yield* READ_ONCE(entryCell(mapping, index));
-    if (towrite && entry !== null && entry.kind === "normal") {
-      yield* k.dax_writeback_one(mapping, index, entry);
-    }
+    const entry = yield* nextEntry(k, mapping, index, first);
+    if (entry === null || entry.kind !== "normal") continue;
+    const { towrite } = yield* READ_ONCE(marksCell(mapping, entry.pmd ? pmdStart(k, index) : index));
+    if (towrite) yield* k.dax_writeback_one(mapping, index, entry);
   }
   yield* spin_unlock(xa_lock);
 }

@@ -3,7 +3,15 @@
 import type { Cell, Code } from "../../explore/access.ts";
 import { addLargeCount, folio_page, folio_test_large } from "../include/linux/mm.ts";
 import type { Folio, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
-import { isLeaf, pfnAt, pmd_offset, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import {
+  isLeaf,
+  pfnAt,
+  pmd_offset,
+  pmdPages,
+  pmdStart,
+  pte_lockptr,
+  pte_offset,
+} from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -59,24 +67,31 @@ export function* folio_remove_rmap_pmd(k: Kernel, folio: Folio): Code {
 }
 
 /**
- * Takes away the right to write through an entry, so that the next store makes a fault.
+ * Takes away the right to write through the entries of a range, so that the next store makes a fault.
  *
- * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, for one address; v5.18 has it in fs/dax.c, as
- * dax_entry_mkclean().
+ * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12; v5.18 has it in fs/dax.c, as dax_entry_mkclean(). Each entry takes
+ * its lock by itself, and that of a PMD counts as one.
+ *
+ * @param address First virtual page number; `nr` is the number of pages, `first` the page frame of the first.
  */
-export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, pfn: number): Code {
-  const pmdp = pmd_offset(k, vma.vm_mm, address);
-  const pmd = pmdp === null ? null : yield* READ_ONCE(pmdp);
-  const huge = pmdp !== null && isLeaf(pmd);
-  if (pmdp !== null && pmd === null) return;
-  const ptl = huge ? vma.vm_mm.pmd_lock : pte_lockptr(k, vma.vm_mm, address);
-  const cell = huge ? pmdp : pte_offset(vma.vm_mm, address);
-  yield* spin_lock(k, ptl);
-  const entry = yield* READ_ONCE<UpperEntry>(cell);
-  const writable =
-    isLeaf(entry) && entry.pfn <= pfn && pfnAt(k, entry, address) === pfn && (entry.write || entry.dirty);
-  if (writable)
-    yield* WRITE_ONCE<UpperEntry>(cell as Cell<UpperEntry>, { ...entry, write: false, dirty: false });
-  yield* spin_unlock(ptl);
-  if (writable) yield* k.flush_tlb_mm(vma.vm_mm);
+export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, nr: number, first: number): Code {
+  for (let at = address; at < address + nr; at++) {
+    const pfn = first + at - address;
+    const pmdp = pmd_offset(k, vma.vm_mm, at);
+    const pmd = pmdp === null ? null : yield* READ_ONCE(pmdp);
+    const huge = pmdp !== null && isLeaf(pmd);
+    const cell = huge ? pmdp : pte_offset(vma.vm_mm, at);
+    if (pmdp === null || pmd !== null) {
+      const ptl = huge ? vma.vm_mm.pmd_lock : pte_lockptr(k, vma.vm_mm, at);
+      yield* spin_lock(k, ptl);
+      const entry = yield* READ_ONCE<UpperEntry>(cell);
+      const writable = isLeaf(entry) && pfnAt(k, entry, at) === pfn && (entry.write || entry.dirty);
+      if (writable)
+        yield* WRITE_ONCE<UpperEntry>(cell as Cell<UpperEntry>, { ...entry, write: false, dirty: false });
+      yield* spin_unlock(ptl);
+      if (writable) yield* k.flush_tlb_mm(vma.vm_mm);
+    }
+    // The next entry is that of the next PMD.
+    if (pmdp !== null && (pmd === null || huge)) at = pmdStart(k, at) + pmdPages(k) - 1;
+  }
 }

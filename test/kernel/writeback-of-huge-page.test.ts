@@ -1,0 +1,84 @@
+// fsync() of pages that stand under one PMD entry: all of them are flushed, through every mapping of the file, and
+// also where the range begins in the middle of the entry.
+import { describe, expect, it } from "vitest";
+import { assert } from "../../src/base/assert.ts";
+import { kernels } from "../../src/changes/kernels.ts";
+import { cell, modelled } from "../../src/explore/access.ts";
+import { VM_SHARED, VM_WRITE, type VmArea } from "../../src/kernel/include/linux/mm_types.ts";
+import { unflushedPageIsDirty } from "../../src/kernel/invariants.ts";
+import type { KernelVersion } from "../../src/kernel/kernel.ts";
+import { boot, isBlocked } from "../../src/kernel/sequential.ts";
+import { createFile, createProcess, firstPage, mapFile, mountDax } from "../../src/kernel/setup.ts";
+
+const PAGES = 4;
+
+/** A machine on which a program has stored to every page of a file, through one PMD entry. */
+function storedTo(version: KernelVersion) {
+  const machine = boot(version, { geometry: { PTRS_PER_PTE: PAGES, PTRS_PER_PMD: 2 } });
+  const { k, see } = machine;
+  const made = machine.run(function* (k) {
+    const inode = yield* createFile(k, mountDax(k, PAGES, "xfs"), "file", PAGES);
+    const mm = createProcess(k, "mm", PAGES);
+    yield* mapFile(k, mm, inode, 0, PAGES);
+    k.current.mm = mm;
+    for (let page = 0; page < PAGES; page++) yield* k.store(mm, page);
+    return { inode, mm };
+  });
+  assert(!isBlocked(made), "the stores wait");
+  const { inode, mm } = made;
+  return {
+    machine,
+    inode,
+    pmd: () => mm.pmds.map((pmd) => see(pmd)),
+    marks: () => inode.i_mapping.i_marks.map((marks) => see(marks)),
+    unflushed: () => Array.from({ length: PAGES }, (_, i) => see(firstPage(k, 0x40 + i).unflushed)),
+  };
+}
+
+const clean = Array(PAGES).fill({ dirty: false, towrite: false });
+
+describe.each(kernels)("writeback of a huge page on $release", (version) => {
+  it("finds the mark of the whole entry at its first page", () => {
+    const { machine, pmd, unflushed } = storedTo(version);
+    expect(pmd()).toMatchObject([{ kind: "pmd", write: true, dirty: true }]);
+    expect(unflushed()).toEqual([true, true, true, true]);
+    expect(unflushedPageIsDirty.check(machine.k, machine.see)).toBe(null);
+  });
+
+  it.each([0, 2])("flushes every page if the range begins at page %i", (first) => {
+    const { machine, inode, pmd, marks, unflushed } = storedTo(version);
+    machine.run((k) => k.vfs_fsync_range(inode, first, PAGES));
+    expect(unflushed()).toEqual([false, false, false, false]);
+    expect(pmd()).toMatchObject([{ write: false, dirty: false }]);
+    expect(marks()).toEqual(clean);
+  });
+
+  it("takes the right to write from a mapping that begins within the PMD", () => {
+    const { machine, inode, unflushed } = storedTo(version);
+    const pte = machine.run(function* (k) {
+      const mm = createProcess(k, "other", 1);
+      const vma: VmArea = modelled("vma", {
+        vm_mm: mm,
+        vm_flags: VM_SHARED | VM_WRITE,
+        anon_vma: cell("other.anon_vma", false),
+        vm_start: 0,
+        vm_pages: 1,
+        vm_pgoff: 2,
+        vm_file: inode,
+      });
+      yield* k.mmap(vma);
+      yield* k.store(mm, 0);
+      yield* k.vfs_fsync(inode);
+      return mm.page_table[0] ?? null;
+    });
+    assert(pte !== null && !isBlocked(pte), "the process has no page");
+    expect(machine.see(pte)).toMatchObject({ pfn: 0x42, write: false, dirty: false });
+    expect(unflushed()).toEqual([false, false, false, false]);
+  });
+
+  it("clears the marks of an entry that begins before the range", () => {
+    const { machine, inode, marks } = storedTo(version);
+    machine.run((k) => k.__dax_clear_dirty_range(inode.i_mapping, 2, 3));
+    expect(marks()).toEqual(clean);
+  });
+});
