@@ -408,7 +408,7 @@ class ModelRun {
         const [from, to] = [this.#file(o.from), this.#file(o.file)];
         const size = this.#machine.see(from.i_size);
         if (size > this.#machine.see(to.i_size)) throw new Unsupported();
-        if (size > 0) yield* k.vfs_clone_file_range(from, to, size);
+        yield* k.vfs_clone_file_range(from, to, size);
         return 0;
       }
       case "poison":

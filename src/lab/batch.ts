@@ -63,6 +63,13 @@ export async function runBatch(
         `The console log is ${join(directory, "console-log.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
     );
   }
+  if (!/^Z \d+$/m.test(result.log)) {
+    throw new PagelifeError(
+      "PL505",
+      `the guest program ended before all workloads were run (${kernel.name}). ` +
+        `The console log is ${join(directory, "console-log.txt")}; it ends with:\n${lastLines(result.consoleText, 12)}`,
+    );
+  }
   const dat = traceDat(files, release);
   if (dat !== null) files.set("trace.dat", dat);
   for (const name of files.keys()) if (name.startsWith("dat.")) files.delete(name);
