@@ -249,6 +249,21 @@ export const fsdaxRefcounts = change({
     },
 
     /**
+     * Models the insertion in `fs/dax.c:dax_insert_pfn_mkwrite()` @ v7.2: the reference is to the folio of the page
+     * frame that the fault found, whatever the entry is of by now.
+     */
+    *dax_pfn_insert(k, vmf, page) {
+      const folio = yield* page_folio(k, page);
+      yield* folio_ref_inc(folio);
+      const fault =
+        vmf.order > 0
+          ? yield* k.vmf_insert_folio_pmd(vmf, folio, true)
+          : yield* k.vmf_insert_page_mkwrite(vmf, folio.page, true);
+      yield* k.folio_put(folio);
+      return fault;
+    },
+
+    /**
      * Models `fs/dax.c:dax_associate_entry()` and `dax_folio_init()` @ v7.2: the first file is noted, whether it
      * shares the folio or not; and the pages of a PMD entry become one folio then.
      */

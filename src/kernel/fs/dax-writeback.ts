@@ -40,7 +40,7 @@ export function* dax_iomap_rw(k: Kernel, inode: Inode, index: number): Code<bool
   const iomap = yield* k[iomap_begin](inode, index, true);
   if (iomap === null) return false;
   yield* k.dax_write_invalidates(inode.i_mapping, index, iomap.fresh, iomap.shared);
-  if (iomap_end !== null) yield* k[iomap_end](inode, index, iomap);
+  if (iomap_end !== null) yield* k[iomap_end](inode, index, iomap, true);
   return true;
 }
 

@@ -49,6 +49,7 @@ declare module "../kernel.ts" {
     dax_fault_insert: typeof dax_fault_insert;
     dax_finish_sync_fault: typeof dax_finish_sync_fault;
     dax_insert_pfn_mkwrite: typeof dax_insert_pfn_mkwrite;
+    dax_pfn_insert: typeof dax_pfn_insert;
     dax_busy_page: typeof dax_busy_page;
     page_idle_key: typeof page_idle_key;
     dax_mapping_may_be_busy: typeof dax_mapping_may_be_busy;
@@ -86,19 +87,29 @@ export const untilUnlocked = (cell: Cell<DaxEntry | null>): Wait => ({
 });
 
 /**
- * The entry of a page of the file, when nobody has it locked. Waiters are exclusive: an unlock wakes one,
+ * The entry of a page of the file, or of a PMD, when nobody has it locked. Waiters are exclusive: an unlock wakes one,
  * and who is woken and does not lock the entry must wake the next with put_unlocked_entry().
  *
  * Models `fs/dax.c:get_unlocked_entry()` @ v6.12, on a fresh iterator; v7.2 has it as
  * get_next_unlocked_entry().
  * Context: xa_lock held; dropped to sleep.
+ *
+ * @param order 0, or PMD_ORDER.
+ * @returns null too, where the kernel has XA_RETRY_ENTRY: entries of one page are there, and one of a PMD is asked
+ * for. Neither is anything to wake somebody for.
  */
-export function* get_unlocked_entry(k: Kernel, mapping: AddressSpace, index: number): Code<DaxEntry | null> {
+export function* get_unlocked_entry(
+  k: Kernel,
+  mapping: AddressSpace,
+  index: number,
+  order = 0,
+): Code<DaxEntry | null> {
   const { xa_lock } = mapping;
   const table = k.world.dax_wait_table;
   for (;;) {
     const entry = yield* loadEntry(k, mapping, index);
-    if (entry === null || !entry.locked) return entry;
+    if (entry === null || (order > 0 && !entry.pmd)) return null;
+    if (!entry.locked) return entry;
     const cell = slotOf(k, mapping, index, entry);
     yield* prepare_to_wait(k, table, cell, true);
     yield* spin_unlock(xa_lock);
@@ -448,6 +459,7 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
     return ended;
   }
   if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
+    if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, false);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "SIGBUS";
   }
@@ -456,7 +468,7 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
   if (iomap.pfn === null) fault = yield* k.vmf_insert_mixed(vmf, k.world.zero_page.pfn, false);
   else if (dax_fault_is_synchronous(vmf, iomap)) fault = iomap.pfn;
   else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
-  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap);
+  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, fault !== "SIGBUS");
   yield* k.dax_unlock_entry(mapping, pgoff, entry);
   return fault;
 }
@@ -522,6 +534,7 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
     return "FALLBACK";
   }
   if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
+    if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, false);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "FALLBACK";
   }
@@ -530,7 +543,7 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   if (iomap.pfn === null) fault = yield* k.vmf_insert_pfn_pmd(vmf, k.world.huge_zero_page.pfn, false);
   else if (dax_fault_is_synchronous(vmf, iomap)) fault = toPfn(entry.pfn);
   else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
-  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap);
+  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, fault !== "FALLBACK");
   yield* k.dax_unlock_entry(mapping, pgoff, entry);
   return fault;
 }
@@ -578,29 +591,32 @@ export function* iomap_fits_pmd(k: Kernel, inode: Inode, index: number, write: b
 }
 
 /**
- * Maps a page for writing after the file's metadata has gone to disk.
+ * Maps pages for writing after the file's metadata has gone to disk.
  *
  * Models `fs/dax.c:dax_finish_sync_fault()` @ v6.12.
  * Context: invalidate_lock held for reading, still.
  */
 export function* dax_finish_sync_fault(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code<VmFault> {
-  yield* k.vfs_fsync_range(vmf.vma.vm_file, vmf.pgoff, vmf.pgoff + 1);
+  const { vm_file } = vmf.vma;
+  const end = Math.min(vmf.pgoff + 2 ** vmf.order, vm_file.i_mapping.i_pages.length);
+  yield* k.vfs_fsync_range(vm_file, vmf.pgoff, end);
   return yield* k.dax_insert_pfn_mkwrite(vmf, pfn);
 }
 
 /**
- * Maps a page frame that was found before the entry was unlocked, if there is still an entry. It does not
- * look whether the entry is still of that page frame.
+ * Maps a page frame that was found before the entry was unlocked, if there is still an entry of that size. It does
+ * not look whether the entry is still of that page frame.
  *
  * Models `fs/dax.c:dax_insert_pfn_mkwrite()` @ v6.12.
  */
 export function* dax_insert_pfn_mkwrite(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code<VmFault> {
   const mapping = vmf.vma.vm_file.i_mapping;
-  const { pgoff } = vmf;
+  const { order, pgoff } = vmf;
   const { xa_lock } = mapping;
   yield* spin_lock(k, xa_lock);
-  const entry = yield* k.get_unlocked_entry(mapping, pgoff);
-  if (entry === null) {
+  const entry = yield* k.get_unlocked_entry(mapping, pgoff, order);
+  if (entry === null || (order === 0 && entry.pmd)) {
+    yield* k.put_unlocked_entry(mapping, pgoff, entry, "WAKE_NEXT");
     yield* spin_unlock(xa_lock);
     return "NOPAGE";
   }
@@ -611,9 +627,15 @@ export function* dax_insert_pfn_mkwrite(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): 
     result: null,
   }));
   yield* spin_unlock(xa_lock);
-  const fault = yield* k.dax_fault_insert(vmf, locked, pfn_to_page(k, pfn));
+  const fault = yield* k.dax_pfn_insert(vmf, pfn_to_page(k, pfn));
   yield* k.dax_unlock_entry(mapping, pgoff, locked);
   return fault;
+}
+
+/** Models the insertion in `fs/dax.c:dax_insert_pfn_mkwrite()` @ v6.12. */
+export function* dax_pfn_insert(k: Kernel, vmf: VmFaultInfo, page: Page): Code<VmFault> {
+  if (vmf.order > 0) return yield* k.vmf_insert_pfn_pmd(vmf, page.pfn, true);
+  return yield* k.vmf_insert_mixed(vmf, page.pfn, true);
 }
 
 /**

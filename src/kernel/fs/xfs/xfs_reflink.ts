@@ -13,6 +13,7 @@ declare module "../../kernel.ts" {
   interface KernelFunctions {
     xfs_iomap_begin: typeof xfs_iomap_begin;
     xfs_dax_write_iomap_end: typeof xfs_dax_write_iomap_end;
+    xfs_reflink_cancel_cow_range: typeof xfs_reflink_cancel_cow_range;
     xfs_reflink_end_cow: typeof xfs_reflink_end_cow;
     xfs_file_remap_range: typeof xfs_file_remap_range;
     xfs_reflink_unshare: typeof xfs_reflink_unshare;
@@ -52,9 +53,32 @@ export function* xfs_iomap_begin(k: Kernel, inode: Inode, index: number, write: 
   return { pfn: taken, shared: found.shared, fresh: !found.shared, dirty: true };
 }
 
-/** Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12, after a write that came to its end. */
-export function* xfs_dax_write_iomap_end(k: Kernel, inode: Inode, index: number, iomap: Iomap): Code {
-  if (iomap.shared) yield* k.xfs_reflink_end_cow(inode, index);
+/**
+ * Ends an access that writes: the copy takes the place of the shared block, or is given back if the access failed.
+ *
+ * Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12.
+ *
+ * @param written Did the write, or the fault, come to its end?
+ */
+export function* xfs_dax_write_iomap_end(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  iomap: Iomap,
+  written: boolean,
+): Code {
+  if (!iomap.shared) return;
+  if (written) yield* k.xfs_reflink_end_cow(inode, index);
+  else yield* k.xfs_reflink_cancel_cow_range(inode, index);
+}
+
+/**
+ * Gives a copy back that did not take the place of the shared block.
+ *
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_cancel_cow_range()` @ v6.12, for one block.
+ */
+export function* xfs_reflink_cancel_cow_range(k: Kernel, inode: Inode, index: number): Code {
+  yield* dropBlock(k, inode, cowOf(inode, index));
 }
 
 /**
@@ -73,7 +97,9 @@ export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number): Co
  *
  * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep() and
  * xfs_reflink_remap_blocks(); from the start of both files.
- * Left out: pNFS leases, the comparison for FIDEDUPERANGE.
+ * Left out: pNFS leases, the comparison for FIDEDUPERANGE; and that, as v6.12 and v7.2 read, the locks of the source
+ * are held for reading only while blocks are remapped (XFS_IREMAPPING): reads and read faults of the source that come
+ * in meanwhile are not searched.
  *
  * @param pages How many pages, from the first.
  */

@@ -1,0 +1,80 @@
+// Faults on DAX files at their edges: the second half of a MAP_SYNC fault when the entry is of another size by then,
+// and a copy on write that does not come to its end.
+import { describe, expect, it } from "vitest";
+import { assert } from "../../src/base/assert.ts";
+import { pfn } from "../../src/base/brand.ts";
+import { kernels } from "../../src/changes/kernels.ts";
+import { WRITE_ONCE } from "../../src/kernel/lib/atomic.ts";
+import { boot, isBlocked } from "../../src/kernel/sequential.ts";
+import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
+import { reflinkedFiles } from "../../src/scenarios/reflinked-files.ts";
+
+const geometry = { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 };
+const PMD_ORDER = 1;
+
+describe.each(kernels)("the second half of a MAP_SYNC fault on $release", (version) => {
+  it.each([
+    { what: "a small fault finds a PMD entry", entryOf: "pmd", order: 0 },
+    { what: "a PMD fault finds a small entry", entryOf: "page", order: PMD_ORDER },
+    { what: "a PMD fault finds no entry", entryOf: "none", order: PMD_ORDER },
+  ])("maps nothing if $what", ({ entryOf, order }) => {
+    const machine = boot(version, { geometry });
+    const mm = machine.run(function* (k) {
+      const inode = yield* createFile(k, mountDax(k, 2), "file", 2);
+      const small = createProcess(k, "small", 1);
+      const huge = createProcess(k, "huge", 2);
+      const mm = createProcess(k, "mm", 2);
+      yield* mapFile(k, small, inode, 0, 1);
+      yield* mapFile(k, huge, inode, 0, 2);
+      const vma = yield* mapFile(k, mm, inode, 0, 2);
+      if (entryOf === "page") yield* k.touch(small, 0, false);
+      if (entryOf === "pmd") yield* k.touch(huge, 0, false);
+      const fault = yield* k.dax_insert_pfn_mkwrite(
+        { vma, address: 0, pgoff: 0, write: true, order },
+        pfn(0x40),
+      );
+      assert(fault === "NOPAGE", `the fault ends with ${fault}`);
+      return mm;
+    });
+    assert(!isBlocked(mm), "the fault waits");
+    expect(mm.page_table.map((pte) => machine.see(pte))).toEqual([null, null]);
+    expect(mm.pmds.map((pmd) => machine.see(pmd))).toEqual([null]);
+    expect(machine.warning()).toBe(null);
+  });
+
+  it("holds the page frame that it found, where the entry is of another by now", () => {
+    const machine = boot(version);
+    const mm = machine.run(function* (k) {
+      const inode = yield* createFile(k, mountDax(k, 2), "file", 1);
+      const other = createProcess(k, "other", 1);
+      const mm = createProcess(k, "mm", 1);
+      yield* mapFile(k, other, inode, 0, 1);
+      const vma = yield* mapFile(k, mm, inode, 0, 1);
+      yield* k.touch(other, 0, false);
+      yield* k.dax_insert_pfn_mkwrite({ vma, address: 0, pgoff: 0, write: true, order: 0 }, pfn(0x41));
+      return mm;
+    });
+    assert(!isBlocked(mm), "the fault waits");
+    expect(mm.page_table.map((pte) => machine.see(pte))).toMatchObject([{ pfn: 0x41, write: true }]);
+    expect(machine.counts(0x41).refcount).toBe(1);
+  });
+});
+
+describe.each(
+  kernels.filter(({ release }) => !["v5.10", "v5.18"].includes(release)),
+)("a write fault on a shared block on $release", (version) => {
+  it("gives the copy back if the device has gone", () => {
+    const machine = boot(version);
+    const made = machine.run(function* (k) {
+      const { sb, two } = yield* reflinkedFiles(k);
+      const mm = createProcess(k, "mm", 1);
+      yield* mapFile(k, mm, two, 0, 1);
+      yield* WRITE_ONCE(sb.s_dax_dev.alive, false);
+      return { fault: yield* k.touch(mm, 0, true), sb, two };
+    });
+    assert(!isBlocked(made), "the fault waits");
+    expect(made.fault).toBe("SIGBUS");
+    expect(made.two.i_cow.map((copy) => machine.see(copy))).toEqual([null]);
+    expect(machine.see(made.sb.free_blocks)).toEqual([0x41]);
+  });
+});
