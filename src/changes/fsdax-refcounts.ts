@@ -123,7 +123,8 @@ export const fsdaxRefcounts = change({
   source: "series of 2025 by A. Popple, merged for v6.15; later changes up to v7.2 included",
   about:
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
-    "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
+    "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0. Of this the functions of " +
+    "v6.15 are written as they read in v7.2; where v6.15 is not named, its source was not at hand.",
   adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_put },
   functions: {
     /** Ours: the number that v7.2 spells 0. */
@@ -309,7 +310,10 @@ export const fsdaxRefcounts = change({
       yield* k.dax_folio_put(folio);
     },
 
-    /** Models `fs/dax.c:dax_busy_page()` @ v7.2: references beyond mappings. */
+    /**
+     * Models `fs/dax.c:dax_busy_page()` @ v7.2: references beyond mappings. C does not say which of the two counts is
+     * read first; here it is the reference count, always.
+     */
     *dax_busy_page(k, entry: DaxEntry) {
       if (entry.kind !== "normal") return null;
       const folio = yield* page_folio(k, pfn_to_page(k, toPfn(entry.pfn)));

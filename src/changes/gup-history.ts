@@ -36,7 +36,7 @@ export const gupLongtermEarly = change({
 export const gupPmdRecheck = change({
   name: "gup-pmd-recheck",
   subject: "mm: gup: fix the fast GUP race against THP collapse",
-  source: "commit 70cbc3cc78a9, v6.1",
+  source: "commit 70cbc3cc78a9, by v6.1",
   about: "Before, GUP without locks looked again at the page-table entry, and not at the entry above.",
   functions: {
     /** Models the comparison of pmd_val and pte_val in `mm/gup.c:gup_fast_pte_range()` @ v6.12. */
@@ -74,9 +74,10 @@ export const gupFolioAllowed = change({
 export const gupTryGrab = change({
   name: "gup-devmap-try-grab",
   subject: "mm: gup: stop abusing try_grab_folio",
-  source: "commit f442fa614137, v6.11",
+  source: "commit f442fa614137, by v6.12",
   about:
-    "Before, GUP without locks raised the counts of the pages of a huge devmap entry without asking whether they are 0.",
+    "Before, for the pages of a huge devmap entry GUP without locks looked whether the count is positive, and added to " +
+    "it in a second step. Since then one step adds, unless the count is 0.",
   functions: {
     /** Models the call of try_grab_folio_fast() in `mm/gup.c:gup_fast_devmap_leaf()` @ v6.12. */
     *gup_grab_devmap_page(k, page, flags) {

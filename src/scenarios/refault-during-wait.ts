@@ -66,7 +66,7 @@ export const refaultDuringWait = scenario<World>({
     "v6.15": {
       verdict: "stuck-wait",
       because:
-        "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference",
+        "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference (as in v7.2; not read in v6.15's source)",
     },
     "v7.2": {
       verdict: "stuck-wait",

@@ -91,7 +91,10 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
     "v5.18+fsdax-wakeup/gup-put": hookSees,
     "v6.1": hookSees,
     "v6.12": hookSees,
-    "v6.15": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
+    "v6.15": {
+      verdict: "holds",
+      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+    },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
   twins: [
@@ -167,7 +170,10 @@ export const releasePagesVsPunchHole = scenario<World>({
     "v5.18": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
     "v6.1": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
     "v6.12": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
-    "v6.15": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
+    "v6.15": {
+      verdict: "holds",
+      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+    },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
   twins: [

@@ -54,12 +54,14 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
     "v6.1": {
       verdict: "invariant",
       because:
-        "the second file to read finds the page associated with the first: the kernel warns. A recording of 6.1 has it",
+        "the second file to read finds the page associated with the first: the kernel warns, already while setup maps " +
+        "the second file, before any thread runs. A recording of 6.1 has it",
     },
     "v6.12": { verdict: "holds", because: "eviction does not wait, and the block stays with the other file" },
     "v6.15": {
       verdict: "stuck-wait",
-      because: "the wait is for 0, and the mapping of the other file keeps 1",
+      because:
+        "the wait is for 0, and the mapping of the other file keeps 1 (as in v7.2; not read in v6.15's source)",
     },
     "v7.2": {
       verdict: "stuck-wait",

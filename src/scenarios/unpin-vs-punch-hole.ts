@@ -55,7 +55,10 @@ export const unpinVsPunchHole = scenario<World>({
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
     "v6.1": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
     "v6.12": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
-    "v6.15": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
+    "v6.15": {
+      verdict: "holds",
+      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+    },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
   twins: [

@@ -429,7 +429,8 @@ export function* dax_iomap_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pf
  * Brings a page of a DAX file into a page table.
  *
  * Models `fs/dax.c:dax_iomap_pte_fault()` and `dax_fault_iter()` @ v6.12.
- * Left out: the copying of what a shared block holds.
+ * Left out: the copying of what a shared block holds; that dax_load_hole() of v7.2 maps the page of zeroes with
+ * vmf_insert_page_mkwrite(), which counts no reference to it either.
  * Context: invalidate_lock held for reading.
  *
  * @returns how the fault ended; or the page frame that dax_finish_sync_fault() is to map.

@@ -134,6 +134,7 @@ export function* try_get_folio_undo(k: Kernel, folio: Folio, refs: number): Code
  *
  * Models `mm/gup.c:try_grab_folio_fast()` @ v6.12; v5.18 has it as try_grab_folio(), and asks before it takes
  * the reference whether the page may be pinned for long.
+ * Left out: that before about v6.5, and before it came to stable 6.1, a pin of the page of zeroes counted as any other.
  */
 export function* try_grab_folio_fast(k: Kernel, page: Page, refs: number, flags: number): Code<Folio | null> {
   if (is_zero_page(k, page)) return page.folio;

@@ -54,7 +54,13 @@ export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   return fault;
 }
 
-/** Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12: the page of the window, given by the host if need be. */
+/**
+ * The page of the window, given by the host if need be.
+ *
+ * Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12.
+ * Left out: a page of the window for reads of a hole within the size of the file, which get one, too; here they are
+ * answered with the hole.
+ */
 export function* fuse_iomap_begin(
   k: Kernel,
   inode: Inode,
@@ -103,7 +109,8 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
 /**
  * The end of the range that truncation and fallocate() take for the whole file: 0, which is the first page.
  *
- * Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v6.12.
+ * Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v6.12.0. The stable series has
+ * the fix: 6.12.117 passes -1, which is the whole file.
  */
 export const fuse_whole_file_end = (_k: Kernel, _inode: Inode): number => 0;
 
@@ -111,6 +118,8 @@ export const fuse_whole_file_end = (_k: Kernel, _inode: Inode): number => 0;
  * Gives a file a new size.
  *
  * Models `fs/fuse/dir.c:fuse_do_setattr()` @ v6.12.
+ * Left out: invalidate_inode_pages2() where the size has changed; truncation at open, O_TRUNC in fuse_open(), which
+ * breaks layouts, too.
  * Context: i_rwsem held for writing.
  *
  * @param size In pages.
