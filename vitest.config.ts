@@ -24,6 +24,8 @@ export default defineConfig({
   plugins: [instrumentThreads()],
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "lab/**/*.test.ts"],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
+    // Half of the tests wait for a command that they run, so a worker for each core pays.
+    maxWorkers: "100%",
   },
 });

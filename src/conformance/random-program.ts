@@ -155,7 +155,7 @@ class Builder {
   }
 
   add({ kind, a, b, c, d }: Choice): void {
-    const { features } = this;
+    const features = this.features;
     const file = a % this.files.length;
     const size = this.files[file]?.pages ?? 1;
     switch (kind % 16) {

@@ -129,27 +129,51 @@ export function functionsOf(version: KernelVersion): Map<string, Change | null> 
   return found;
 }
 
-/** A kernel that runs as a task: all functions bound to it. */
+/** Which layer each function comes from when all above `top` are left out. */
+function resolve({ layers }: KernelVersion, top: number): Map<string, number> {
+  const found = new Map<string, number>();
+  for (let i = 0; i <= top; i++) {
+    for (const name of Object.keys(layers[i]?.functions ?? {})) found.set(name, i);
+  }
+  return found;
+}
+
+/**
+ * A kernel that runs as a task: all functions bound to it. Each layer has a kernel of its own, which
+ * differs in `below` only; it is made when a function of the layer first runs, since most never do.
+ */
 export function runKernel(version: KernelVersion, world: World, task: Task): Kernel {
   const { layers, release } = version;
   const kernels: Kernel[] = [];
 
-  // What a caller sees of the layers up to `top`: each function bound to the kernel of its own layer.
-  const callsUpTo = (top: number): Record<string, unknown> => {
+  const callsUpTo = (top: number): object => {
     const calls: Record<string, unknown> = {};
-    for (let i = 0; i <= top; i++) {
-      for (const [name, fn] of Object.entries(layers[i]?.functions ?? {})) {
-        calls[name] = (...args: never[]) => fn(kernels[i] as Kernel, ...args);
-      }
+    for (const [name, layer] of resolve(version, top)) {
+      const fn = layers[layer]?.functions[name] as TableFunction;
+      calls[name] = (...args: never[]) => fn(kernelOf(layer), ...args);
     }
     return calls;
   };
   const all = callsUpTo(layers.length - 1);
-  layers.forEach((_, i) => {
-    const own = { release, world, current: task, below: i === 0 ? {} : callsUpTo(i - 1) };
-    kernels.push({ ...all, ...own, [identity]: `k:${task.name}:${i}` } as unknown as Kernel);
-  });
-  return kernels.at(-1) as Kernel;
+  const kernelOf = (layer: number): Kernel => {
+    const known = kernels[layer];
+    if (known !== undefined) return known;
+    let below: object | null = null;
+    const own = {
+      release,
+      world,
+      current: task,
+      [identity]: `k:${task.name}:${layer}`,
+      get below() {
+        below ??= callsUpTo(layer - 1);
+        return below;
+      },
+    };
+    const made = Object.setPrototypeOf(own, all) as Kernel;
+    kernels[layer] = made;
+    return made;
+  };
+  return kernelOf(layers.length - 1);
 }
 
 export type { Code };
