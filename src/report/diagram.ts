@@ -11,6 +11,8 @@ import type { Call, Item, Recording } from "./recording.ts";
 import { argumentText, cellName, valueText } from "./value-text.ts";
 
 export const WIDTH = 72;
+/** Columns of a diagram; with more actors there is one for all. */
+const MOST_COLUMNS = 3;
 /** Where the right margin begins. */
 const MARGIN = 58;
 
@@ -50,12 +52,20 @@ export function drawDiagram(
   out.push(...wrap(` ${what}, ${subject}, ${count}:`, WIDTH, "   "), "");
   const heading = (text: (a: (typeof actors)[number]) => string): string =>
     actors.reduce((line, a) => line.padEnd((columnOf.get(a.index) ?? 4) + 2) + text(a), "");
-  out.push(
-    heading((a) => a.title).trimEnd(),
-    heading(() => "----"),
-  );
+  // Columns for more actors would be too narrow: then each line names its actor.
+  const narrow = actors.length > MOST_COLUMNS;
+  if (narrow) out.push(...actors.map((a) => `      ${a.title}`), "      ----");
+  else {
+    out.push(
+      heading((a) => a.title).trimEnd(),
+      heading(() => "----"),
+    );
+  }
   lines.forEach(({ thread, text, margin }, i) => {
-    out.push(layOut(`${i + 1}`.padStart(3), columnOf.get(thread) ?? 4, text, margin));
+    const number = `${i + 1}`.padStart(3);
+    const name = (prepared.threads[thread]?.title ?? "").split(" ")[0];
+    if (narrow) out.push(layOut(number, 4, `${name}: ${text}`, margin));
+    else out.push(layOut(number, columnOf.get(thread) ?? 4, text, margin));
   });
   if (finding !== null) {
     out.push("", ...wrap(` *** ${verdictName(finding)} ***  ${finding.detail}`, WIDTH, "     "));

@@ -1,4 +1,6 @@
-import { resolve } from "node:path";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkRecord } from "../../src/report/verdict.ts";
 import { pagelife } from "./run.ts";
@@ -97,6 +99,28 @@ describe("a scenario and a change of the user's own", () => {
     const again = pagelife(line.split(" "), examples);
     expect(again.status).toBe(0);
     expect(again.stdout).toContain("MISSED WAKEUP");
+  });
+
+  it("are drawn with the actor's name on each line where there are more than three actors", () => {
+    const third =
+      'third: { title: "touch", cpu: 3, mm: (w) => w.mm, *run(k, { mm }) { yield* k.touch(mm, 0, true); } },';
+    const text = readFileSync(resolve(examples, "two-unpinners.ts"), "utf8")
+      .replace("return { inode,", "return { mm, inode,")
+      .replace("    second: {", `    ${third}\n    second: {`);
+    const folder = mkdtempSync(join(tmpdir(), "pagelife-"));
+    writeFileSync(join(folder, "four.ts"), text);
+    const { stdout, status } = pagelife(["check", "./four.ts", "--kernel", "v7.2"], folder);
+    rmSync(folder, { recursive: true });
+    expect(status).toBe(1);
+    const drawn = stdout.slice(stdout.indexOf(" Possible"), stdout.indexOf(" ***")).trimEnd().split("\n");
+    expect(drawn.slice(2, 7)).toEqual([
+      "      CPU0 punch hole",
+      "      CPU1 unpin",
+      "      CPU3 touch",
+      "      CPU2 unpin",
+      "      ----",
+    ]);
+    for (const line of drawn.slice(7)) expect(line).toMatch(/^ *\d+ CPU[0-3]: .{1,60}$/);
   });
 
   it("hold on the kernel as it is", () => {
