@@ -210,11 +210,11 @@ export const fsdaxRefcounts = change({
       for (let address = first; address < end; address++) {
         const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
         if (pte === null) continue;
-        const page = yield* k.zap_present_pte(vma, address, pte);
+        const zapped = yield* k.zap_present_pte(vma, address, pte);
         cleared = true;
-        if (page === null) continue;
-        pages.push(page);
-        if (pte.dirty && page.zone === "ZONE_DEVICE") delayed.push(page);
+        if (zapped.page === null) continue;
+        pages.push(zapped.page);
+        if (zapped.delayed) delayed.push(zapped.page);
       }
       if (delayed.length > 0) yield* k.flush_tlb_mm(vma.vm_mm);
       for (const page of delayed) {
@@ -227,14 +227,20 @@ export const fsdaxRefcounts = change({
       return { pages: [], cleared: false };
     },
 
-    /** Models `mm/memory.c:zap_present_folio_ptes()` @ v7.2: the mapcount of a dirty entry falls later. */
+    /**
+     * Models `mm/memory.c:zap_present_folio_ptes()` @ v7.2: the mapcount of an entry that was dirty when it was cleared
+     * falls later.
+     */
     *zap_present_pte(k, vma, address, pte) {
-      if (!pte.dirty) return yield* k.below.zap_present_pte(vma, address, pte);
       const ptep = pte_offset(vma.vm_mm, address);
       const page = k.vm_normal_page(pte);
       if (page?.zone !== "ZONE_DEVICE") return yield* k.below.zap_present_pte(vma, address, pte);
-      yield* clearCounted(ptep, vma.vm_mm.rss_file);
-      return page;
+      const delayed = yield* clearCounted(ptep, vma.vm_mm.rss_file);
+      if (!delayed) {
+        const folio = yield* page_folio(k, page);
+        yield* k.folio_remove_rmap_pte(folio, page);
+      }
+      return { page, delayed };
     },
 
     /** Models the end of `fs/dax.c:dax_fault_iter()` @ v7.2: the fault holds a reference while it maps. */

@@ -29,7 +29,10 @@ export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRech
 /** Linux 6.12: shared blocks are counted right. */
 export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
 
-/** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
+/**
+ * Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. Its functions are written as
+ * v7.2 has them, but for those that name v6.15: no other source of it was at hand.
+ */
 export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
 
 /** Linux 7.2. */

@@ -40,9 +40,9 @@ export const insertWithoutMapcount = twin(
 
 export const zapKeepsRss = twin("zap-keeps-rss", "a zap leaves the pages in the count of the process", {
   *zap_present_pte(k, vma, address, pte) {
-    const page = yield* k.below.zap_present_pte(vma, address, pte);
-    if (page !== null) yield* atomic_add(vma.vm_mm.rss_file, 1);
-    return page;
+    const zapped = yield* k.below.zap_present_pte(vma, address, pte);
+    if (zapped.page !== null) yield* atomic_add(vma.vm_mm.rss_file, 1);
+    return zapped;
   },
 });
 
@@ -53,16 +53,18 @@ export const rmapAfterUnlock = twin(
     *zap_pte_range(k, vma, first, end) {
       const ptl = pte_lockptr(k, vma.vm_mm, first);
       const pages: Page[] = [];
+      const delayed: Page[] = [];
       yield* spin_lock(k, ptl);
       for (let address = first; address < end; address++) {
         const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
         if (pte === null) continue;
-        const page = yield* k.zap_present_pte(vma, address, { ...pte, dirty: true });
+        const { page, delayed: later } = yield* k.zap_present_pte(vma, address, pte);
         if (page !== null) pages.push(page);
+        if (page !== null && later) delayed.push(page);
       }
       yield* spin_unlock(ptl);
       if (pages.length > 0) yield* k.flush_tlb_mm(vma.vm_mm);
-      for (const page of pages) {
+      for (const page of delayed) {
         const folio = yield* page_folio(k, page);
         yield* k.folio_remove_rmap_pte(folio, page);
       }
@@ -81,9 +83,10 @@ export const dropBeforeRmap = twin(
       if (page !== null) {
         const folio = yield* page_folio(k, page);
         if (yield* folio_ref_sub_and_test(folio, 1)) yield* k.free_zone_device_folio(folio);
-        yield* k.below.zap_present_pte(vma, address, { ...pte, dirty: false });
+        const { delayed } = yield* k.below.zap_present_pte(vma, address, pte);
+        if (delayed) yield* k.folio_remove_rmap_pte(folio, page);
       }
-      return null;
+      return { page: null, delayed: false };
     },
   },
 );

@@ -78,3 +78,22 @@ describe.each(
     expect(machine.see(made.sb.free_blocks)).toEqual([0x41]);
   });
 });
+
+describe.each(kernels)("a store to a page that was read before on $release", (version) => {
+  it("leaves a dirty entry, and nothing when that goes", () => {
+    const machine = boot(version);
+    const made = machine.run(function* (k) {
+      const inode = yield* createFile(k, mountDax(k, 1), "file", 1);
+      const mm = createProcess(k, "mm", 1);
+      const vma = yield* mapFile(k, mm, inode, 0, 1);
+      yield* k.touch(mm, 0, false);
+      yield* k.store(mm, 0);
+      return { mm, vma };
+    });
+    assert(!isBlocked(made), "the store waits");
+    const { mm, vma } = made;
+    expect(mm.page_table.map((pte) => machine.see(pte))).toMatchObject([{ write: true, dirty: true }]);
+    machine.run((k) => k.munmap(vma));
+    expect(machine.counts(0x40)).toMatchObject({ refcount: machine.k.fsdax_idle_count(), mapcount: 0 });
+  });
+});

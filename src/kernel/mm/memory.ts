@@ -187,7 +187,8 @@ export function* insert_page(
     const entry: Pte = { kind: "pte", pfn, special: false, devmap: false, write: mkwrite, dirty: mkwrite };
     yield* set_pte_at(ptep, entry, vma.vm_mm.rss_file, 1);
   } else if (mkwrite && old.pfn === page.pfn) {
-    yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true, dirty: true });
+    // Dirty it becomes with the store itself.
+    yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true });
   } else if (mkwrite) {
     if (!is_zero_pfn(k, old.pfn)) {
       yield* WARN(
@@ -213,30 +214,44 @@ export interface Zapped {
   readonly [field: string]: Gathered | boolean;
 }
 
+/** What the clearing of one entry leaves to be done. */
+export interface ZappedPte {
+  /** The page whose reference is to be dropped after the TLB flush, or null. */
+  readonly page: Page | null;
+  /** Is its mapcount to be lowered after that flush, too? */
+  readonly delayed: boolean;
+  readonly [field: string]: Page | boolean | null;
+}
+
 /**
  * Clears one present entry.
  *
  * Models `mm/memory.c:zap_present_ptes()` @ v6.12: what has no page to be counted is only cleared.
  * Context: page-table lock held.
- *
- * @returns the page whose reference is to be dropped after the TLB flush, or null.
  */
-export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: Pte): Code<Page | null> {
+export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: Pte): Code<ZappedPte> {
   const ptep = pte_offset(vma.vm_mm, address);
   const page = k.vm_normal_page(pte);
   if (page === null || is_zero_page(k, page)) {
     yield* xchg<Pte | null>(ptep, null);
-    return null;
+    return { page: null, delayed: false };
   }
   yield* clearCounted(ptep, page.zone === "ZONE_DEVICE" ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
   const folio = yield* page_folio(k, page);
   yield* k.folio_remove_rmap_pte(folio, page);
-  return page;
+  return { page, delayed: false };
 }
 
-/** Clears an entry of one page, and takes the page from the count of the process. */
-export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code {
-  yield* rmw([ptep, rss], (_old: Pte | null, count: number) => ({ next: [null, count - 1], result: null }));
+/**
+ * Clears an entry of one page, and takes the page from the count of the process.
+ *
+ * @returns whether the entry was dirty: the processor may have marked it after the last look at it.
+ */
+export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<boolean> {
+  return yield* rmw([ptep, rss], (old: Pte | null, count: number) => ({
+    next: [null, count - 1],
+    result: old?.dirty === true,
+  }));
 }
 
 /**
@@ -253,7 +268,7 @@ export function* zap_pte_range(k: Kernel, vma: VmArea, first: number, end: numbe
   for (let address = first; address < end; address++) {
     const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
     if (pte === null) continue;
-    const page = yield* k.zap_present_pte(vma, address, pte);
+    const { page } = yield* k.zap_present_pte(vma, address, pte);
     if (page !== null) pages.push(page);
     cleared = true;
   }

@@ -13,8 +13,8 @@ declare module "../kernel.ts" {
 }
 
 /**
- * The program stores to an address, and tries again after each fault until it can. What it stored is in
- * the CPU's caches until somebody flushes them.
+ * The program stores to an address, and tries again after each fault until it can. The hardware marks the entry
+ * dirty; what was stored is in the CPU's caches until somebody flushes them.
  *
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
  */
@@ -33,10 +33,11 @@ export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> 
         const entry = huge ? pmd : pte;
         const pfn = entry === null ? -1 : entry.pfn + (huge ? offset : 0);
         const writes = entry?.write === true;
-        return {
-          next: [pte, pmd, ...unflushed.map((u, i) => u || (writes && pfn === pfns[i]))],
-          result: writes,
-        };
+        const dirtied = writes && !entry.dirty ? { ...entry, dirty: true } : entry;
+        const stored = unflushed.map((u, i) => u || (writes && pfn === pfns[i]));
+        // Without a PMD there is one cell, named twice.
+        const upper = huge || pmdp === null ? dirtied : pmd;
+        return { next: [huge ? pte : dirtied, upper, ...stored], result: writes };
       },
       { note: { text: (done) => (done ? "stores" : "<page fault>") } },
     );
