@@ -163,10 +163,14 @@ const COVERAGE =
   "Explored: sequentially consistent interleavings at the granularity of docs/fidelity.md, which also\n" +
   "says what the subsystem leaves out. A scenario is a closed world: what no thread does does not happen.";
 
-/** Points from the matrix to the first finding. */
+/** Points from the matrix to one finding: of the newest kernel, the one with the fewest switches. */
 function hint(verdicts: readonly Verdict[]): string {
   const found = verdicts.filter((v) => v.verdict === "violation");
-  const shown = found.find((v) => v.kind === "stuck-wait") ?? found[0];
+  const waits = found.filter((v) => v.kind === "stuck-wait");
+  const newest = (waits.length > 0 ? waits : found).at(-1)?.kernel;
+  const [shown] = (waits.length > 0 ? waits : found)
+    .filter((v) => v.kernel === newest)
+    .sort((a, b) => (a.counterexample?.switches ?? 0) - (b.counterexample?.switches ?? 0));
   if (shown === undefined) return "";
   return `How it comes about: pagelife show ${shown.scenario} --kernel ${shown.kernel}`;
 }
