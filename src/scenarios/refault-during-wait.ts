@@ -1,16 +1,8 @@
-import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
 import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
-import { FOLL_WRITE } from "../kernel/mm/gup.ts";
 import { scenario } from "../kernel/scenario.ts";
-import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+import { type PinnedFile, pinnedFile, punchHole, unpin } from "./pinned-file.ts";
 
-interface World {
-  readonly mm: MmStruct;
-  readonly inode: Inode;
-  readonly pages: readonly Page[];
-}
-
-export const refaultDuringWait = scenario<World>({
+export const refaultDuringWait = scenario<PinnedFile>({
   name: "refault-during-wait",
   question: "Does a punch hole end after the last unpin if the page was touched again while it waited?",
   claim:
@@ -18,31 +10,11 @@ export const refaultDuringWait = scenario<World>({
     "invalidate_lock; a mapping then holds a reference that no unpin drops.",
   closed: "Nobody munmaps, no signal arrives.",
   *setup(k) {
-    const sb = mountDax(k, 2);
-    const inode = yield* createFile(k, sb, "file", 1);
-    const mm = createProcess(k, "mm", 1);
-    yield* mapFile(k, mm, inode, 0, 1);
-    k.current.mm = mm;
-    yield* k.touch(mm, 0, true);
-    const pages = yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);
-    return { mm, inode, pages: typeof pages === "number" ? [] : pages };
+    return yield* pinnedFile(k, 2);
   },
   threads: {
-    punch: {
-      title: "punch hole",
-      cpu: 0,
-      *run(k, { inode }) {
-        yield* k.ext4_punch_hole(inode, 0, 1);
-      },
-    },
-    unpin: {
-      title: "unpin",
-      cpu: 1,
-      mm: ({ mm }) => mm,
-      *run(k, { pages }) {
-        yield* k.unpin_user_pages(pages);
-      },
-    },
+    punch: punchHole,
+    unpin,
     touch: {
       title: "touch",
       cpu: 2,
