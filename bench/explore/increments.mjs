@@ -1,4 +1,5 @@
-// N threads make K increments of one counter: the same programs for every peer.
+// Programs that are the same for every peer: N threads make K increments of one counter, in several ways, and
+// the fib_bench of the SV-COMP benchmarks, which GenMC and Nidhugg are timed on.
 import { acquire, cell, read, rmw, write } from "../../dist/explore/index.js";
 import { instrument } from "../../dist/explore/instrument/instrument.js";
 
@@ -47,10 +48,35 @@ const lostUpdate = (n, k) => ({
   }],
 });
 
-return { increments, lockedIncrements, lostUpdate };`;
+const fibBench = (n) => ({
+  name: "fib_bench-" + n,
+  setup: () => [cell("i", 1), cell("j", 1)],
+  threads: {
+    a: function* ([i, j]) {
+      for (let k = 0; k < n; k++) {
+        const own = yield* read(i);
+        const other = yield* read(j);
+        yield* write(i, own + other);
+      }
+    },
+    b: function* ([i, j]) {
+      for (let k = 0; k < n; k++) {
+        const own = yield* read(j);
+        const other = yield* read(i);
+        yield* write(j, own + other);
+      }
+    },
+    look: function* ([i, j]) {
+      yield* read(i);
+      yield* read(j);
+    },
+  },
+});
+
+return { fibBench, increments, lockedIncrements, lostUpdate };`;
 
 const { code } = instrument(source, { file: "bench/explore/increments.mjs" });
-export const { increments, lockedIncrements, lostUpdate } = new Function(
+export const { fibBench, increments, lockedIncrements, lostUpdate } = new Function(
   "acquire",
   "cell",
   "read",
