@@ -17,6 +17,9 @@
 //   search begins anew when more were found.
 
 import type { Edge } from "./automaton.ts";
+import { conflict, makeStep, type Step } from "./conflict.ts";
+import { HappensBefore, join } from "./happens-before.ts";
+import type { Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
 import {
@@ -30,6 +33,7 @@ import {
   type Strategy,
 } from "./strategy.ts";
 import { encode } from "./value.ts";
+import { insert, mayBegin, type Wakeup } from "./wakeup-tree.ts";
 
 export const dpor: Strategy = {
   name: "dpor",
@@ -37,40 +41,11 @@ export const dpor: Strategy = {
   start: (prepared, bounds) => new DporSearch(new Space(prepared), bounds),
 };
 
-/** A step as far as conflicts go. */
-interface Step {
-  readonly thread: number;
-  readonly edge: Edge | null;
-  /** Cells that it looks at or stores to, and those that it stores to. */
-  readonly touches: Int32Array;
-  readonly stores: Int32Array;
-  /** A bit for each of them, modulo 32: most pairs are seen to be independent by these alone. */
-  readonly touchBits: number;
-  readonly storeBits: number;
-  /** Bits of the invariants that it may break. */
-  readonly rules: number;
-  /** True if it ends the execution. */
-  readonly stops: boolean;
-}
-
-/** A step that was made, and all that came before it because it had to. */
-interface Event extends Step {
-  /** For each thread how many of its steps happened before this one; itself included. */
-  readonly clock: Int32Array;
-  /** How many steps its thread had made, this one included. */
-  readonly count: number;
-}
-
-/** An order of steps to try: the paper's wakeup tree. */
-interface Wakeup {
-  readonly step: Step;
-  readonly children: Wakeup[];
-}
-
 /** Parts that can be left out to show that a test catches it. */
 export type DporRule = "sleep-sets" | "waiting" | "invariants";
 
-const EVENTS_IN_PIECE = 1 << 14;
+/** Steps made between two looks at the clock. */
+const STEPS_IN_PIECE = 1 << 14;
 
 export class DporSearch implements SearchRun {
   readonly space: Space;
@@ -81,16 +56,22 @@ export class DporSearch implements SearchRun {
   readonly #threads: number;
   readonly #onEnd: (row: Int32Array) => void;
   /** Steps by thread and edge. */
-  #known: Step[][];
-  /** The execution that is being run, and what was before each of its events. */
-  readonly #events: Event[] = [];
+  #made: Step[][];
+  /** The execution that is being run, and the state before each of its steps. */
+  readonly #run: HappensBefore;
   readonly #rows: Int32Array[] = [];
   #row: Int32Array;
   /** At each depth: steps that need not be tried first any more, and orders that must be tried. */
   readonly #sleep: Step[][] = [];
   readonly #wakeup: Wakeup[][] = [];
-  /** Events from here on are new in this execution. */
+  /** Steps from here on are new in this execution. */
   #newFrom = 0;
+  /** True if the last step ended the execution. */
+  #stopped = false;
+  /** Scratch of {@link #racesOf}. */
+  readonly #known: Int32Array;
+  /** Scratch of {@link #reverse}. */
+  readonly #replayed: Int32Array;
   #steps = 0;
   #watched = 0;
   #done = false;
@@ -112,16 +93,20 @@ export class DporSearch implements SearchRun {
     this.#without = new Set(without);
     this.#threads = space.threads.length;
     this.#onEnd = onEnd;
-    this.#known = space.threads.map(() => []);
+    this.#made = space.threads.map(() => []);
+    this.#run = new HappensBefore(this.#threads);
+    this.#known = new Int32Array(this.#threads);
     this.#row = space.start().row;
+    this.#replayed = this.#row.slice();
     this.#begin();
   }
 
   #begin(): void {
     this.#watched = this.space.rules.watched;
-    this.#known = this.space.threads.map(() => []);
+    this.#made = this.space.threads.map(() => []);
     this.#row = this.space.start().row;
-    this.#events.length = 0;
+    this.#stopped = this.space.stops(this.#row);
+    this.#run.clear();
     this.#sleep[0] = [];
     this.#wakeup[0] = [];
     this.#newFrom = 0;
@@ -131,15 +116,15 @@ export class DporSearch implements SearchRun {
   }
 
   advance(): boolean {
-    const until = this.#steps + EVENTS_IN_PIECE;
+    const until = this.#steps + STEPS_IN_PIECE;
     while (!this.#done && this.#steps < until) {
-      if (!this.#forward() && !this.#back()) {
-        if (this.space.rules.watched !== this.#watched) this.#begin();
-        else this.#done = true;
-      }
-      if (!this.#limits.allow({ executions: this.executions, steps: 0 })) return false;
+      if (this.#forward()) continue;
+      if (!this.#limits.allow({ executions: this.executions })) return false;
+      if (this.#back()) continue;
+      if (this.space.rules.watched !== this.#watched) this.#begin();
+      else this.#done = true;
     }
-    return this.#limits.allowNow({ executions: this.executions, steps: 0 }) && !this.#done;
+    return this.#limits.allowNow({ executions: this.executions }) && !this.#done;
   }
 
   progress(): Progress {
@@ -147,7 +132,7 @@ export class DporSearch implements SearchRun {
       states: 0,
       executions: this.executions,
       steps: this.#steps,
-      queue: this.#events.length,
+      queue: this.#run.length,
       bytes: 0,
     };
   }
@@ -167,22 +152,26 @@ export class DporSearch implements SearchRun {
 
   /** Makes one step; false at the end of an execution. */
   #forward(): boolean {
-    const depth = this.#events.length;
+    const depth = this.#run.length;
+    const sleep = this.#sleep[depth] as Step[];
     const wakeup = this.#wakeup[depth] as Wakeup[];
     if (wakeup.length === 0) {
-      const next = this.#choose(this.#sleep[depth] as Step[]);
+      const next = this.#choose(sleep);
       if (next === null) return false;
       wakeup.push({ step: next, children: [] });
     }
-    const { step, children } = wakeup[0] as Wakeup;
-    const made = this.#next(this.#row, step.thread) as Step;
     if (depth >= this.#maxSteps) {
       this.#limits.reached ??= `steps: ${this.#maxSteps}`;
       return false;
     }
-    this.#sleep[depth + 1] = this.#without.has("sleep-sets")
-      ? []
-      : (this.#sleep[depth] as Step[]).filter((s) => s.thread !== made.thread && !conflict(s, made));
+    const { step, children } = wakeup[0] as Wakeup;
+    const made = this.#next(this.#row, step.thread) as Step;
+    this.#sleep[depth + 1] ??= [];
+    const sleepAfter = this.#sleep[depth + 1] as Step[];
+    sleepAfter.length = 0;
+    if (!this.#without.has("sleep-sets")) {
+      for (const s of sleep) if (s.thread !== made.thread && !conflict(s, made)) sleepAfter.push(s);
+    }
     this.#wakeup[depth + 1] = children;
     this.#make(made);
     return true;
@@ -191,13 +180,11 @@ export class DporSearch implements SearchRun {
   /** A step to go on with where nothing is prescribed; null at the end. */
   #choose(sleep: readonly Step[]): Step | null {
     let asleep = false;
-    if (!this.space.stops(this.#row)) {
-      for (let t = 0; t < this.#threads; t++) {
-        const step = this.#next(this.#row, t);
-        if (step === null) continue;
-        if (!sleep.some((s) => s.thread === t)) return step;
-        asleep = true;
-      }
+    for (let t = 0; t < this.#threads && !this.#stopped; t++) {
+      const step = this.#next(this.#row, t);
+      if (step === null) continue;
+      if (!sleep.some((s) => s.thread === t)) return step;
+      asleep = true;
     }
     if (asleep) this.blocked++;
     else this.#end();
@@ -206,16 +193,19 @@ export class DporSearch implements SearchRun {
 
   #end(): void {
     this.executions++;
-    const schedule = (): number[] => this.#events.map((e) => e.thread);
-    if (!this.space.stops(this.#row)) {
-      for (const f of this.space.endFindings(this.#row)) this.#findings.add(f, schedule);
+    if (!this.#stopped) {
+      for (const f of this.space.endFindings(this.#row)) this.#findings.add(f, this.#schedule);
       this.#onEnd(this.#row);
     }
     this.#detectRaces();
   }
 
+  readonly #add = (finding: Finding): void => this.#findings.add(finding, this.#schedule);
+
+  readonly #schedule = (): number[] => this.#run.steps.map((s) => s.thread);
+
   #make(step: Step): void {
-    const depth = this.#events.length;
+    const depth = this.#run.length;
     const row = this.#row;
     let before = this.#rows[depth];
     if (before === undefined) {
@@ -224,31 +214,31 @@ export class DporSearch implements SearchRun {
     }
     before.set(row);
     const edge = step.edge as Edge;
-    this.#apply(row, step.thread, edge);
-    this.#events.push(this.#order(step));
+    this.#apply(row, step);
+    this.#run.push(step);
     this.#steps++;
-    this.space.findingsAfter(row, step.thread, edge, (f) =>
-      this.#findings.add(f, () => this.#events.map((e) => e.thread)),
-    );
+    this.#stopped = step.stops;
+    this.space.findingsAfter(row, step.thread, edge, this.#add);
   }
 
-  #apply(row: Int32Array, thread: number, edge: Edge): void {
-    const { writes } = edge;
+  #apply(row: Int32Array, step: Step): void {
+    const { writes, next } = step.edge as Edge;
     for (let i = 0; i < writes.length; i += 2) row[writes[i] as number] = writes[i + 1] as number;
-    row[this.space.threadsAt + thread] = edge.next;
+    row[this.space.threadsAt + step.thread] = next;
   }
 
   /** Goes back to the last place with another order to try; false if there is none. */
   #back(): boolean {
     for (;;) {
-      const event = this.#events.pop();
-      if (event === undefined) return false;
-      const depth = this.#events.length;
+      const step = this.#run.pop();
+      if (step === null) return false;
+      this.#stopped = false;
+      const depth = this.#run.length;
       this.#row.set(this.#rows[depth] as Int32Array);
       this.#newFrom = Math.min(this.#newFrom, depth);
       const wakeup = this.#wakeup[depth] as Wakeup[];
       wakeup.shift();
-      (this.#sleep[depth] as Step[]).push(event);
+      (this.#sleep[depth] as Step[]).push(step);
       if (wakeup.length > 0) return true;
     }
   }
@@ -257,181 +247,84 @@ export class DporSearch implements SearchRun {
   #next(row: Int32Array, thread: number): Step | null {
     const edge = this.space.edge(row, thread);
     if (edge === null) return null;
-    const known = this.#known[thread] as Step[];
-    let step = known[edge.index];
+    const made = this.#made[thread] as Step[];
+    let step = made[edge.index];
     if (step === undefined) {
-      step = this.#stepOf(thread, edge, edge.cells, edge.stores);
-      known[edge.index] = step;
+      const { cells: touches, stores } = edge;
+      const rules = this.#without.has("invariants") ? 0 : this.space.rules.touchedBy(edge.writes);
+      step = makeStep({ thread, edge, touches, stores, rules, stops: this.space.failed(thread, edge.next) });
+      made[edge.index] = step;
     }
     return step;
   }
 
-  #stepOf(thread: number, edge: Edge | null, touches: Int32Array, stores: Int32Array): Step {
-    return {
-      thread,
-      edge,
-      touches,
-      stores,
-      touchBits: bitsOf(touches),
-      storeBits: bitsOf(stores),
-      rules: edge === null || this.#without.has("invariants") ? 0 : this.space.rules.touchedBy(edge.writes),
-      stops: edge !== null && this.space.failed(thread, edge.next),
-    };
-  }
-
-  /** Says what happened before a step. */
-  #order(step: Step): Event {
-    const events = this.#events;
-    const clock = new Int32Array(this.#threads);
-    let count = 1;
-    for (let i = events.length - 1; i >= 0; i--) {
-      const e = events[i] as Event;
-      if (e.thread === step.thread) {
-        if (count === 1) count = e.count + 1;
-      } else if (!conflict(e, step)) continue;
-      if ((clock[e.thread] as number) < e.count) join(clock, e.clock);
-    }
-    clock[step.thread] = count;
-    return { ...step, clock, count };
-  }
-
-  /** Finds the pairs of events that could have come in another order, and notes the orders to try. */
+  /** Finds the pairs of steps that could have come in another order, and notes the orders to try. */
   #detectRaces(): void {
-    const events = this.#events;
-    for (let later = this.#newFrom; later < events.length; later++) {
-      this.#racesOf(events[later] as Event, later);
-    }
-    const failed = this.space.stops(this.#row);
+    for (let later = this.#newFrom; later < this.#run.length; later++) this.#racesOf(later);
     if (!this.#without.has("waiting")) {
-      for (let t = 0; t < this.#threads; t++) this.#racesOfPending(t, failed);
+      for (let t = 0; t < this.#threads; t++) this.#racesOfPending(t);
     }
-    this.#newFrom = events.length;
+    this.#newFrom = this.#run.length;
   }
 
-  #racesOf(event: Event, at: number): void {
-    const events = this.#events;
-    const { thread } = event;
-    const op = this.space.threads[thread]?.operation((event.edge as Edge).from);
+  #racesOf(at: number): void {
+    const run = this.#run;
+    const step = run.steps[at] as Step;
+    const { thread } = step;
+    const op = this.space.threads[thread]?.operation((step.edge as Edge).from);
     const waits = op?.op === "acquire" && !this.#without.has("waiting");
-    // What happened before the event for another reason than a conflict of this very pair.
-    const known = new Int32Array(this.#threads);
-    const before = lastOf(events, thread, at);
-    if (before !== null) join(known, before.clock);
-    const ownPast = known.slice();
-    for (let i = at - 1; i >= 0; i--) {
-      const e = events[i] as Event;
-      if (e.thread === thread || !conflict(e, event)) continue;
-      const direct = (known[e.thread] as number) < e.count;
-      if (direct || (waits && (ownPast[e.thread] as number) < e.count)) this.#reverse(i, thread, at);
-      join(known, e.clock);
+    const ownPast = run.pastOfThread(at);
+    // What happened before the step for another reason than a conflict of this very pair.
+    const known = this.#known;
+    known.fill(0);
+    let has = join(known, ownPast);
+    for (let i = at - 1; i >= 0 && (has < at || waits); i--) {
+      const direct = !run.isBefore(i, known);
+      if (!direct && (!waits || run.isBefore(i, ownPast))) continue;
+      if (!conflict(run.steps[i] as Step, step)) continue;
+      this.#reverse(i, thread, at);
+      has = join(known, run.clock(i));
     }
   }
 
   /** Races of a thread that waits at the end, or that was stopped by another's failure. */
-  #racesOfPending(thread: number, failed: boolean): void {
+  #racesOfPending(thread: number): void {
     const node = this.#row[this.space.threadsAt + thread] as number;
     const automaton = this.space.threads[thread] as Space["threads"][number];
     if (automaton.operation(node) === null) return;
+    const run = this.#run;
     const cells = automaton.cellsIn(node, this.#row);
-    const pending = this.#stepOf(thread, null, cells, cells);
-    const ownPast = lastOf(this.#events, thread, this.#events.length)?.clock ?? new Int32Array(this.#threads);
-    for (let i = this.#events.length - 1; i >= 0; i--) {
-      const e = this.#events[i] as Event;
-      if (e.thread === thread || (ownPast[e.thread] as number) >= e.count) continue;
-      if (conflict(e, pending) || (failed && e.stops)) this.#reverse(i, thread, this.#events.length);
+    const pending = makeStep({ thread, edge: null, touches: cells, stores: cells, rules: 0, stops: false });
+    const ownPast = run.lastClock(thread);
+    for (let i = run.length - 1; i >= 0; i--) {
+      // A step that ended the execution conflicts with whatever it kept from being made.
+      if (run.isBefore(i, ownPast) || !conflict(run.steps[i] as Step, pending)) continue;
+      this.#reverse(i, thread, run.length);
     }
   }
 
-  /** Notes that `thread` must be tried before the event at `earlier`, with all that need not wait for that. */
+  /** Notes that `thread` must be tried before the step at `earlier`, with all that need not wait for that. */
   #reverse(earlier: number, thread: number, later: number): void {
-    const events = this.#events;
-    const e = events[earlier] as Event;
+    const run = this.#run;
+    const first = run.steps[earlier] as Step;
+    const { thread: firstThread } = first;
+    const count = run.clock(earlier)[firstThread] as number;
     const order: Step[] = [];
-    const row = (this.#rows[earlier] as Int32Array).slice();
-    for (let i = earlier + 1; i < events.length; i++) {
-      const f = events[i] as Event;
-      if (i === later || (f.clock[e.thread] as number) >= e.count) continue;
-      order.push(f);
-      this.#apply(row, f.thread, f.edge as Edge);
+    const row = this.#replayed;
+    row.set(this.#rows[earlier] as Int32Array);
+    for (let i = earlier + 1; i < run.length; i++) {
+      if (i === later || (run.clock(i)[firstThread] as number) >= count) continue;
+      const step = run.steps[i] as Step;
+      order.push(step);
+      this.#apply(row, step);
     }
     const next = this.#next(row, thread);
-    // It could not have gone before: it waits for the earlier event, or for something after it.
-    if (next === null || !conflict(next, e)) return;
+    // It could not have gone before: it waits for the earlier step, or for something after it.
+    if (next === null || !conflict(next, first)) return;
     order.push(next);
     const sleep = this.#sleep[earlier] as Step[];
-    if (!this.#without.has("sleep-sets") && sleep.some((s) => mayBegin(s, order) !== NEVER)) return;
+    if (!this.#without.has("sleep-sets") && sleep.some((s) => mayBegin(s, order))) return;
     insert(this.#wakeup[earlier] as Wakeup[], order);
-  }
-}
-
-function lastOf(events: readonly Event[], thread: number, before: number): Event | null {
-  for (let i = before - 1; i >= 0; i--) if (events[i]?.thread === thread) return events[i] as Event;
-  return null;
-}
-
-function join(into: Int32Array, other: Int32Array): void {
-  for (let i = 0; i < into.length; i++) {
-    if ((other[i] as number) > (into[i] as number)) into[i] = other[i] as number;
-  }
-}
-
-function bitsOf(cells: Int32Array): number {
-  let bits = 0;
-  for (let i = 0; i < cells.length; i++) bits |= 1 << ((cells[i] as number) & 31);
-  return bits;
-}
-
-/** True if the order of two steps of different threads matters. */
-function conflict(a: Step, b: Step): boolean {
-  if (a.stops || b.stops || (a.rules & b.rules) !== 0) return true;
-  if ((a.storeBits & b.touchBits) === 0 && (b.storeBits & a.touchBits) === 0) return false;
-  return overlap(a.stores, b.touches) || overlap(b.stores, a.touches);
-}
-
-function overlap(a: Int32Array, b: Int32Array): boolean {
-  for (let i = 0; i < a.length; i++) for (let j = 0; j < b.length; j++) if (a[i] === b[j]) return true;
-  return false;
-}
-
-const NEVER = -2;
-const ABSENT = -1;
-
-/**
- * Can an order of steps begin with `step`, its weak initials in the paper's words?
- *
- * @returns the place of the step in the order, {@link ABSENT} if it is not there but could as well come
- *   first, or {@link NEVER}.
- */
-function mayBegin(step: Step, order: readonly Step[]): number {
-  for (let i = 0; i < order.length; i++) {
-    const s = order[i] as Step;
-    if (s.thread === step.thread) return i;
-    if (conflict(s, step)) return NEVER;
-  }
-  return ABSENT;
-}
-
-/** Adds an order to a wakeup tree, unless what is there already covers it. */
-function insert(tree: Wakeup[], order: Step[]): void {
-  let level = tree;
-  let rest = order;
-  for (;;) {
-    let found: Wakeup | null = null;
-    for (const child of level) {
-      const at = mayBegin(child.step, rest);
-      if (at === NEVER) continue;
-      if (at >= 0) rest = rest.filter((_, i) => i !== at);
-      found = child;
-      break;
-    }
-    if (found === null) break;
-    if (found.children.length === 0 || rest.length === 0) return;
-    level = found.children;
-  }
-  for (const step of rest) {
-    const node: Wakeup = { step, children: [] };
-    level.push(node);
-    level = node.children;
   }
 }
 
