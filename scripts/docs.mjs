@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "../dist/base/errors.js";
 import { traceJsonSchema } from "../dist/report/trace-schema.js";
-import { checkSchema } from "../dist/report/verdict.js";
+import { checkSchema } from "../dist/report/verdict-schema.js";
 import { fidelity } from "./fidelity.mjs";
 import { functionsDocument } from "./functions.mjs";
 import { invariants } from "./invariants.mjs";

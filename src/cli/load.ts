@@ -1,13 +1,10 @@
 // Scenario and change files of the user's, in TypeScript: loaded with jiti, instrumented like our own
-// code, against `pagelife/explore` and `pagelife/kernel` of this very installation.
+// code, against `pagelife/explore` and `pagelife/kernel` of this very installation. What that takes is loaded
+// only when there is a file: a check of the catalogue does not wait for it.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { createJiti } from "jiti";
 import { PagelifeBug } from "../base/assert.ts";
 import { PagelifeError } from "../base/errors.ts";
-import * as exploreModule from "../explore/index.ts";
-import { instrument } from "../explore/instrument/instrument.ts";
-import * as kernelModule from "../kernel/index.ts";
 import type { Change } from "../kernel/kernel.ts";
 import type { Scenario } from "../kernel/scenario.ts";
 
@@ -49,6 +46,10 @@ const isChange = (value: unknown): value is Change =>
 async function load(file: string): Promise<unknown[]> {
   const path = resolve(file);
   if (!existsSync(path)) throw new PagelifeError("PL102", `${file}: no such file`);
+  const { createJiti } = await import("jiti");
+  const { instrument } = await import("../explore/instrument/instrument.ts");
+  const exploreModule = await import("../explore/index.ts");
+  const kernelModule = await import("../kernel/index.ts");
   const plain = createJiti(import.meta.url, { fsCache: false, moduleCache: false, sourceMaps: true });
   const jiti = createJiti(import.meta.url, {
     fsCache: false,

@@ -3,12 +3,6 @@
 // prints, reads files, or exits.
 import { Command, CommanderError } from "commander";
 import { PagelifeError } from "../base/errors.ts";
-import { registerCheck } from "./commands/check.ts";
-import { registerLab } from "./commands/lab.ts";
-import { registerList } from "./commands/list.ts";
-import { registerRecord } from "./commands/record.ts";
-import { registerShow } from "./commands/show.ts";
-import { registerTrace } from "./commands/trace.ts";
 import { exitCode } from "./exit.ts";
 import { version } from "./version.ts";
 
@@ -18,12 +12,18 @@ const program = new Command("pagelife")
   .showSuggestionAfterError()
   .exitOverride();
 
-registerCheck(program);
-registerShow(program);
-registerList(program);
-registerTrace(program);
-registerRecord(program);
-registerLab(program);
+/** Loaded when they are named: loading all of them takes longer than most checks do. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  check: async () => (await import("./commands/check.ts")).registerCheck,
+  show: async () => (await import("./commands/show.ts")).registerShow,
+  list: async () => (await import("./commands/list.ts")).registerList,
+  trace: async () => (await import("./commands/trace.ts")).registerTrace,
+  record: async () => (await import("./commands/record.ts")).registerRecord,
+  lab: async () => (await import("./commands/lab.ts")).registerLab,
+};
+const named = commands[process.argv[2] ?? ""];
+// Help, and the correction of a name that is not known, need all of them.
+for (const load of named === undefined ? Object.values(commands) : [named]) (await load())(program);
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader such as `head` has seen enough.

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkRecord } from "../../src/report/verdict.ts";
+import { checkRecord } from "../../src/report/verdict-schema.ts";
 import { pagelife } from "./run.ts";
 
 const examples = resolve(import.meta.dirname, "../../examples");

@@ -9,7 +9,7 @@ import type { TlbModel } from "../../kernel/world.ts";
 import { drawDiagram, wrap } from "../../report/diagram.ts";
 import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
 import { record } from "../../report/recording.ts";
-import { checkSchema, isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
+import { isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
 import { sourceOf } from "../cell-program.ts";
 import { type Cell, type CheckedCell, checkCell, type MemoryModel } from "../check-cell.ts";
 import { checkTwins } from "../check-twins.ts";
@@ -85,6 +85,7 @@ async function run(names: string[], options: Options): Promise<void> {
     process.stdout.write(`${text}\n`);
   };
   if (options.schema) {
+    const { checkSchema } = await import("../../report/verdict-schema.ts");
     out(JSON.stringify(checkSchema(), null, 2));
     return;
   }
@@ -117,7 +118,9 @@ async function run(names: string[], options: Options): Promise<void> {
       const cell: Cell = { scenario, kernel, changes, tlb, memory };
       const where = `${scenario.name} on ${kernel.release}`;
       showProgress(where);
-      const onProgress = (p: Progress): void => showProgress(`${where}: ${progressText(p, start)}`);
+      const onProgress = (p: Progress): void => {
+        if (process.stderr.isTTY) showProgress(`${where}: ${progressText(p, start)}`);
+      };
       const parallel =
         jobs === 1
           ? {}

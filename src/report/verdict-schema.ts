@@ -1,0 +1,57 @@
+// The JSON schema of what `check --json` prints, published from here. Apart from `verdict.ts`, so that what
+// validates need not be loaded to check a scenario.
+import { z } from "zod";
+import { SCHEMA_VERSION } from "./verdict.ts";
+
+const counterexample = z
+  .object({
+    steps: z.int().describe("atomic operations"),
+    switches: z.int().describe("changes of the running thread; the start of the first is none"),
+    preemptions: z.int().describe("switches away from a thread that could have gone on"),
+    replay: z.string().describe("token for `pagelife show --replay`"),
+  })
+  .describe("the shortest: fewest preemptions, then switches, then steps");
+
+export const verdictRecord = z.object({
+  type: z.literal("verdict"),
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  data: z.object({
+    scenario: z.string(),
+    kernel: z.string(),
+    with: z.array(z.string()).describe("changes on top, in order"),
+    tlb: z.enum(["ipi", "rcu-table-free"]),
+    memory: z.enum(["sc", "tso"]).describe("memory model"),
+    verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
+    kind: z.enum(["missed-wakeup", "stuck-wait", "deadlock", "invariant", "assertion"]).nullable(),
+    property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
+    detail: z.string().nullable().describe("one sentence with the numbers in it"),
+    expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
+    strategy: z.string(),
+    complete: z.boolean().describe("every interleaving was covered"),
+    bound: z.string().nullable().describe("which bound cut the search short"),
+    states: z.int(),
+    executions: z.int(),
+    steps: z.int(),
+    millis: z.number(),
+    counterexample: counterexample.nullable(),
+  }),
+});
+
+export const summaryRecord = z.object({
+  type: z.literal("summary"),
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  data: z.object({
+    cells: z.int(),
+    asExpected: z.int(),
+    unexpected: z.int(),
+    findings: z.int().describe("violations in cells without an expectation"),
+    inconclusive: z.int(),
+    millis: z.number(),
+    status: z.int().describe("exit status of the command"),
+  }),
+});
+
+export const checkRecord = z.discriminatedUnion("type", [verdictRecord, summaryRecord]);
+
+/** The JSON schema of one line of `check --json`. */
+export const checkSchema = (): unknown => z.toJSONSchema(checkRecord, { target: "draft-2020-12" });
