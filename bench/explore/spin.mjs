@@ -13,18 +13,19 @@ export const spinMissing =
 
 /** Visits every state: no liveness, no bounds checks, no partial-order reduction, optimised. */
 export const EVERY_STATE = ["-O3", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK"];
-/** As a user runs it who wants a verdict soon: with the reduction, and compiled without optimising, which takes
- * longer than it saves on a model of this size. */
+/** As who wants a verdict soon runs it: with the reduction, and not optimised, which would take longer than it saves
+ * on a small model. */
 export const SOON = ["-O0", "-DSAFETY"];
 
 /**
  * Verifies a model.
  *
  * @param flags     For the compiler: {@link EVERY_STATE}, {@link SOON}.
- * @param tableBits Size of the table of states, as a power of two. Spin does best with about twice the states.
+ * @param tableBits Size of the table of states, as a power of two; Spin does best with about twice the states. Its
+ *                  own choice, if not given.
  * @returns states, whether an error was found, and milliseconds of the verifier alone and of all of it.
  */
-export function runSpin(model, { flags, tableBits }) {
+export function runSpin(model, { flags, tableBits = null }) {
   const dir = mkdtempSync(join(tmpdir(), "pagelife-bench-"));
   const run = (command, ...args) => {
     const done = spawnSync(command, args, { cwd: dir, encoding: "utf8" });
@@ -37,7 +38,7 @@ export function runSpin(model, { flags, tableBits }) {
     run("spin", "-a", "model.pml");
     run("gcc", ...flags, "-o", "pan", "pan.c");
     const compiled = performance.now();
-    const out = run("./pan", "-m1000000", `-w${tableBits}`);
+    const out = run("./pan", "-m100000", ...(tableBits === null ? [] : [`-w${tableBits}`]));
     const done = performance.now();
     const stored = /([\d.e+]+) states, stored/.exec(out)?.[1];
     const error = /pan:\d+: (.*?)(?: \(at depth|\n)/.exec(out)?.[1] ?? null;
