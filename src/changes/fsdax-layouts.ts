@@ -1,6 +1,6 @@
 // The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
 import { type Code, rmw, type Wait } from "../explore/access.ts";
-import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax.ts";
+import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax-entry.ts";
 import { clearMarks } from "../kernel/fs/dax-writeback.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";

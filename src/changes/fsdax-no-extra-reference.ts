@@ -1,6 +1,6 @@
 // The proposal of October 2021: drop the base reference of FS-DAX pages, and leave mappings as they are.
 import type { Code, Wait } from "../explore/access.ts";
-import { pagesOf } from "../kernel/fs/dax.ts";
+import { pagesOf } from "../kernel/fs/dax-entry.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import type { DaxEntry } from "../kernel/include/linux/mm_types.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";

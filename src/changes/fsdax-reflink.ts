@@ -2,7 +2,7 @@
 // v6.2 whatever the file system says is shared does.
 
 import type { Code } from "../explore/access.ts";
-import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax.ts";
+import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax-associate.ts";
 import {
   PAGE_MAPPING_DAX_SHARED,
   type Page,

@@ -1,5 +1,5 @@
 // Changes that break the file-system half on purpose.
-import { entryCell } from "../kernel/fs/dax.ts";
+import { entryCell } from "../kernel/fs/dax-entry.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 

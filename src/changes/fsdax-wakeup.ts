@@ -3,7 +3,7 @@
 import { is_zero_page } from "../kernel/include/linux/mm.ts";
 import { folio_put_testzero, folio_ref_sub } from "../kernel/include/linux/page_ref.ts";
 import { change } from "../kernel/kernel.ts";
-import { dropPincount } from "../kernel/mm/gup.ts";
+import { dropPincount } from "../kernel/mm/gup-grab.ts";
 
 /** As posted: every folio put looks. A drop of several keeps one unit back for the put that looks. */
 export const folioPut = change({

@@ -3,7 +3,9 @@ import { folio_test_large } from "../kernel/include/linux/mm.ts";
 import { PAGE_MAPPING_ANON, PAGE_MAPPING_DAX_SHARED, TABLE } from "../kernel/include/linux/mm_types.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
-import * as gup from "../kernel/mm/gup.ts";
+import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
+import { gup_put_folio, try_get_folio } from "../kernel/mm/gup-grab.ts";
+import { __gup_longterm_locked, check_vma_flags } from "../kernel/mm/gup-slow.ts";
 
 export const gupHeadRecheck = change({
   name: "gup-head-recheck",
@@ -12,7 +14,7 @@ export const gupHeadRecheck = change({
   about:
     "Before, GUP without locks could end with a reference to a folio that the page had left between the look at " +
     "the head and the reference.",
-  functions: { try_get_folio: gup.try_get_folio },
+  functions: { try_get_folio },
 });
 
 export const gupPutFolio = change({
@@ -22,7 +24,7 @@ export const gupPutFolio = change({
   about:
     "Before, the last unit of a pin was dropped with put_page(), which knows that FS-DAX counts are one-based. " +
     "The new put does not: fsdax-wakeup/gup-put repairs that.",
-  functions: { gup_put_folio: gup.gup_put_folio },
+  functions: { gup_put_folio },
 });
 
 export const gupLongtermEarly = change({
@@ -30,7 +32,7 @@ export const gupLongtermEarly = change({
   subject: "mm/gup: check for a mapping of a DAX file before pages are pinned for long",
   source: "between v5.10 and v5.18",
   about: "Before, the pages were pinned, then their mappings looked at, and the pins dropped again.",
-  functions: { check_vma_flags: gup.check_vma_flags, __gup_longterm_locked: gup.__gup_longterm_locked },
+  functions: { check_vma_flags, __gup_longterm_locked },
 });
 
 export const gupPmdRecheck = change({
@@ -58,7 +60,7 @@ export const gupFolioAllowed = change({
      * Left out: hugetlb, shmem and secret memory, which are not here.
      */
     *gup_fast_folio_allowed(_k, folio, flags) {
-      const long = gup.FOLL_PIN | gup.FOLL_LONGTERM | gup.FOLL_WRITE;
+      const long = FOLL_PIN | FOLL_LONGTERM | FOLL_WRITE;
       const rejectsFiles = (flags & long) === long;
       const large = yield* folio_test_large(folio);
       if (!rejectsFiles && large) return true;

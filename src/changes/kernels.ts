@@ -1,10 +1,11 @@
 // The kernel versions, oldest first, each the one before and what changed until then.
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
+import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
 import { fsdaxLayouts, scanLooksAgain } from "./fsdax-layouts.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
 import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
-import { daxFolioResetOrder, fsdaxRefcounts } from "./fsdax-refcounts.ts";
+import { fsdaxRefcounts } from "./fsdax-refcounts.ts";
 import { daxPreRemove, fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
 import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";

@@ -10,7 +10,7 @@ import { pte_lockptr, pte_offset } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change } from "../kernel/kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
-import { FOLL_PIN } from "../kernel/mm/gup.ts";
+import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });

@@ -3,7 +3,7 @@
 
 import { hex } from "../base/brand.ts";
 import type { Code, See, Wait } from "../explore/access.ts";
-import { noExternalReference } from "../kernel/fs/dax.ts";
+import { noExternalReference } from "../kernel/fs/dax-layout.ts";
 import { page_folio } from "../kernel/include/linux/mm.ts";
 import type { Folio, Page } from "../kernel/include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_sub_return } from "../kernel/include/linux/page_ref.ts";

@@ -21,7 +21,7 @@ import {
   type VmArea,
 } from "../kernel/include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
-import { FOLL_LONGTERM, FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { FOLL_LONGTERM, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { createFile, createProcess, mountDax } from "../kernel/setup.ts";
 import { newWorld } from "../kernel/world.ts";
 import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";

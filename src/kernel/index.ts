@@ -5,13 +5,8 @@
  */
 export { type Pfn, pfn } from "../base/brand.ts";
 export { countsOf, type Mapping, mappersOf, mappings, type PageCounts } from "./counts.ts";
-export {
-  entryCell,
-  marksCell,
-  untilUnlocked,
-  warnOfDoubleAssociation,
-  warnOfForeignMapping,
-} from "./fs/dax.ts";
+export { warnOfDoubleAssociation, warnOfForeignMapping } from "./fs/dax-associate.ts";
+export { entryCell, marksCell, untilUnlocked } from "./fs/dax-entry.ts";
 export { untilIdle } from "./fs/ext4/inode.ts";
 export { WARN } from "./include/asm-generic/bug.ts";
 export {
@@ -69,7 +64,7 @@ export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
 export { finish_wait, prepare_to_wait, schedule, wake_up } from "./kernel/sched/wait.ts";
 export { type Change, change, type Kernel, type KernelCalls, type KernelFunctions } from "./kernel.ts";
 export * from "./lib/atomic.ts";
-export { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./mm/gup.ts";
+export { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./mm/gup-flags.ts";
 /** The files of the kernel, for the types of their functions. */
 export type * as modules from "./modules.ts";
 export {

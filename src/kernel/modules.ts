@@ -3,8 +3,14 @@
 
 export * as dax_super from "./drivers/dax/super.ts";
 export * as pmem from "./drivers/nvdimm/pmem.ts";
-export * as dax from "./fs/dax.ts";
+export * as dax_associate from "./fs/dax-associate.ts";
+export * as dax_entry from "./fs/dax-entry.ts";
+export * as dax_fault from "./fs/dax-fault.ts";
+export * as dax_insert from "./fs/dax-insert.ts";
+export * as dax_invalidate from "./fs/dax-invalidate.ts";
+export * as dax_layout from "./fs/dax-layout.ts";
 export * as dax_lock from "./fs/dax-lock.ts";
+export * as dax_pmd_fault from "./fs/dax-pmd-fault.ts";
 export * as dax_writeback from "./fs/dax-writeback.ts";
 export * as ext4_file from "./fs/ext4/file.ts";
 export * as ext4_inode from "./fs/ext4/inode.ts";
@@ -19,6 +25,9 @@ export * as mm_h from "./include/linux/mm.ts";
 export * as fork from "./kernel/fork.ts";
 export * as wait_bit from "./kernel/sched/wait_bit.ts";
 export * as gup from "./mm/gup.ts";
+export * as gup_fast from "./mm/gup-fast.ts";
+export * as gup_grab from "./mm/gup-grab.ts";
+export * as gup_slow from "./mm/gup-slow.ts";
 export * as huge_memory from "./mm/huge_memory.ts";
 export * as memory from "./mm/memory.ts";
 export * as memory_failure from "./mm/memory-failure.ts";

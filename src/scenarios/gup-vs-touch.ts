@@ -1,7 +1,7 @@
 import { fail } from "../explore/access.ts";
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { noWarning } from "../kernel/invariants.ts";
-import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { mappedFile } from "./furniture.ts";
 

@@ -11,7 +11,7 @@ import {
   rssCountsMappings,
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { mappedFile } from "./furniture.ts";
 

@@ -2,7 +2,7 @@ import type { Code } from "../explore/access.ts";
 import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { FOLL_WRITE } from "../kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
 

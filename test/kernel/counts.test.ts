@@ -14,7 +14,7 @@ import {
   type VmArea,
 } from "../../src/kernel/include/linux/mm_types.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { FOLL_WRITE } from "../../src/kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
 

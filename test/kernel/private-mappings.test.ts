@@ -6,7 +6,7 @@ import type { Code } from "../../src/explore/access.ts";
 import { type MmStruct, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { rssCountsMappings } from "../../src/kernel/invariants.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { FOLL_WRITE } from "../../src/kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import {
   addRam,

@@ -17,7 +17,7 @@ import {
   type VmArea,
 } from "../../src/kernel/include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, withChanges } from "../../src/kernel/kernel.ts";
-import { FOLL_WRITE } from "../../src/kernel/mm/gup.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
 

@@ -1,6 +1,5 @@
 // DAX: locking the entry of a page from the page's side, or of a file from outside of a fault.
 // Source: fs/dax.c.
-
 import { pfn as toPfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
 import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
@@ -9,7 +8,7 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import { loadEntry, slotOf, untilUnlocked } from "./dax.ts";
+import { loadEntry, slotOf, untilUnlocked } from "./dax-entry.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

@@ -1,5 +1,4 @@
 // DAX: write(2), and writing back what programs stored through mappings. Source: fs/dax.c.
-
 import { type Code, rmw } from "../../explore/access.ts";
 import {
   type AddressSpace,
@@ -14,7 +13,7 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { xa_locked } from "../lib/xarray.ts";
-import { entryCell, marksCell, nextEntry, pagesOf } from "./dax.ts";
+import { entryCell, marksCell, nextEntry, pagesOf } from "./dax-entry.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

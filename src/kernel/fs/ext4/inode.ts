@@ -16,7 +16,7 @@ import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { dropBlock, extentOf, takeBlock } from "../blocks.ts";
-import { noExternalReference } from "../dax.ts";
+import { noExternalReference } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {

@@ -1,0 +1,64 @@
+// GUP of pages whose mapping holds a reference, without a look at a devmap bit. Source: mm/gup.c.
+import { type Code, fail } from "../../explore/access.ts";
+import { is_zero_page, isTail, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
+import { MEMORY_DEVICE_FS_DAX, type Page } from "../../kernel/include/linux/mm_types.ts";
+import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
+import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
+import { READ_ONCE } from "../../kernel/lib/atomic.ts";
+import { FOLL_WRITE } from "../../kernel/mm/gup-flags.ts";
+import { dropPincount } from "../../kernel/mm/gup-grab.ts";
+
+/** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v7.2. */
+function* peekPgmap(k: Kernel, page: Page): Code {
+  const folio = yield* page_folio(k, page);
+  const pgmap = yield* READ_ONCE(folio.pgmap);
+  if (pgmap !== null && !isTail(pgmap)) return;
+  const found = pgmap === null ? "0" : "a link to a head";
+  fail(
+    "pgmap-is-valid",
+    `${k.current.name} follows the pgmap of pfn 0x${folio.page.pfn.toString(16)}, which is ${found}`,
+  );
+}
+
+/** How GUP takes such pages, and gives them back. */
+export const gupFunctions: Partial<KernelFunctions> = {
+  /** Models the retry of `mm/gup.c:try_get_folio()` @ v7.2. */
+  *try_get_folio_undo(k, folio, refs) {
+    yield* k.folio_put_refs(folio, refs);
+  },
+
+  /**
+   * Models the test of is_pci_p2pdma_page() in `mm/gup.c:try_grab_folio_fast()` @ v7.2: the pgmap of the head is
+   * looked at before any reference is held.
+   */
+  *try_grab_folio_fast(k, page, refs, flags) {
+    if (page.zone === "ZONE_DEVICE") yield* peekPgmap(k, page);
+    return yield* k.below.try_grab_folio_fast(page, refs, flags);
+  },
+
+  /** Models `mm/gup.c:gup_put_folio()` @ v7.2. */
+  *gup_put_folio(k, folio, refs, flags) {
+    if (is_zero_page(k, folio.page)) return;
+    const units = yield* dropPincount(k, folio, refs, flags);
+    yield* k.folio_put_refs(folio, units);
+  },
+
+  /** Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v7.2: a file system waits for short pins only. */
+  *folio_is_longterm_pinnable(_k, folio) {
+    const pgmap = yield* READ_ONCE(folio.pgmap);
+    return pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_FS_DAX;
+  },
+
+  /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v7.2: one step takes all the references. */
+  *gup_fast_pmd_leaf(k, pmdp, pmd, address, nr_pages, flags) {
+    if ((flags & FOLL_WRITE && !pmd.write) || pmd.special) return [];
+    const pages = Array.from({ length: nr_pages }, (_, i) => pfn_to_page(k, pfnAt(k, pmd, address + i)));
+    const [page] = pages;
+    const folio = page === undefined ? null : yield* k.try_grab_folio_fast(page, nr_pages, flags);
+    if (folio === null) return [];
+    const unchanged = (yield* READ_ONCE(pmdp)) === pmd;
+    if (unchanged && (yield* k.gup_fast_folio_allowed(folio, flags))) return pages;
+    yield* k.gup_put_folio(folio, nr_pages, flags);
+    return [];
+  },
+};

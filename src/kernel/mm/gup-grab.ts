@@ -1,0 +1,157 @@
+// get_user_pages: how it takes references and pins of a folio, and drops them. Source: mm/gup.c.
+import type { Code } from "../../explore/access.ts";
+import { WARN } from "../include/asm-generic/bug.ts";
+import { addLargeCount, GUP_PIN_COUNTING_BIAS, is_zero_page, page_folio } from "../include/linux/mm.ts";
+import type { Folio, Page } from "../include/linux/mm_types.ts";
+import {
+  folio_ref_add,
+  folio_ref_count,
+  folio_ref_sub,
+  folio_ref_try_add,
+} from "../include/linux/page_ref.ts";
+import type { Kernel } from "../kernel.ts";
+import { ENOMEM, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    try_get_folio: typeof try_get_folio;
+    try_get_folio_undo: typeof try_get_folio_undo;
+    try_grab_folio_fast: typeof try_grab_folio_fast;
+    try_grab_folio: typeof try_grab_folio;
+    gup_put_folio: typeof gup_put_folio;
+  }
+}
+
+/**
+ * Takes references to the folio of a page that might just be freed, or made part of another folio.
+ *
+ * Models `mm/gup.c:try_get_folio()` @ v5.18.
+ *
+ * @returns the folio, or null if it cannot be had.
+ */
+export function* try_get_folio(k: Kernel, page: Page, refs: number): Code<Folio | null> {
+  for (;;) {
+    const folio = yield* page_folio(k, page);
+    if ((yield* folio_ref_count(folio)) < 0) {
+      yield* WARN(k, "no-negative-refcount", `the count of ${folioName(folio)} is negative`);
+      return null;
+    }
+    if (!(yield* folio_ref_try_add(folio, refs))) return null;
+    // Only now is the folio stable; it may have been taken apart since it was looked up.
+    if ((yield* page_folio(k, page)) === folio) return folio;
+    yield* k.try_get_folio_undo(folio, refs);
+  }
+}
+
+/**
+ * Takes references to what is the head of a page now. It may be no longer when the references are there.
+ *
+ * Models `mm/gup.c:try_get_compound_head()` @ v5.10.
+ */
+export function* try_get_compound_head(k: Kernel, page: Page, refs: number): Code<Folio | null> {
+  const folio = yield* page_folio(k, page);
+  if ((yield* folio_ref_count(folio)) < 0) {
+    yield* WARN(k, "no-negative-refcount", `the count of ${folioName(folio)} is negative`);
+    return null;
+  }
+  return (yield* folio_ref_try_add(folio, refs)) ? folio : null;
+}
+
+/**
+ * Gives back references that were taken to the wrong folio.
+ *
+ * Models the retry of `mm/gup.c:try_get_folio()` @ v5.18.
+ */
+export function* try_get_folio_undo(k: Kernel, folio: Folio, refs: number): Code {
+  yield* k.folio_put_refs(folio, refs);
+}
+
+/**
+ * Takes references or pins without holding any lock.
+ *
+ * Models `mm/gup.c:try_grab_folio_fast()` @ v6.12; v5.18 has it as try_grab_folio(), and asks before it takes
+ * the reference whether the page may be pinned for long.
+ * Left out: that before about v6.5, and before it came to stable 6.1, a pin of the page of zeroes counted as any other.
+ */
+export function* try_grab_folio_fast(k: Kernel, page: Page, refs: number, flags: number): Code<Folio | null> {
+  if (is_zero_page(k, page)) return page.folio;
+  const folio = yield* k.try_get_folio(page, refs);
+  if (folio === null || !(flags & FOLL_PIN)) return folio;
+  if (flags & FOLL_LONGTERM && !(yield* k.folio_is_longterm_pinnable(folio))) {
+    yield* k.try_get_folio_undo(folio, refs);
+    return null;
+  }
+  // The reference that was taken stays beneath the pin.
+  if (yield* k.folio_has_pincount(folio)) yield* addLargeCount(k, folio, "_pincount", refs);
+  else yield* folio_ref_add(folio, refs * (GUP_PIN_COUNTING_BIAS - 1));
+  return folio;
+}
+
+/**
+ * Takes references or pins of a folio that the page table holds still: its lock is held.
+ *
+ * Models `mm/gup.c:try_grab_folio()` @ v6.12; v5.18 has it as try_grab_page().
+ *
+ * @returns 0, or a negative error.
+ */
+export function* try_grab_folio(k: Kernel, folio: Folio, refs: number, flags: number): Code<number> {
+  if (is_zero_page(k, folio.page)) return 0;
+  const count = yield* folio_ref_count(folio);
+  if (count <= 0) {
+    yield* WARN(
+      k,
+      "no-grab-of-frozen-folio",
+      `GUP takes a reference to ${folioName(folio)}, whose count is ${count}`,
+    );
+    return -ENOMEM;
+  }
+  if (!(flags & FOLL_PIN)) {
+    yield* folio_ref_add(folio, refs);
+  } else if (yield* k.folio_has_pincount(folio)) {
+    yield* folio_ref_add(folio, refs);
+    yield* addLargeCount(k, folio, "_pincount", refs);
+  } else yield* folio_ref_add(folio, refs * GUP_PIN_COUNTING_BIAS);
+  return 0;
+}
+
+const folioName = (folio: Folio): string => `pfn 0x${folio.page.pfn.toString(16)}`;
+
+/**
+ * Gives back the part of a pin that is counted apart.
+ *
+ * Models the beginning of `mm/gup.c:gup_put_folio()` @ v6.12.
+ *
+ * @returns how many references are left to drop.
+ */
+export function* dropPincount(k: Kernel, folio: Folio, refs: number, flags: number): Code<number> {
+  if (!(flags & FOLL_PIN)) return refs;
+  if (yield* k.folio_has_pincount(folio)) {
+    yield* addLargeCount(k, folio, "_pincount", -refs);
+    return refs;
+  }
+  return refs * GUP_PIN_COUNTING_BIAS;
+}
+
+/**
+ * Drops references or pins that GUP took.
+ *
+ * Models `mm/gup.c:gup_put_folio()` @ v5.18. It knows nothing of one-based counts: the last pin of an
+ * FS-DAX page goes from 1025 to 1 unseen, and nobody who waits for 1 is woken.
+ */
+export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: number): Code {
+  if (is_zero_page(k, folio.page)) return;
+  const units = yield* dropPincount(k, folio, refs, flags);
+  yield* k.folio_put_refs(folio, units);
+}
+
+/**
+ * Drops references or pins that GUP took: the last unit with put_page(), which has the hook.
+ *
+ * Models `mm/gup.c:put_compound_head()` @ v5.10.
+ */
+export function* put_compound_head(k: Kernel, folio: Folio, refs: number, flags: number): Code {
+  if (is_zero_page(k, folio.page)) return;
+  const units = yield* dropPincount(k, folio, refs, flags);
+  if (units > 1) yield* folio_ref_sub(folio, units - 1);
+  yield* k.put_page(folio.page);
+}

@@ -1,0 +1,191 @@
+// get_user_pages under mmap_lock, with faults for what is not there. Source: mm/gup.c.
+import type { Pfn } from "../../base/brand.ts";
+import type { Code } from "../../explore/access.ts";
+import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import {
+  type DevPagemap,
+  type MmStruct,
+  type Page,
+  TABLE,
+  VM_WRITE,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
+import { isLeaf, pmd_offset, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE } from "../lib/atomic.ts";
+import { EFAULT, EOPNOTSUPP, FOLL_LONGTERM, FOLL_WRITE } from "./gup-flags.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    check_vma_flags: typeof check_vma_flags;
+    follow_page_mask: typeof follow_page_mask;
+    follow_page_pte: typeof follow_page_pte;
+    follow_devmap_page: typeof follow_devmap_page;
+    __get_user_pages: typeof __get_user_pages;
+    __gup_longterm_locked: typeof __gup_longterm_locked;
+  }
+}
+
+/**
+ * Takes the page behind one page-table entry, under the page-table lock.
+ *
+ * Models `mm/gup.c:follow_page_pte()` @ v5.18.
+ * Left out: protnone, gup_must_unshare, FOLL_TOUCH, migration entries.
+ * Context: mmap_lock held for reading.
+ *
+ * @returns the page, null if a fault must bring it first, or a negative error.
+ */
+export function* follow_page_pte(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  flags: number,
+): Code<Page | number | null> {
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+  if (pte === null || (flags & FOLL_WRITE && !pte.write)) {
+    yield* spin_unlock(ptl);
+    return null;
+  }
+  let page = k.vm_normal_page(pte);
+  let pgmap: DevPagemap | null = null;
+  if (page === null && pte.devmap) {
+    pgmap = yield* k.follow_devmap_page(pte.pfn);
+    if (pgmap === null) {
+      yield* spin_unlock(ptl);
+      return -EFAULT;
+    }
+    page = pfn_to_page(k, pte.pfn);
+  }
+  page ??= k.world.zero_page;
+  const folio = yield* page_folio(k, page);
+  const error = yield* k.try_grab_folio(folio, 1, flags);
+  yield* spin_unlock(ptl);
+  // The kernel keeps the pgmap until the whole range is done.
+  if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
+  return error === 0 ? page : error;
+}
+
+/** The pgmap reference of `mm/gup.c:follow_page_pte()` @ v5.18. */
+export function* follow_devmap_page(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
+  return yield* k.get_dev_pagemap(pfn);
+}
+
+/**
+ * Takes the page at an address, whatever the size of the entry that maps it.
+ *
+ * Models `mm/gup.c:follow_page_mask()` and `follow_pmd_mask()` @ v6.12.
+ * Context: mmap_lock held for reading.
+ *
+ * @returns the page, null if a fault must bring it first, or a negative error.
+ */
+export function* follow_page_mask(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  flags: number,
+): Code<Page | number | null> {
+  const pmdp = pmd_offset(k, vma.vm_mm, address);
+  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+  if (pmd === null) return null;
+  if (isLeaf(pmd)) return yield* k.follow_huge_pmd(vma, address, flags, (flags & FOLL_WRITE) !== 0);
+  return yield* k.follow_page_pte(vma, address, flags);
+}
+
+/**
+ * May pages of this mapping be had at all?
+ *
+ * Models `mm/gup.c:check_vma_flags()` @ v6.12, for a mapping of a DAX file: no pins for long, which would hold up
+ * the file system for as long.
+ * Left out: FOLL_FORCE, protection keys, and mappings of other kinds.
+ *
+ * @returns 0, or a negative error.
+ */
+export function check_vma_flags(_k: Kernel, vma: VmArea, flags: number): number {
+  if (flags & FOLL_LONGTERM && vma.vm_file.is_fsdax) return -EOPNOTSUPP;
+  if (flags & FOLL_WRITE && !(vma.vm_flags & VM_WRITE)) return -EFAULT;
+  return 0;
+}
+
+/**
+ * Takes pages under mmap_lock, faulting in what is not there.
+ *
+ * Models `mm/gup.c:__get_user_pages()` @ v6.12.
+ * Left out: signals, dropping mmap_lock to retry.
+ *
+ * @param start First virtual page number.
+ * @returns the pages, fewer than asked for where an error came later, or a negative error.
+ */
+export function* __get_user_pages(
+  k: Kernel,
+  mm: MmStruct,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[] | number> {
+  const pages: Page[] = [];
+  for (let i = start; i < start + nr_pages; i++) {
+    const vma = yield* k.vma_lookup(mm, i);
+    const refused = vma === null ? -EFAULT : k.check_vma_flags(vma, flags);
+    if (vma === null || refused !== 0) return pages.length > 0 ? pages : refused;
+    let page = yield* k.follow_page_mask(vma, i, flags);
+    while (page === null) {
+      const fault = yield* k.handle_mm_fault(vma, i, (flags & FOLL_WRITE) !== 0);
+      if (fault !== "NOPAGE") return pages.length > 0 ? pages : -EFAULT;
+      page = yield* k.follow_page_mask(vma, i, flags);
+    }
+    if (typeof page === "number") return pages.length > 0 ? pages : page;
+    pages.push(page);
+  }
+  return pages;
+}
+
+/**
+ * May pages of this mapping be had at all? That they are to be pinned for long is looked at later.
+ *
+ * Models `mm/gup.c:check_vma_flags()` @ v5.10.
+ */
+export function check_vma_flags_without_longterm(_k: Kernel, vma: VmArea, flags: number): number {
+  return flags & FOLL_WRITE && !(vma.vm_flags & VM_WRITE) ? -EFAULT : 0;
+}
+
+/**
+ * Takes pages under mmap_lock, for long if so asked.
+ *
+ * Models `mm/gup.c:__gup_longterm_locked()` @ v6.12.
+ * Left out: pages that must move first: those of coherent device memory, CMA and movable zones.
+ */
+export function* __gup_longterm_locked(
+  k: Kernel,
+  mm: MmStruct,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[] | number> {
+  return yield* k.__get_user_pages(mm, start, nr_pages, flags);
+}
+
+/**
+ * Takes pages under mmap_lock, and gives them back if they were to be kept for long and are of a DAX file.
+ *
+ * Models `mm/gup.c:__gup_longterm_locked()` @ v5.10, with check_dax_vmas().
+ */
+export function* __gup_longterm_locked_afterwards(
+  k: Kernel,
+  mm: MmStruct,
+  start: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[] | number> {
+  const pages = yield* k.__get_user_pages(mm, start, nr_pages, flags);
+  if (typeof pages === "number" || !(flags & FOLL_LONGTERM)) return pages;
+  const vma = yield* k.vma_lookup(mm, start);
+  if (vma === null || !vma.vm_file.is_fsdax) return pages;
+  for (const page of pages) {
+    const folio = yield* page_folio(k, page);
+    yield* k.gup_put_folio(folio, 1, flags);
+  }
+  return -EOPNOTSUPP;
+}
