@@ -13,7 +13,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGunzip } from "node:zlib";
-import { Decompress } from "fzstd";
 import { PagelifeError } from "../base/errors.ts";
 import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
 
@@ -123,6 +122,7 @@ function whenReady(stream: NodeJS.EventEmitter, resume: () => void): void {
 const MAX_ZSTD_CHUNK = 1 << 20;
 
 export async function* unzstd(chunks: AsyncIterable<Buffer>, state: Unpacking): AsyncGenerator<Buffer> {
+  const { Decompress } = await import("fzstd");
   let out: Buffer[] = [];
   const decoder = new Decompress((data) => {
     if (data.length > 0) out.push(Buffer.from(data.buffer, data.byteOffset, data.length));

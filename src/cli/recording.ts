@@ -53,7 +53,7 @@ export async function readRecording(
     const opened = packed || file === "-" ? await spool(peeked.rest) : openSource(file);
     if (!packed && file !== "-") await peeked.rest.return(undefined);
     try {
-      await prepareZstd();
+      if (detected.version !== "6") await prepareZstd();
       learnMap(opened.source, map);
       return readTraceDat(name, opened.source, map, log, options, begin);
     } finally {

@@ -11,7 +11,9 @@ import type { ChangeListener } from "../trace/trackers/listeners.ts";
 import type { Moment, PageState } from "../trace/trackers/page-state.ts";
 import type { HolderGroup } from "../trace/trackers/waits.ts";
 import { nanosecondsText, rangesOf } from "../trace/wording.ts";
-import { type RecordData, type RecordType, TRACE_SCHEMA_VERSION } from "./trace-schema.ts";
+import type { RecordData, RecordType } from "./trace-schema.ts";
+
+export const TRACE_SCHEMA_VERSION = 1;
 
 const known = (n: number): number | null => (Number.isNaN(n) ? null : n);
 const pageId = (pfn: number): string =>

@@ -1,8 +1,7 @@
 // The records of `pagelife trace --json`, as a schema: docs/trace-schema.json is made from it. 64-bit
 // values are strings, since a JSON number holds 53 bits; `null` means "not known".
 import { z } from "zod";
-
-export const TRACE_SCHEMA_VERSION = 1;
+import { TRACE_SCHEMA_VERSION } from "./trace-json.ts";
 
 const hex = z
   .string()

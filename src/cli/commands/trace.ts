@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
 import type { KernelEvent } from "../../events/event.ts";
 import { type EventSpec, vocabulary } from "../../events/vocabulary.ts";
-import { PerfettoWriter } from "../../report/perfetto.ts";
+import type { PerfettoWriter } from "../../report/perfetto.ts";
 import { FTRACE_HEADER, ftraceLine } from "../../report/trace-ftrace.ts";
 import { JsonChanges, jsonRecords } from "../../report/trace-json.ts";
 import { pageLifeline, plainText, traceText } from "../../report/trace-text.ts";
@@ -13,7 +13,6 @@ import { type CullKey, cullKeys, type SortKey, sortKeys } from "../../trace/anal
 import { type AnalysisOptions, TraceAnalysis } from "../../trace/analysis.ts";
 import type { FindingSeverity } from "../../trace/finding.ts";
 import { type KernelRules, rulesOfVersion } from "../../trace/kernel-rules.ts";
-import { parseProbes } from "../../trace/probes.ts";
 import { outcomeOf, type TraceReport } from "../../trace/report.ts";
 import { allListeners, type ChangeListener } from "../../trace/trackers/listeners.ts";
 import { RecordTables } from "../duckdb.ts";
@@ -91,8 +90,7 @@ Examples:
 async function traceFiles(files: readonly string[], flags: TraceFlags): Promise<number> {
   const options = analysisOptions(flags);
   const pages = (flags.page ?? []).map(pfnOf);
-  const probes: ReadonlyMap<string, EventSpec> =
-    flags.probes === undefined ? new Map() : parseProbes(flags.probes, readText(flags.probes));
+  const probes = flags.probes === undefined ? new Map() : await readProbes(flags.probes);
   if (flags.vmemmap !== undefined && !/^(0x)?[0-9a-fA-F]{8,16}$/.test(flags.vmemmap)) {
     throw new PagelifeError(
       "PL105",
@@ -127,6 +125,7 @@ async function traceFile(
   const ftrace = flags.ftrace === undefined ? null : new OutputFile(flags.ftrace);
   const out = new OutputFile("-");
   const records = flags.sql === undefined && flags.parquet === undefined ? null : new RecordTables();
+  const makePerfetto = perfetto === null ? null : (await import("../../report/perfetto.ts")).PerfettoWriter;
   let perfettoWriter: PerfettoWriter | null = null;
   const report = await readRecording(file, reading, (r: Reading) => {
     const listeners: ChangeListener[] = [];
@@ -144,8 +143,8 @@ async function traceFile(
           (line) => records.add(line),
         ),
       );
-    if (perfetto !== null) {
-      perfettoWriter = new PerfettoWriter(
+    if (perfetto !== null && makePerfetto !== null) {
+      perfettoWriter = new makePerfetto(
         () => r.clock,
         (bytes) => perfetto.bytes(bytes),
       );
@@ -225,6 +224,11 @@ function pfnOf(text: string): number {
   if (!Number.isSafeInteger(pfn) || pfn < 0)
     throw new PagelifeError("PL105", `--page ${text}: expected a pfn such as 0x48400.`);
   return pfn;
+}
+
+async function readProbes(path: string): Promise<ReadonlyMap<string, EventSpec>> {
+  const { parseProbes } = await import("../../trace/probes.ts");
+  return parseProbes(path, readText(path));
 }
 
 function readText(path: string): string {

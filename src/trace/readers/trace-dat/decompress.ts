@@ -2,7 +2,7 @@
 // gigabytes.
 import * as zlib from "node:zlib";
 import { decompress as fzstdDecompress } from "fzstd";
-import { ZSTDDecoder } from "zstddec";
+import type { ZSTDDecoder } from "zstddec";
 
 /** Largest section or chunk that is unpacked. trace-cmd's chunks are some pages, its sections megabytes. */
 export const MAX_UNPACKED = 256 << 20;
@@ -21,9 +21,25 @@ let wasmZstd: ZSTDDecoder | null = null;
  */
 export async function prepareZstd(): Promise<void> {
   if (nativeZstd !== undefined || wasmZstd !== null) return;
-  const decoder = new ZSTDDecoder();
-  await decoder.init();
+  const zstddec = await import("zstddec");
+  const decoder = new zstddec.ZSTDDecoder();
+  await withoutFetch(() => decoder.init());
   wasmZstd = decoder;
+}
+
+/**
+ * zstddec hands its WebAssembly to fetch() as a data: address, if there is fetch(). Node has it, but loads
+ * an HTTP client for it, which takes longer than unpacking a small file. Without it, zstddec uses Buffer.
+ */
+function withoutFetch<T>(run: () => T): T {
+  const own = Object.getOwnPropertyDescriptor(globalThis, "fetch");
+  if (own?.configurable !== true) return run();
+  Object.defineProperty(globalThis, "fetch", { value: undefined, configurable: true });
+  try {
+    return run();
+  } finally {
+    Object.defineProperty(globalThis, "fetch", own);
+  }
 }
 
 /** @throws DamagedFile if the bytes are not what they should be. */
