@@ -93,6 +93,8 @@ export type FieldName =
   | "vma";
 
 export interface EventSpec {
+  /** Its place in `vocabulary`; a person's own probe has that of the event it means. */
+  readonly id: number;
   readonly name: string;
   readonly role: Role;
   readonly sampled: Sampled;
@@ -141,13 +143,13 @@ interface Extra {
   readonly depth?: number;
 }
 
-const spec = (
+const entry = (
   name: string,
   role: Role,
   sampled: Sampled,
   fields: Fields = {},
   extra: Extra = {},
-): EventSpec => ({
+): Omit<EventSpec, "id"> => ({
   name,
   role,
   sampled,
@@ -159,61 +161,60 @@ const spec = (
 
 const device: Extra = { deviceOnly: true };
 
-/** Every event that pagelife understands. */
-export const vocabulary: readonly EventSpec[] = [
+const entries: readonly Omit<EventSpec, "id">[] = [
   // include/trace/events/page_ref.h: after the change.
-  spec("page_ref_set", "count-changed", "after", PAGE_REF),
-  spec("page_ref_mod", "count-changed", "after", PAGE_REF),
-  spec("page_ref_mod_and_test", "count-changed", "after", PAGE_REF),
-  spec("page_ref_mod_and_return", "count-changed", "after", PAGE_REF),
-  spec("page_ref_mod_unless", "count-changed", "after", PAGE_REF),
-  spec("page_ref_freeze", "count-changed", "after", PAGE_REF),
-  spec("page_ref_unfreeze", "count-changed", "after", PAGE_REF),
+  entry("page_ref_set", "count-changed", "after", PAGE_REF),
+  entry("page_ref_mod", "count-changed", "after", PAGE_REF),
+  entry("page_ref_mod_and_test", "count-changed", "after", PAGE_REF),
+  entry("page_ref_mod_and_return", "count-changed", "after", PAGE_REF),
+  entry("page_ref_mod_unless", "count-changed", "after", PAGE_REF),
+  entry("page_ref_freeze", "count-changed", "after", PAGE_REF),
+  entry("page_ref_unfreeze", "count-changed", "after", PAGE_REF),
 
   // get_user_pages: before the change.
-  spec("try_grab_folio", "grab", "entry", { ...PAGE, n: "n", gup: "gup" }),
-  spec("try_grab_folio_fast", "grab", "entry", { ...PAGE, n: "n", gup: "gup" }),
-  spec("try_grab_page", "grab", "entry", { ...PAGE, gup: "gup" }),
-  spec(
+  entry("try_grab_folio", "grab", "entry", { ...PAGE, n: "n", gup: "gup" }),
+  entry("try_grab_folio_fast", "grab", "entry", { ...PAGE, n: "n", gup: "gup" }),
+  entry("try_grab_page", "grab", "entry", { ...PAGE, gup: "gup" }),
+  entry(
     "unpin_user_page_range",
     "put",
     "entry",
     { ...PAGE, n: "n" },
     { fn: "unpin_user_page_range_dirty_lock", depth: 0 },
   ),
-  spec("unpin_user_page", "put", "entry", PAGE, { depth: 1 }),
-  spec("unpin_user_folio", "put", "entry", { ...PAGE, n: "n" }, { depth: 1 }),
-  spec("gup_put_folio", "put", "entry", { ...PAGE, n: "n", gup: "gup" }, { depth: 2 }),
-  spec(
+  entry("unpin_user_page", "put", "entry", PAGE, { depth: 1 }),
+  entry("unpin_user_folio", "put", "entry", { ...PAGE, n: "n" }, { depth: 1 }),
+  entry("gup_put_folio", "put", "entry", { ...PAGE, n: "n", gup: "gup" }, { depth: 2 }),
+  entry(
     "put_devmap_managed",
     "put",
     "entry",
     { ...PAGE, n: "n" },
     { deviceOnly: true, fn: "__put_devmap_managed_folio_refs", depth: 3 },
   ),
-  spec("folio_put", "freed", "entry", PAGE, { fn: "__folio_put", depth: 4 }),
-  spec("free_zone_device_folio", "freed", "entry", PAGE, { deviceOnly: true, depth: 5 }),
-  spec("free_zone_device_page", "freed", "entry", PAGE, { deviceOnly: true, depth: 5 }),
-  spec("zone_device_page_init", "allocated", "entry", PAGE, device),
+  entry("folio_put", "freed", "entry", PAGE, { fn: "__folio_put", depth: 4 }),
+  entry("free_zone_device_folio", "freed", "entry", PAGE, { deviceOnly: true, depth: 5 }),
+  entry("free_zone_device_page", "freed", "entry", PAGE, { deviceOnly: true, depth: 5 }),
+  entry("zone_device_page_init", "allocated", "entry", PAGE, device),
 
   // Mappings: before the change.
-  spec("folio_add_file_rmap_ptes", "map", "entry", RMAP),
-  spec("folio_add_file_rmap_pmd", "map", "entry", { ...RMAP, mapcount: "emapc" }),
-  spec("folio_remove_rmap_ptes", "unmap", "entry", RMAP),
-  spec("folio_remove_rmap_pmd", "unmap", "entry", { ...RMAP, mapcount: "emapc" }),
-  spec("vmf_insert_page_mkwrite", "insert", "entry", PAGE),
-  spec("vmf_insert_folio_pmd", "insert", "entry", PAGE),
-  spec("vmf_insert_mixed", "insert", "entry", { pfn: "pfn", vma: "vma" }),
-  spec("vmf_insert_mixed_mkwrite", "insert", "entry", { pfn: "pfn", vma: "vma" }),
-  spec("vmf_insert_pfn_pmd", "insert", "entry", { pfn: "pfn" }),
+  entry("folio_add_file_rmap_ptes", "map", "entry", RMAP),
+  entry("folio_add_file_rmap_pmd", "map", "entry", { ...RMAP, mapcount: "emapc" }),
+  entry("folio_remove_rmap_ptes", "unmap", "entry", RMAP),
+  entry("folio_remove_rmap_pmd", "unmap", "entry", { ...RMAP, mapcount: "emapc" }),
+  entry("vmf_insert_page_mkwrite", "insert", "entry", PAGE),
+  entry("vmf_insert_folio_pmd", "insert", "entry", PAGE),
+  entry("vmf_insert_mixed", "insert", "entry", { pfn: "pfn", vma: "vma" }),
+  entry("vmf_insert_mixed_mkwrite", "insert", "entry", { pfn: "pfn", vma: "vma" }),
+  entry("vmf_insert_pfn_pmd", "insert", "entry", { pfn: "pfn" }),
 
   // The file's side of a page.
-  spec("dax_folio_reset_order", "left-file", "entry", PAGE, device),
-  spec("dax_folio_put", "looked-at", "entry", PAGE, device),
-  spec("dax_folio_init", "looked-at", "entry", PAGE, device),
-  spec("dax_folio_make_shared", "looked-at", "entry", PAGE, device),
-  spec("dax_lock_folio", "looked-at", "entry", PAGE),
-  spec("snap", "looked-at", "none", {
+  entry("dax_folio_reset_order", "left-file", "entry", PAGE, device),
+  entry("dax_folio_put", "looked-at", "entry", PAGE, device),
+  entry("dax_folio_init", "looked-at", "entry", PAGE, device),
+  entry("dax_folio_make_shared", "looked-at", "entry", PAGE, device),
+  entry("dax_lock_folio", "looked-at", "entry", PAGE),
+  entry("snap", "looked-at", "none", {
     pfn: "pfn",
     count: "refs",
     mapcount: "mapc",
@@ -222,83 +223,86 @@ export const vocabulary: readonly EventSpec[] = [
     index: "idx",
     flags: "flags",
   }),
-  spec("memory_failure", "looked-at", "none", { pfn: "pfn" }),
+  entry("memory_failure", "looked-at", "none", { pfn: "pfn" }),
 
   // Waiting and waking.
-  spec("wake_up_var", "wake", "entry", { page: "page" }),
-  spec("ext4_break_layouts", "break-enter", "entry", { inode: "inode" }),
-  spec("ext4_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
-  spec("xfs_break_layouts", "break-enter", "entry", { inode: "inode" }),
-  spec("xfs_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
-  spec("xfs_break_dax_layouts", "break-enter", "entry", { inode: "inode" }),
-  spec("xfs_break_dax_layouts_ret", "break-exit", "return", { ret: "ret" }),
-  spec("fuse_dax_break_layouts", "break-enter", "entry", { inode: "inode" }),
-  spec("fuse_dax_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
-  spec("dax_break_layout", "break-enter", "entry", { inode: "inode", start: "start", end: "end" }),
-  spec("dax_break_layout_ret", "break-exit", "return", { ret: "ret" }),
-  spec("dax_break_layout_final", "break-enter", "entry", { inode: "inode" }),
-  spec("dax_break_layout_final_ret", "break-exit", "return", {}),
-  spec("dax_layout_busy_page_range", "scan-enter", "entry", {
+  entry("wake_up_var", "wake", "entry", { page: "page" }),
+  entry("ext4_break_layouts", "break-enter", "entry", { inode: "inode" }),
+  entry("ext4_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
+  entry("xfs_break_layouts", "break-enter", "entry", { inode: "inode" }),
+  entry("xfs_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
+  entry("xfs_break_dax_layouts", "break-enter", "entry", { inode: "inode" }),
+  entry("xfs_break_dax_layouts_ret", "break-exit", "return", { ret: "ret" }),
+  entry("fuse_dax_break_layouts", "break-enter", "entry", { inode: "inode" }),
+  entry("fuse_dax_break_layouts_ret", "break-exit", "return", { ret: "ret" }),
+  entry("dax_break_layout", "break-enter", "entry", { inode: "inode", start: "start", end: "end" }),
+  entry("dax_break_layout_ret", "break-exit", "return", { ret: "ret" }),
+  entry("dax_break_layout_final", "break-enter", "entry", { inode: "inode" }),
+  entry("dax_break_layout_final_ret", "break-exit", "return", {}),
+  entry("dax_layout_busy_page_range", "scan-enter", "entry", {
     mapping: "mapping",
     start: "start",
     end: "end",
   }),
-  spec("dax_layout_busy_page_range_ret", "scan-exit", "return", {
+  entry("dax_layout_busy_page_range_ret", "scan-exit", "return", {
     page: "page",
     count: "refs",
     mapcount: "mapc",
   }),
-  spec("ext4_wait_dax_page", "sleep", "entry", { inode: "inode" }),
-  spec("xfs_wait_dax_page", "sleep", "entry", { inode: "inode" }),
-  spec("fuse_wait_dax_page", "sleep", "entry", { inode: "inode" }),
-  spec("wait_page_idle", "sleep", "entry", { page: "page" }),
-  spec("folio_lock", "lock-enter", "entry", { page: "page" }, { fn: "__folio_lock" }),
-  spec("folio_lock_ret", "lock-exit", "return", {}, { fn: "__folio_lock" }),
+  entry("ext4_wait_dax_page", "sleep", "entry", { inode: "inode" }),
+  entry("xfs_wait_dax_page", "sleep", "entry", { inode: "inode" }),
+  entry("fuse_wait_dax_page", "sleep", "entry", { inode: "inode" }),
+  entry("wait_page_idle", "sleep", "entry", { page: "page" }),
+  entry("folio_lock", "lock-enter", "entry", { page: "page" }, { fn: "__folio_lock" }),
+  entry("folio_lock_ret", "lock-exit", "return", {}, { fn: "__folio_lock" }),
 
   // Devices coming and going.
-  spec("kill_dax", "kill", "entry"),
-  spec("kill_dev_dax", "kill", "entry"),
-  spec("memremap_pages", "created", "entry", { pgmap: "pgmap" }),
-  spec("memunmap_pages", "remove-enter", "entry", { pgmap: "pgmap" }),
-  spec("memunmap_pages_ret", "remove-exit", "return"),
-  spec("dev_pagemap_percpu_release", "pgmap-released", "entry"),
+  entry("kill_dax", "kill", "entry"),
+  entry("kill_dev_dax", "kill", "entry"),
+  entry("memremap_pages", "created", "entry", { pgmap: "pgmap" }),
+  entry("memunmap_pages", "remove-enter", "entry", { pgmap: "pgmap" }),
+  entry("memunmap_pages_ret", "remove-exit", "return"),
+  entry("dev_pagemap_percpu_release", "pgmap-released", "entry"),
 
   // Faults: include/trace/events/fs_dax.h, and the entry of the fault handler.
-  spec("dax_iomap_fault", "fault-enter", "entry"),
-  spec("dax_iomap_fault_ret", "fault-exit", "return"),
-  spec("dax_pte_fault", "fault-enter", "none"),
-  spec("dax_pte_fault_done", "fault-exit", "none"),
-  spec("dax_pmd_fault", "fault-enter", "none"),
-  spec("dax_pmd_fault_done", "fault-exit", "none"),
+  entry("dax_iomap_fault", "fault-enter", "entry"),
+  entry("dax_iomap_fault_ret", "fault-exit", "return"),
+  entry("dax_pte_fault", "fault-enter", "none"),
+  entry("dax_pte_fault_done", "fault-exit", "none"),
+  entry("dax_pmd_fault", "fault-enter", "none"),
+  entry("dax_pmd_fault_done", "fault-exit", "none"),
 
   // Known, and of no consequence here.
-  spec("dax_insert_entry", "context", "entry"),
-  spec("dax_associate_entry", "context", "entry"),
-  spec("dax_disassociate_entry", "context", "entry"),
-  spec("dax_delete_mapping_entry", "context", "entry"),
-  spec("dax_delete_mapping_range", "context", "entry"),
-  spec("dax_busy_page", "context", "entry"),
-  spec("dax_finish_sync_fault", "context", "entry"),
-  spec("dax_holder_notify_failure", "context", "entry"),
-  spec("split_huge_pmd", "context", "entry"),
-  spec("memory_failure_ret", "context", "return"),
-  spec("gup_longterm_ret", "context", "return"),
-  spec("dax_insert_mapping", "context", "none"),
-  spec("dax_insert_pfn_mkwrite", "context", "none"),
-  spec("dax_insert_pfn_mkwrite_no_entry", "context", "none"),
-  spec("dax_load_hole", "context", "none"),
-  spec("dax_pmd_load_hole", "context", "none"),
-  spec("dax_pmd_load_hole_fallback", "context", "none"),
-  spec("dax_pmd_insert_mapping", "context", "none"),
-  spec("dax_writeback_one", "context", "none"),
-  spec("dax_writeback_range", "context", "none"),
-  spec("dax_writeback_range_done", "context", "none"),
+  entry("dax_insert_entry", "context", "entry"),
+  entry("dax_associate_entry", "context", "entry"),
+  entry("dax_disassociate_entry", "context", "entry"),
+  entry("dax_delete_mapping_entry", "context", "entry"),
+  entry("dax_delete_mapping_range", "context", "entry"),
+  entry("dax_busy_page", "context", "entry"),
+  entry("dax_finish_sync_fault", "context", "entry"),
+  entry("dax_holder_notify_failure", "context", "entry"),
+  entry("split_huge_pmd", "context", "entry"),
+  entry("memory_failure_ret", "context", "return"),
+  entry("gup_longterm_ret", "context", "return"),
+  entry("dax_insert_mapping", "context", "none"),
+  entry("dax_insert_pfn_mkwrite", "context", "none"),
+  entry("dax_insert_pfn_mkwrite_no_entry", "context", "none"),
+  entry("dax_load_hole", "context", "none"),
+  entry("dax_pmd_load_hole", "context", "none"),
+  entry("dax_pmd_load_hole_fallback", "context", "none"),
+  entry("dax_pmd_insert_mapping", "context", "none"),
+  entry("dax_writeback_one", "context", "none"),
+  entry("dax_writeback_range", "context", "none"),
+  entry("dax_writeback_range_done", "context", "none"),
 
-  spec("tracing_mark_write", "mark", "none"),
-  spec("print", "mark", "none"),
-  spec("bprint", "mark", "none"),
-  spec("sched_process_exit", "task-exit", "none", { pid: "pid" }),
+  entry("tracing_mark_write", "mark", "none"),
+  entry("print", "mark", "none"),
+  entry("bprint", "mark", "none"),
+  entry("sched_process_exit", "task-exit", "none", { pid: "pid" }),
 ];
+
+/** Every event that pagelife understands. */
+export const vocabulary: readonly EventSpec[] = entries.map((e, id) => ({ id, ...e }));
 
 /** Looks a specification up by the event's name. */
 export const specByName: ReadonlyMap<string, EventSpec> = new Map(vocabulary.map((s) => [s.name, s]));

@@ -80,3 +80,24 @@ export class ByteInterner<T> {
     this.#buckets[i] = entry;
   }
 }
+
+const ADDRESSES = 4096;
+
+/** Addresses as hexadecimal text. The same few come again and again: a small table saves making the text. */
+export class AddressTexts {
+  readonly #hi = new Uint32Array(ADDRESSES);
+  readonly #lo = new Uint32Array(ADDRESSES);
+  readonly #text: string[] = new Array<string>(ADDRESSES).fill("");
+
+  /** @returns the address without `0x`; empty for NULL. */
+  get(hi: number, lo: number): string {
+    const i = ((lo >>> 3) ^ (lo >>> 13)) & (ADDRESSES - 1);
+    if (this.#hi[i] === hi && this.#lo[i] === lo) return this.#text[i] ?? "";
+    const text =
+      hi === 0 ? (lo === 0 ? "" : lo.toString(16)) : hi.toString(16) + lo.toString(16).padStart(8, "0");
+    this.#hi[i] = hi;
+    this.#lo[i] = lo;
+    this.#text[i] = text;
+    return text;
+  }
+}

@@ -63,11 +63,15 @@ export function parseProbes(name: string, text: string): Map<string, EventSpec> 
         `${name}: probe ${JSON.stringify(probe)} means ${JSON.stringify(means)}, which is no event of the vocabulary; \`pagelife trace --vocabulary\` lists them.`,
       );
     }
-    // A field that the person names replaces ours; page and pfn are two ways to say the same.
+    // A field that the person names replaces ours, and no name is two fields; page and pfn are two ways
+    // to say the same.
     const own = Object.fromEntries(
       Object.entries(fields ?? {}).filter(([, v]) => v !== undefined),
     ) as Partial<Record<FieldName, string>>;
-    const base: Partial<Record<FieldName, string>> = { ...spec.fields };
+    const taken = new Set(Object.values(own));
+    const base = Object.fromEntries(
+      Object.entries(spec.fields).filter(([, name]) => !taken.has(name)),
+    ) as Partial<Record<FieldName, string>>;
     if (own.pfn !== undefined) delete base.page;
     if (own.page !== undefined) delete base.pfn;
     specs.set(probe, { ...spec, fields: { ...base, ...own } });

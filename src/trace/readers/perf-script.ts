@@ -106,8 +106,7 @@ export class PerfScriptReader implements TextReader {
     if (this.#task === null || this.#task.comm !== comm || this.#task.tid !== Number(tid)) {
       this.#task = this.#context.tasks.get(Buffer.from(comm, "latin1").toString("utf8"), Number(tid));
     }
-    const e = this.#context.event;
-    e.spec = spec;
+    const e = entry.event;
     e.time = time;
     e.cpu = cpu;
     e.where = line;

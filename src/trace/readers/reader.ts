@@ -20,7 +20,6 @@ export class ReadContext {
   readonly clock: Clock = newClock();
   /** Events that the person named in a mapping file, before the vocabulary. */
   readonly probes: ReadonlyMap<string, EventSpec>;
-  readonly event: KernelEvent = emptyEvent(specByName.get("print") as EventSpec);
   /** How often each event came, known or not. */
   readonly eventCounts: Map<string, EventEntry> = new Map();
   events = 0;
@@ -47,7 +46,8 @@ export class ReadContext {
   entryOf(name: string): EventEntry {
     let entry = this.eventCounts.get(name);
     if (entry === undefined) {
-      entry = { name, spec: this.specOf(name), count: 0 };
+      const spec = this.specOf(name);
+      entry = { name, spec, count: 0, event: emptyEvent(spec ?? unknown) };
       this.eventCounts.set(name, entry);
     }
     return entry;
@@ -61,11 +61,20 @@ export class ReadContext {
   }
 }
 
+/** One kind of event in this recording. */
 export interface EventEntry {
   readonly name: string;
   readonly spec: EventSpec | null;
   count: number;
+  /**
+   * The event of this kind that is handed on, filled anew each time. One for each kind: what this kind
+   * never prints stays absent without being cleared.
+   */
+  readonly event: KernelEvent;
 }
+
+/** Fills the place of the specification in events that are never handed on. */
+const unknown = specByName.get("print") as EventSpec;
 
 /** A reader of text: takes bytes as they come. It never throws on bad input; see `ImportLog`. */
 export interface TextReader {

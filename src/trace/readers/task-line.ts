@@ -215,8 +215,7 @@ export abstract class TaskLineReader implements TextReader {
     }
     this.#afterMark = spec.role === "mark";
     if (spec.role === "context" && this.context.sink.other === undefined) return true;
-    const e = this.context.event;
-    e.spec = spec;
+    const e = entry.event;
     e.time = time;
     e.cpu = cpu;
     e.where = line;

@@ -1,24 +1,28 @@
-// `key=value` pairs after an event's name, read without making strings. Events print their fields in
-// a fixed order, so the next key wanted is nearly always the next key found.
-import { clearEvent, type KernelEvent } from "../../events/event.ts";
+// `key=value` pairs after an event's name, read without making strings. An event prints its fields in a
+// fixed order, so each kind remembers the keys it printed last, and mostly has only to compare.
+import { absent, clearEvent, type KernelEvent } from "../../events/event.ts";
 import type { EventSpec, FieldName } from "../../events/vocabulary.ts";
-import { ByteInterner } from "../bytes.ts";
+import { AddressTexts, ByteInterner } from "../bytes.ts";
 import type { PageMap } from "../page-map.ts";
 
-interface Wanted {
-  readonly field: FieldName;
+/** A key with its `=`, and which field it is; -1 for one that nobody asks for. */
+interface Printed {
+  readonly key: Uint8Array;
   /** The field as a number: what the hot loop switches on. */
   readonly code: number;
-  readonly key: Uint8Array;
 }
 
 /** How to read one kind of event. */
 export interface ArgPlan {
-  readonly wanted: readonly Wanted[];
+  readonly wanted: readonly Printed[];
   readonly wantsSite: boolean;
   readonly wantsText: boolean;
   /** Nothing of it is wanted. */
   readonly empty: boolean;
+  /** The keys of the event read last, in their order. */
+  readonly printed: Printed[];
+  /** Some event of this kind lacked a field that is wanted: fields must be cleared before reading. */
+  incomplete: boolean;
 }
 
 /** Fields by the number that `ArgReader` switches on. */
@@ -43,187 +47,216 @@ const CODES: readonly FieldName[] = [
 ];
 
 export function planFor(spec: EventSpec): ArgPlan {
-  const wanted: Wanted[] = [];
-  for (const [field, key] of Object.entries(spec.fields)) {
-    wanted.push({
-      field: field as FieldName,
-      code: CODES.indexOf(field as FieldName),
-      key: new TextEncoder().encode(key),
-    });
-  }
+  const wanted = Object.entries(spec.fields).map(([field, key]) => ({
+    key: new TextEncoder().encode(`${key}=`),
+    code: CODES.indexOf(field as FieldName),
+  }));
   const wantsSite = spec.role === "scan-exit" || spec.role === "break-exit" || spec.role === "remove-exit";
   const wantsText = spec.role === "mark";
-  return { wanted, wantsSite, wantsText, empty: wanted.length === 0 && !wantsSite && !wantsText };
+  return {
+    wanted,
+    wantsSite,
+    wantsText,
+    empty: wanted.length === 0 && !wantsSite && !wantsText,
+    printed: [],
+    incomplete: false,
+  };
 }
 
 const SPACE = 0x20;
 const EQUALS = 0x3d;
 const MINUS = 0x2d;
 const MAX_TEXT = 200;
+/** Keys of one event that are remembered. */
+const MAX_PRINTED = 32;
 
 /** Reads arguments of text events into an event. One per reader: it keeps what it has seen. */
 export class ArgReader {
   readonly #map: PageMap;
   readonly #texts = new ByteInterner((s) => s);
-  readonly #addresses = new ByteInterner((s) => (/^0*[1-9a-f][0-9a-f]*$/.test(s) ? s : ""));
-  /** The two halves of the hexadecimal number read last. */
+  readonly #addresses = new AddressTexts();
+  /** The two halves of the number read last, and where it ended. */
   #hi = 0;
   #lo = 0;
+  #end = 0;
 
   constructor(map: PageMap) {
     this.#map = map;
   }
 
-  /** @param from First byte after the event's name and colon. */
+  /**
+   * @param from First byte after the event's name and colon.
+   * @param e The one event of this kind: what it holds is overwritten.
+   */
   read(b: Buffer, from: number, to: number, plan: ArgPlan, e: KernelEvent): void {
-    clearEvent(e);
     if (plan.empty) return;
+    if (plan.incomplete) clearEvent(e);
+    if (this.#fill(b, from, to, plan, e) || plan.incomplete) return;
+    plan.incomplete = true;
+    clearEvent(e);
+    this.#fill(b, from, to, plan, e);
+  }
+
+  /** @returns whether all fields that are wanted were there. */
+  #fill(b: Buffer, from: number, to: number, plan: ArgPlan, e: KernelEvent): boolean {
     let p = from;
     while (p < to && b[p] === SPACE) p++;
     if (plan.wantsText) {
       e.text = b.toString("utf8", p, Math.min(to, p + MAX_TEXT)).trimEnd();
-      return;
+      return true;
     }
+    let site = "";
     if (b[p] === 0x28) {
       // "(function+0x4/0x40)" or "(caller+0x4/0x40 <- function)"
-      const close = indexOfByte(b, 0x29, p, to);
-      if (close > 0) {
-        if (plan.wantsSite) e.site = this.#texts.get(b, p + 1, close);
+      let close = p + 1;
+      while (close < to && b[close] !== 0x29) close++;
+      if (close < to) {
+        if (plan.wantsSite) site = this.#texts.get(b, p + 1, close);
         p = close + 1;
       }
     }
-    const wanted = plan.wanted;
-    const count = wanted.length;
-    let next = 0;
-    let left = count;
-    while (p < to && left > 0) {
+    if (plan.wantsSite) e.site = site;
+    const { printed } = plan;
+    let left = plan.wanted.length;
+    for (let i = 0; left > 0; i++) {
       while (p < to && b[p] === SPACE) p++;
-      const keyStart = p;
-      while (p < to) {
-        const c = b[p] as number;
-        if (c === EQUALS || c === SPACE) break;
-        p++;
-      }
-      if (b[p] !== EQUALS || p >= to) continue;
-      const keyLength = p - keyStart;
-      p++;
-      const valueStart = p;
-      // Which of the wanted keys is it? Start with the one after the last found.
-      let hit = -1;
-      for (let i = 0; i < count; i++) {
-        const at = next + i < count ? next + i : next + i - count;
-        const key = (wanted[at] as Wanted).key;
-        if (key.length !== keyLength) continue;
-        let k = 0;
-        while (k < keyLength && key[k] === b[keyStart + k]) k++;
-        if (k === keyLength) {
-          hit = at;
-          break;
+      if (p >= to) break;
+      let pair = printed[i];
+      if (pair === undefined || !startsWith(b, p, to, pair.key)) {
+        const found = this.#find(b, p, to, plan);
+        if (found === null) {
+          // A word without "=".
+          while (p < to && b[p] !== SPACE) p++;
+          i--;
+          continue;
         }
+        pair = found;
+        if (i < MAX_PRINTED) printed[i] = pair;
+      }
+      p += pair.key.length;
+      if (pair.code >= 0) {
+        p = this.#store(pair.code, b, p, to, e);
+        left--;
       }
       while (p < to && b[p] !== SPACE) p++;
-      if (hit < 0) continue;
-      next = hit + 1 < count ? hit + 1 : 0;
-      left--;
-      this.#store((wanted[hit] as Wanted).code, b, valueStart, p, e);
     }
+    return left === 0;
   }
 
-  #store(code: number, b: Buffer, from: number, to: number, e: KernelEvent): void {
+  /** The key that stands here; null if none does. */
+  #find(b: Buffer, from: number, to: number, plan: ArgPlan): Printed | null {
+    let p = from;
+    while (p < to && b[p] !== EQUALS && b[p] !== SPACE) p++;
+    if (p >= to || b[p] === SPACE) return null;
+    const length = p + 1 - from;
+    for (const w of plan.wanted) if (w.key.length === length && startsWith(b, from, to, w.key)) return w;
+    return { key: Uint8Array.prototype.slice.call(b, from, p + 1), code: -1 };
+  }
+
+  /** Reads one value into its field, which is absent if the value is not what it should be. @returns its end. */
+  #store(code: number, b: Buffer, from: number, to: number, e: KernelEvent): number {
+    this.#end = from;
     switch (code) {
       case 0: // page
         if (this.#hex(b, from, to)) {
           e.pfn = this.#map.pfnOf(this.#hi, this.#lo);
           e.offset = this.#map.offset;
-        }
-        return;
+        } else e.pfn = e.offset = absent;
+        break;
       case 1: // pfn
         // vmf_insert_mixed() gets a pfn with flags in its upper bits (PFN_DEV, PFN_MAP).
         if (this.#number(b, from, to)) {
           e.pfn = (this.#hi & 0xfffff) * 2 ** 32 + this.#lo;
           e.pfnFlags = this.#hi >>> 20;
           this.#map.sawPfn(e.pfn);
+        } else {
+          e.pfn = absent;
+          e.pfnFlags = 0;
         }
-        return;
-      case 2: // count
+        break;
+      case 2:
         e.count = this.#int32(b, from, to);
-        return;
-      case 3: // mapcount
+        break;
+      case 3:
         e.mapcount = this.#int32(b, from, to);
-        return;
-      case 4: // val
+        break;
+      case 4:
         e.val = this.#int32(b, from, to);
-        return;
-      case 5: // ret
+        break;
+      case 5:
         e.ret = this.#int32(b, from, to);
-        return;
-      case 6: // n
+        break;
+      case 6:
         e.n = this.#int32(b, from, to);
-        return;
-      case 7: // gup
+        break;
+      case 7:
         e.gup = this.#int32(b, from, to);
-        return;
-      case 8: // pid
+        break;
+      case 8:
         e.pid = this.#int32(b, from, to);
-        return;
-      case 9: // index
+        break;
+      case 9:
         e.index = this.#wide(b, from, to);
-        return;
-      case 10: // start
+        break;
+      case 10:
         e.start = this.#wide(b, from, to);
-        return;
-      case 11: // end
+        break;
+      case 11:
         e.end = this.#wide(b, from, to);
-        return;
-      case 12: // flags
-        if (b[from] === 0x30 && this.#number(b, from, to)) e.flags = this.#lo;
-        else e.flagWords = this.#texts.get(b, from, to);
-        return;
-      case 13: // mapping
+        break;
+      case 12:
+        if (b[from] === 0x30 && this.#number(b, from, to)) {
+          e.flags = this.#lo;
+          e.flagWords = "";
+        } else {
+          let end = from;
+          while (end < to && b[end] !== SPACE) end++;
+          e.flags = absent;
+          e.flagWords = this.#texts.get(b, from, end);
+          this.#end = end;
+        }
+        break;
+      case 13:
         e.mapping = this.#address(b, from, to);
-        return;
-      case 14: // pgmap
+        break;
+      case 14:
         e.pgmap = this.#address(b, from, to);
-        return;
-      case 15: // inode
+        break;
+      case 15:
         e.inode = this.#address(b, from, to);
-        return;
-      case 16: // vma
+        break;
+      case 16:
         e.vma = this.#address(b, from, to);
-        return;
+        break;
     }
+    return this.#end;
   }
 
   /** An address as text without `0x`; empty for NULL. */
   #address(b: Buffer, from: number, to: number): string {
-    const start = b[from] === 0x30 && (b[from + 1] ?? 0) === 0x78 ? from + 2 : from;
-    return to - start > 16 ? "" : this.#addresses.get(b, start, to);
+    return this.#hex(b, from, to) ? this.#addresses.get(this.#hi, this.#lo) : "";
   }
 
-  /** Hexadecimal with or without `0x`. */
+  /** Hexadecimal with or without `0x`, up to a space: up to 16 digits, into the two halves. */
   #hex(b: Buffer, from: number, to: number): boolean {
-    let p = from;
-    if (b[p] === 0x30 && b[p + 1] === 0x78) p += 2;
-    if (to - p > 16 || p >= to) return false;
+    const start = b[from] === 0x30 && b[from + 1] === 0x78 ? from + 2 : from;
     let hi = 0;
     let lo = 0;
-    const split = to - 8;
+    let p = start;
     for (; p < to; p++) {
       const c = b[p] as number;
-      const d =
-        c >= 0x30 && c <= 0x39
-          ? c - 0x30
-          : c >= 0x61 && c <= 0x66
-            ? c - 0x57
-            : c >= 0x41 && c <= 0x46
-              ? c - 0x37
-              : -1;
-      if (d < 0) return false;
-      if (p < split) hi = hi * 16 + d;
-      else lo = lo * 16 + d;
+      const d = HEX[c] as number;
+      if (d < 0) {
+        if (c === SPACE) break;
+        return false;
+      }
+      hi = (hi << 4) | (lo >>> 28);
+      lo = (lo << 4) | d;
     }
-    this.#hi = hi;
-    this.#lo = lo;
+    if (p === start || p - start > 16) return false;
+    this.#hi = hi >>> 0;
+    this.#lo = lo >>> 0;
+    this.#end = p;
     return true;
   }
 
@@ -237,20 +270,26 @@ export class ArgReader {
     return true;
   }
 
+  /** A decimal number up to a space. */
   #decimal(b: Buffer, from: number, to: number): number {
     let p = from;
     const negative = b[p] === MINUS;
     if (negative) p++;
-    if (p >= to || to - p > 20) return Number.NaN;
-    // Beyond 2^53 digit by digit would round many times.
-    const exact = to - p > 15;
+    const start = p;
     let n = 0;
     for (; p < to; p++) {
       const d = (b[p] as number) - 0x30;
-      if (d < 0 || d > 9) return Number.NaN;
+      if (d < 0 || d > 9) {
+        if (b[p] === SPACE) break;
+        return Number.NaN;
+      }
       n = n * 10 + d;
     }
-    if (exact) return Number(b.toString("latin1", from, to));
+    const digits = p - start;
+    if (digits === 0 || digits > 20) return Number.NaN;
+    this.#end = p;
+    // Beyond 2^53 digit by digit would round many times.
+    if (digits > 15) return Number(b.toString("latin1", from, p));
     return negative ? -n : n;
   }
 
@@ -268,7 +307,14 @@ export class ArgReader {
   }
 }
 
-function indexOfByte(b: Buffer, byte: number, from: number, to: number): number {
-  for (let i = from; i < to; i++) if (b[i] === byte) return i;
-  return -1;
+/** Value of a hexadecimal digit by its byte; -1 for any other byte. */
+const HEX = new Int8Array(256).fill(-1);
+for (let i = 0; i < 10; i++) HEX[0x30 + i] = i;
+for (let i = 0; i < 6; i++) HEX[0x61 + i] = HEX[0x41 + i] = 10 + i;
+
+function startsWith(b: Buffer, at: number, to: number, key: Uint8Array): boolean {
+  const { length } = key;
+  if (at + length > to) return false;
+  for (let i = 0; i < length; i++) if (b[at + i] !== key[i]) return false;
+  return true;
 }

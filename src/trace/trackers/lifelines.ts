@@ -1,8 +1,8 @@
-// The last million changes of all pages together, in columns: bounded, whatever the recording's
-// length. Each change knows the one before it on its page; what was overwritten is said to be.
+// The last million changes of all pages together, in one table of numbers: bounded, whatever the
+// recording's length. Each change knows the one before it on its page; what was overwritten is said to be.
 import type { KernelEvent, Task } from "../../events/event.ts";
 import { noTask } from "../../events/event.ts";
-import type { EventSpec } from "../../events/vocabulary.ts";
+import { type EventSpec, vocabulary } from "../../events/vocabulary.ts";
 import type { Stack } from "../sink.ts";
 
 /**
@@ -32,35 +32,35 @@ export interface LifelineEntry {
 
 export const LIFELINE_CAPACITY = 1 << 20;
 
+// A row of the table: three float64, then six words of 32 bits. One row lies in one or two lines of the
+// processor's cache, where a column for each would touch nine.
+//
+//     time | where | previous | before, count | mappings, task | kind, stack
+const ROW_FLOAT64 = 6;
+const ROW_WORDS = 12;
+const [TIME, WHERE, PREVIOUS] = [0, 1, 2];
+const [BEFORE, COUNT, MAPPINGS, TASK, KIND, STACK] = [6, 7, 8, 9, 10, 11];
+// Kind: the CPU in the upper half; below, 14 bits of the event and 2 of the certainty.
+
 export class LifelinePool {
   readonly #most: number;
   #capacity: number;
-  #time: Float64Array;
-  #where: Float64Array;
-  #previous: Float64Array;
-  #before: Float32Array;
-  #count: Float32Array;
-  #mappings: Float32Array;
-  #cpu: Uint16Array;
-  #certainty: Uint8Array;
-  readonly #task: Task[] = [];
-  readonly #spec: EventSpec[] = [];
-  readonly #stack: (Stack | null)[] = [];
+  #float64: Float64Array;
+  #float32: Float32Array;
+  #words: Int32Array;
+  /** Tasks by their id and one, since `noTask` has -1. */
+  readonly #tasks: Task[] = [noTask];
+  readonly #stacks: (Stack | null)[] = [null];
+  readonly #stackNumbers = new Map<Stack, number>();
   #next = 0;
 
-  /** @param most Changes that are kept at most. The columns grow up to that. */
+  /** @param most Changes that are kept at most. The table grows up to that. */
   constructor(most: number = LIFELINE_CAPACITY) {
-    const capacity = Math.min(most, 1 << 12);
     this.#most = most;
-    this.#capacity = capacity;
-    this.#time = new Float64Array(capacity);
-    this.#where = new Float64Array(capacity);
-    this.#previous = new Float64Array(capacity);
-    this.#before = new Float32Array(capacity);
-    this.#count = new Float32Array(capacity);
-    this.#mappings = new Float32Array(capacity);
-    this.#cpu = new Uint16Array(capacity);
-    this.#certainty = new Uint8Array(capacity);
+    this.#capacity = Math.min(most, 1 << 12);
+    this.#float64 = new Float64Array(this.#capacity * ROW_FLOAT64);
+    this.#float32 = new Float32Array(this.#float64.buffer);
+    this.#words = new Int32Array(this.#float64.buffer);
   }
 
   /** @param previous Number of the page's change before this one, -1 for none. @returns its number. */
@@ -74,56 +74,64 @@ export class LifelinePool {
   ): number {
     if (this.#next === this.#capacity && this.#capacity < this.#most) this.#grow();
     const n = this.#next++;
-    const i = n % this.#capacity;
-    this.#time[i] = e.time;
-    this.#where[i] = e.where;
-    this.#previous[i] = previous;
-    this.#before[i] = before;
-    this.#count[i] = count;
-    this.#mappings[i] = mappings;
-    this.#cpu[i] = e.cpu;
-    this.#certainty[i] =
-      certainty === "after" ? 0 : certainty === "sampled" ? 1 : certainty === "inferred" ? 2 : 3;
-    this.#task[i] = e.task;
-    this.#spec[i] = e.spec;
-    this.#stack[i] = null;
+    const row = n % this.#capacity;
+    const wide = row * ROW_FLOAT64;
+    const float64 = this.#float64;
+    float64[wide + TIME] = e.time;
+    float64[wide + WHERE] = e.where;
+    float64[wide + PREVIOUS] = previous;
+    const word = row * ROW_WORDS;
+    const float32 = this.#float32;
+    float32[word + BEFORE] = before;
+    float32[word + COUNT] = count;
+    float32[word + MAPPINGS] = mappings;
+    const words = this.#words;
+    const task = e.task.id + 1;
+    if (this.#tasks[task] !== e.task) this.#tasks[task] = e.task;
+    words[word + TASK] = task;
+    words[word + KIND] = (e.cpu << 16) | (e.spec.id << 2) | codeOf(certainty);
+    words[word + STACK] = 0;
     return n;
   }
 
   /** Only before the first change is overwritten: every change stays where it is. */
   #grow(): void {
+    const old = this.#float64;
     this.#capacity = Math.min(this.#most, this.#capacity * 4);
-    const n = this.#capacity;
-    this.#time = grown(this.#time, new Float64Array(n));
-    this.#where = grown(this.#where, new Float64Array(n));
-    this.#previous = grown(this.#previous, new Float64Array(n));
-    this.#before = grown(this.#before, new Float32Array(n));
-    this.#count = grown(this.#count, new Float32Array(n));
-    this.#mappings = grown(this.#mappings, new Float32Array(n));
-    this.#cpu = grown(this.#cpu, new Uint16Array(n));
-    this.#certainty = grown(this.#certainty, new Uint8Array(n));
+    this.#float64 = new Float64Array(this.#capacity * ROW_FLOAT64);
+    this.#float64.set(old);
+    this.#float32 = new Float32Array(this.#float64.buffer);
+    this.#words = new Int32Array(this.#float64.buffer);
   }
 
   setStack(n: number, stack: Stack): void {
-    if (this.#has(n)) this.#stack[n % this.#capacity] = stack;
+    if (!this.#has(n)) return;
+    let number = this.#stackNumbers.get(stack);
+    if (number === undefined) {
+      number = this.#stacks.push(stack) - 1;
+      this.#stackNumbers.set(stack, number);
+    }
+    this.#words[(n % this.#capacity) * ROW_WORDS + STACK] = number;
   }
 
   get(n: number): LifelineEntry | null {
     if (!this.#has(n)) return null;
-    const i = n % this.#capacity;
-    const spec = this.#spec[i];
+    const wide = (n % this.#capacity) * ROW_FLOAT64;
+    const word = (n % this.#capacity) * ROW_WORDS;
+    const kind = this.#words[word + KIND] ?? 0;
+    const spec = vocabulary[(kind & 0xffff) >>> 2];
     if (spec === undefined) return null;
     return {
-      time: this.#time[i] ?? 0,
-      where: this.#where[i] ?? 0,
-      cpu: this.#cpu[i] ?? 0,
-      task: this.#task[i] ?? noTask,
+      time: this.#float64[wide + TIME] ?? 0,
+      where: this.#float64[wide + WHERE] ?? 0,
+      cpu: kind >>> 16,
+      task: this.#tasks[this.#words[word + TASK] ?? 0] ?? noTask,
       spec,
-      before: this.#before[i] ?? Number.NaN,
-      count: this.#count[i] ?? Number.NaN,
-      certainty: CERTAINTIES[this.#certainty[i] ?? 3] ?? "unknown",
-      mappings: this.#mappings[i] ?? Number.NaN,
-      stack: this.#stack[i] ?? null,
+      before: this.#float32[word + BEFORE] ?? Number.NaN,
+      count: this.#float32[word + COUNT] ?? Number.NaN,
+      certainty: CERTAINTIES[kind & 3] ?? "unknown",
+      mappings: this.#float32[word + MAPPINGS] ?? Number.NaN,
+      stack: this.#stacks[this.#words[word + STACK] ?? 0] ?? null,
     };
   }
 
@@ -135,7 +143,7 @@ export class LifelinePool {
     const newest: number[] = [];
     const oldest: number[] = [];
     let kept = 0;
-    for (let n = last; this.#has(n); n = this.#previous[n % this.#capacity] ?? -1) {
+    for (let n = last; this.#has(n); n = this.#previous(n)) {
       if (kept < each) newest.push(n);
       oldest[kept % each] = n;
       kept++;
@@ -150,13 +158,16 @@ export class LifelinePool {
   /** The changes of a page that are still kept, oldest first. */
   of(last: number): LifelineEntry[] {
     const entries: LifelineEntry[] = [];
-    for (let n = last; this.#has(n); ) {
+    for (let n = last; this.#has(n); n = this.#previous(n)) {
       const entry = this.get(n);
       if (entry === null) break;
       entries.push(entry);
-      n = this.#previous[n % this.#capacity] ?? -1;
     }
     return entries.reverse();
+  }
+
+  #previous(n: number): number {
+    return this.#float64[(n % this.#capacity) * ROW_FLOAT64 + PREVIOUS] ?? -1;
   }
 
   #has(n: number): boolean {
@@ -164,7 +175,6 @@ export class LifelinePool {
   }
 }
 
-function grown<T extends Float64Array | Float32Array | Uint16Array | Uint8Array>(old: T, next: T): T {
-  next.set(old);
-  return next;
+function codeOf(certainty: Certainty): number {
+  return certainty === "after" ? 0 : certainty === "sampled" ? 1 : certainty === "inferred" ? 2 : 3;
 }

@@ -1,7 +1,8 @@
 // trace-cmd's binary recordings, versions 6 and 7: the CPUs' buffers merged by time, each event read
 // by the description of it that stands in the file.
-import { clearEvent, type KernelEvent, type Task } from "../../../events/event.ts";
+import type { KernelEvent, Task } from "../../../events/event.ts";
 import type { EventSpec, FieldName } from "../../../events/vocabulary.ts";
+import { AddressTexts } from "../../bytes.ts";
 import { FtraceTextReader } from "../ftrace-text.ts";
 import type { EventEntry, ReadContext } from "../reader.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -33,7 +34,6 @@ interface Plan {
 }
 
 const MAX_TEXT = 200;
-const ADDRESSES = 4096;
 /** Fields by the number that `TraceDatReader` switches on. */
 const CODES: readonly FieldName[] = [
   "page",
@@ -64,6 +64,7 @@ export class TraceDatReader {
   readonly #plans: (Plan | undefined)[] = [];
   readonly #symbols: Symbols;
   readonly #tasks = new Map<number, Task>();
+  readonly #addresses = new AddressTexts();
   readonly #streams: CpuStream[] = [];
   readonly #pidAt: number;
   readonly #little: boolean;
@@ -207,13 +208,11 @@ export class TraceDatReader {
       return;
     }
     if (spec.role === "context" && context.sink.other === undefined) return;
-    const e = context.event;
-    e.spec = spec;
+    const e = plan.entry.event;
     e.time = time;
     e.cpu = s.cpu;
     e.where = context.events;
     e.task = this.#task(view.getInt32(at + this.#pidAt, this.#little));
-    clearEvent(e);
     for (const step of plan.steps) this.#fill(step, view, at, e);
     if (plan.kind === "print") e.text = this.#text(plan, s);
     if (plan.callerAt >= 0) {
@@ -304,26 +303,10 @@ export class TraceDatReader {
 
   #addressAt(view: DataView, at: number): string {
     const little = this.#little;
-    return this.#address(
+    return this.#addresses.get(
       view.getUint32(little ? at + 4 : at, little),
       view.getUint32(little ? at : at + 4, little),
     );
-  }
-
-  // The same few addresses come again and again: a small table by their lower bits saves the text.
-  readonly #addressHi = new Uint32Array(ADDRESSES);
-  readonly #addressLo = new Uint32Array(ADDRESSES);
-  readonly #addressText: string[] = new Array<string>(ADDRESSES).fill("");
-
-  #address(hi: number, lo: number): string {
-    const i = ((lo >>> 3) ^ (lo >>> 13)) & (ADDRESSES - 1);
-    if (this.#addressHi[i] === hi && this.#addressLo[i] === lo) return this.#addressText[i] ?? "";
-    const text =
-      hi === 0 ? (lo === 0 ? "" : lo.toString(16)) : hi.toString(16) + lo.toString(16).padStart(8, "0");
-    this.#addressHi[i] = hi;
-    this.#addressLo[i] = lo;
-    this.#addressText[i] = text;
-    return text;
   }
 
   #text(plan: Plan, s: CpuStream): string {
