@@ -1,6 +1,6 @@
 // Events in, answers out: hands each event to the trackers, and at the end asks every analysis.
 import type { KernelEvent } from "../events/event.ts";
-import type { EventSpec } from "../events/vocabulary.ts";
+import { vocabulary } from "../events/vocabulary.ts";
 import { analyseConformance } from "./analyses/conforming.ts";
 import { type AnalysisContext, isDevice } from "./analyses/context.ts";
 import { analyseHolding, type CullKey, outstanding, type SortKey } from "./analyses/holding.ts";
@@ -43,7 +43,8 @@ export class TraceAnalysis implements TraceSink {
   readonly #held = new HeldTimeline();
   readonly #cpus = new Uint8Array(MAX_CPUS);
   #cpuCount = 0;
-  readonly #seenOnce = new Set<EventSpec>();
+  /** By `EventSpec.id`. */
+  readonly #seenOnce: boolean[] = new Array<boolean>(vocabulary.length).fill(false);
   #stacks = false;
   #losses = 0;
 
@@ -60,8 +61,8 @@ export class TraceAnalysis implements TraceSink {
   event(e: KernelEvent): void {
     const { role } = e.spec;
     this.#options.observer?.(e);
-    if (!this.#seenOnce.has(e.spec)) {
-      this.#seenOnce.add(e.spec);
+    if (this.#seenOnce[e.spec.id] !== true) {
+      this.#seenOnce[e.spec.id] = true;
       this.kernel.sawEvent(e.spec.name);
     }
     if (this.#cpus[e.cpu] === 0) {
@@ -85,8 +86,8 @@ export class TraceAnalysis implements TraceSink {
       case "map":
       case "unmap":
       case "insert": {
-        const page = this.pages.pages.get(e.pfn);
-        if (page !== undefined) this.conformance.check(page, e, this.#losses);
+        const page = this.pages.current;
+        if (page !== null) this.conformance.check(page, e, this.#losses);
         this.#held.at(e.time, this.pages.held.size);
         if (this.removals.watching) this.removals.event(e);
         return;
@@ -270,8 +271,11 @@ class HeldTimeline {
   #start: number = Number.NaN;
   #most: number[] = [];
   #now = 0;
+  /** Where the slice written last ends: until then nothing changes while as many pages are held. */
+  #sliceEnd = Number.NEGATIVE_INFINITY;
 
   at(time: number, held: number): void {
+    if (held === this.#now && time < this.#sliceEnd && time >= this.#sliceEnd - this.#slice) return;
     if (Number.isNaN(this.#start)) this.#start = time;
     let i = Math.floor((time - this.#start) / this.#slice);
     if (i < 0) i = 0;
@@ -284,6 +288,7 @@ class HeldTimeline {
       i = Math.floor((time - this.#start) / this.#slice);
     }
     while (this.#most.length <= i) this.#most.push(this.#now);
+    this.#sliceEnd = this.#start + (i + 1) * this.#slice;
     if (held > (this.#most[i] ?? 0)) this.#most[i] = held;
     this.#now = held;
   }

@@ -4,7 +4,8 @@
 // difference is the start of the array, and it shows by being a multiple of 1 GiB.
 
 /** Size of struct page on every 64-bit kernel that pagelife knows. */
-const PAGE_STRUCT = 64;
+const PAGE_STRUCT_BITS = 6;
+const PAGE_STRUCT = 1 << PAGE_STRUCT_BITS;
 /** Where x86-64 puts the array without KASLR, for 4 and for 5 levels of page tables. */
 const WELL_KNOWN_HI: readonly number[] = [0xffffea00, 0xffd40000];
 /** Pages whose array is not known get numbers from here on. */
@@ -64,10 +65,14 @@ export class PageMap {
       baseHi = wellKnown;
       baseLo = 0;
     }
-    const bytes = (hi - baseHi) * 2 ** 32 + lo - baseLo;
-    if (bytes < 0 || bytes >= 2 ** 46) return Number.NaN;
-    this.offset = bytes % PAGE_STRUCT;
-    return (bytes - this.offset) / PAGE_STRUCT;
+    // The array starts at a multiple of the size of its elements, so shifts will do.
+    const pfn =
+      (hi - baseHi) * 2 ** (32 - PAGE_STRUCT_BITS) +
+      (lo >>> PAGE_STRUCT_BITS) -
+      (baseLo >>> PAGE_STRUCT_BITS);
+    if (pfn < 0 || pfn >= 2 ** (46 - PAGE_STRUCT_BITS)) return Number.NaN;
+    this.offset = lo & (PAGE_STRUCT - 1);
+    return pfn;
   }
 
   /** A pfn was printed beside the address given last: maybe of the same page. */

@@ -161,8 +161,7 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
         : ` through ${eventText(g.event)}`
       : ` through ${callPath(g.stack.frames)}`;
   const path0 = pathOf(g);
-  const usual = c.pages.completed.longestBy.get(path0);
-  const batch = c.pages.completed.lastBy.get(path0);
+  const before = c.pages.completed.by.get(path0);
   const caveats: string[] = [];
   if (g.doubtful) caveats.push("events were lost after they were taken: they may have been dropped since");
   const visible = putsAreVisible(c, g.kind === "pin" ? "pin" : "get", g.pages[0]);
@@ -176,7 +175,8 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
   const leftFile = g.pages.filter((p) => p.type === "fs-dax" && p.mapping === "" && p.inserted && !p.traced);
   // Others that were taken with it have been dropped long ago.
   const leftBehind =
-    batch !== undefined && Math.abs(batch.start - g.since) <= BATCH_NS && c.end - batch.end >= BEHIND_NS;
+    before !== undefined && Math.abs(before.start - g.since) <= BATCH_NS && c.end - before.end >= BEHIND_NS;
+  const usual = before?.longestNs;
   const suspicious =
     leftBehind || (usual === undefined ? age >= LEAK_NS : age >= LEAK_FACTOR * usual && age >= BEHIND_NS);
   const unknown = g.doubtful || (!visible && g.kind !== "pin") || g.seen !== "recorded";
@@ -189,7 +189,7 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
         : `${who} took ${what} on ${pagesText(g.pfns)} at ${at(c, g.since)}${path}, and ${g.references === 1 ? "it is" : "they are"} still held ${durationText(age)} later, when the recording ends` +
           (usual === undefined
             ? "."
-            : `; ${leftBehind ? `others taken with ${g.references === 1 ? "it" : "them"} were dropped by ${at(c, batch.end)}` : `the longest such hold that ended took ${durationText(usual)}`}.`);
+            : `; ${leftBehind ? `others taken with ${g.references === 1 ? "it" : "them"} were dropped by ${at(c, before.end)}` : `the longest such hold that ended took ${durationText(usual)}`}.`);
   return {
     kind: suspicious && !unknown ? "leak" : "outstanding",
     severity: unknown ? "unknown" : suspicious ? "warning" : "note",

@@ -11,6 +11,33 @@ export const pathOf = (h: {
   readonly task: Task | null;
 }): string => h.stack?.id ?? `${h.event} ${h.task?.comm ?? ""}`;
 
+/**
+ * `pathOf` for one hold after the other: most have no stack and are like the one before, and making the
+ * text anew each time took longer than all that is done with it.
+ */
+class PathMemory {
+  #event = "";
+  #task: Task | null = null;
+  #path = "";
+
+  of(h: Holder): string {
+    if (h.stack !== null) return h.stack.id;
+    if (this.#path === "" || h.event !== this.#event || h.task !== this.#task) {
+      this.#event = h.event;
+      this.#task = h.task;
+      this.#path = pathOf(h);
+    }
+    return this.#path;
+  }
+}
+
+/** The hold of a call path that ended last, and how long the longest was. */
+interface PathHolds {
+  longestNs: number;
+  start: number;
+  end: number;
+}
+
 /** A hold that has ended. */
 export interface CompletedHold {
   readonly pfn: number;
@@ -23,23 +50,23 @@ export class CompletedHolds {
   count = 0;
   totalNs = 0;
   readonly longest: CompletedHold[] = [];
-  /** Longest completed hold for each call path (see `pathOf`), in ns. */
-  readonly longestBy = new Map<string, number>();
-  /** The hold of each call path that ended last. */
-  readonly lastBy = new Map<string, { readonly start: number; readonly end: number }>();
-  /** How many holds lasted less than 10^i ns. */
-  readonly histogram: number[] = Array.from({ length: 14 }, () => 0);
+  /** By call path, see `pathOf`. */
+  readonly by = new Map<string, PathHolds>();
+  readonly #paths = new PathMemory();
 
   add(pfn: number, holder: Holder, end: number): void {
     const ns = end - holder.time;
     if (holder.seen !== "recorded" || ns < 0) return;
     this.count++;
     this.totalNs += ns;
-    const bucket = Math.min(13, Math.max(0, Math.ceil(Math.log10(ns + 1))));
-    this.histogram[bucket] = (this.histogram[bucket] ?? 0) + 1;
-    const path = pathOf(holder);
-    if (ns > (this.longestBy.get(path) ?? -1)) this.longestBy.set(path, ns);
-    this.lastBy.set(path, { start: holder.time, end });
+    const path = this.#paths.of(holder);
+    const before = this.by.get(path);
+    if (before === undefined) this.by.set(path, { longestNs: ns, start: holder.time, end });
+    else {
+      if (ns > before.longestNs) before.longestNs = ns;
+      before.start = holder.time;
+      before.end = end;
+    }
     const { longest } = this;
     const tenth = longest.length < 10 ? null : longest[longest.length - 1];
     if (tenth !== null && tenth !== undefined && tenth.end - tenth.holder.time >= ns) return;

@@ -1,5 +1,5 @@
 // What is known of one page at one moment, and who refers to it.
-import type { Task } from "../../events/event.ts";
+import type { KernelEvent, Task } from "../../events/event.ts";
 import type { Stack } from "../sink.ts";
 import type { Certainty } from "./lifelines.ts";
 
@@ -48,6 +48,10 @@ export interface Moment {
   readonly count: number;
 }
 
+export function moment(e: KernelEvent, count: number): Moment {
+  return { time: e.time, where: e.where, cpu: e.cpu, task: e.task, event: e.spec.name, count };
+}
+
 export class PageState {
   readonly pfn: number;
   type: PageType = "unknown";
@@ -85,6 +89,7 @@ export class PageState {
   unrecordedGets = 0;
   /** Counts that do not follow from the one before, and stayed unexplained. */
   jumps = 0;
+  /** The put that came last. One object for each page: the next put overwrites it. */
   lastPut: Moment | null = null;
   /** It was put into page tables. */
   inserted = false;
@@ -99,6 +104,21 @@ export class PageState {
     this.pfn = pfn;
     this.first = time;
     this.last = time;
+  }
+
+  /** Notes an event as the last put, after which the count is what it is now. */
+  notePut(e: KernelEvent, event: string = e.spec.name): void {
+    const put: { -readonly [K in keyof Moment]: Moment[K] } | null = this.lastPut;
+    if (put === null) {
+      this.lastPut = { ...moment(e, this.count), event };
+      return;
+    }
+    put.time = e.time;
+    put.where = e.where;
+    put.cpu = e.cpu;
+    put.task = e.task;
+    put.event = event;
+    put.count = this.count;
   }
 
   /** References from outside that are known by their holders: pins and gets, not faults. */

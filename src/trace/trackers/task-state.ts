@@ -38,4 +38,13 @@ export class TaskState {
   constructor(task: Task) {
     this.task = task;
   }
+
+  /** After a loss of events, what the task was in the middle of is not known. */
+  forget(): void {
+    this.grab = null;
+    this.put = null;
+    this.half = null;
+    this.faultDepth = 0;
+    this.faultRefs = [];
+  }
 }

@@ -10,8 +10,8 @@ import type { KernelEvent, Task } from "../../events/event.ts";
 import type { Stack } from "../sink.ts";
 import { functionName } from "../stacks.ts";
 import type { PageWatcher } from "./listeners.ts";
-import type { HolderKind, Moment, PageState } from "./page-state.ts";
-import { moment, type PageTracker } from "./pages.ts";
+import { type HolderKind, type Moment, moment, type PageState } from "./page-state.ts";
+import type { PageTracker } from "./pages.ts";
 
 /** Holders that are alike: the same task took them by the same path. */
 export interface HolderGroup {

@@ -2,8 +2,12 @@
 
 export interface ByteSource {
   readonly size: number;
-  /** Bytes from `offset` on; fewer than `length` only where the file ends. */
-  read(offset: number, length: number): Buffer;
+  /**
+   * Bytes from `offset` on; fewer than `length` only where the file ends.
+   *
+   * @param into At least as long; may be filled and handed back, so that none has to be made.
+   */
+  read(offset: number, length: number, into?: Buffer): Buffer;
 }
 
 export const bufferSource = (b: Buffer): ByteSource => ({

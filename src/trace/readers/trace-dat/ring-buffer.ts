@@ -18,7 +18,7 @@ const MISSED_STORED = 1 << 30;
 const COMMIT_MASK = (1 << 20) - 1;
 
 /** How much of an uncompressed CPU is read at once. */
-const BLOCK = 1 << 18;
+const BLOCK = 1 << 17;
 
 export interface RingBufferLayout {
   readonly bigEndian: boolean;
@@ -55,6 +55,8 @@ export class CpuStream {
   #end: number;
   #chunksLeft = 0;
   #chunked = false;
+  /** Blocks of an uncompressed file are read into this, one after the other. */
+  #own: Buffer = Buffer.alloc(0);
   // The block that is loaded, and the page in it.
   #blockAt = 0;
   #pageEnd = 0;
@@ -214,7 +216,8 @@ export class CpuStream {
     const { pageSize } = this.#data;
     const wanted = Math.min(Math.max(pageSize, BLOCK - (BLOCK % pageSize)), this.#end - this.#offset);
     if (wanted <= 0) return Buffer.alloc(0);
-    const block = this.#source.read(this.#offset, wanted);
+    if (this.#own.length < wanted) this.#own = Buffer.allocUnsafeSlow(wanted);
+    const block = this.#source.read(this.#offset, wanted, this.#own);
     if (block.length < wanted) {
       this.#damaged("the file ends before the data of this CPU");
       this.#end = this.#offset + block.length;
