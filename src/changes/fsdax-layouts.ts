@@ -61,7 +61,7 @@ function* waitForUnlock(k: Kernel, mapping: AddressSpace, index: number): Code {
   const cell = slotOf(k, mapping, index, entry);
   yield* prepare_to_wait(k, table, cell, true);
   yield* spin_unlock(xa_lock);
-  yield* schedule(k, untilUnlocked(cell));
+  yield* schedule(k, untilUnlocked(cell), table);
   yield* finish_wait(k, table);
   yield* spin_lock(k, xa_lock);
 }

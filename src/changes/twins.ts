@@ -6,6 +6,7 @@ import type { Code, Wait } from "../explore/access.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { DaxEntry } from "../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_return, page_ref_count } from "../kernel/include/linux/page_ref.ts";
+import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";
 import { change } from "../kernel/kernel.ts";
 
@@ -51,6 +52,18 @@ export const freeDoesNotWake = twin(
   "the last put of a normalised FS-DAX folio wakes nobody",
   {
     *free_zone_device_folio() {},
+  },
+);
+
+export const pollInsteadOfSleep = twin(
+  "poll-instead-of-sleep",
+  "break-layouts looks again and again, and lets others have the lock in between, but does not sleep",
+  {
+    *ext4_wait_dax_page(k, inode, _wait) {
+      const { invalidate_lock } = inode.i_mapping;
+      yield* up_write(invalidate_lock);
+      yield* down_write(k, invalidate_lock);
+    },
   },
 );
 
@@ -103,6 +116,7 @@ export const twins = [
   hookTestsZero,
   freeDoesNotWake,
   checkBeforeEnqueue,
+  pollInsteadOfSleep,
   sleepWithInvalidateLock,
   busyCountsMappings,
   busyIgnoresPins,

@@ -1,12 +1,12 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
-import { conclude, type Exploration } from "../explore/explore.ts";
+import { type ConcludeOptions, conclude, type Exploration } from "../explore/explore.ts";
 import { searchParallel } from "../explore/parallel.ts";
 import type { Prepared } from "../explore/program.ts";
 import { prepare } from "../explore/program.ts";
 import type { ProgramSource } from "../explore/program-source.ts";
 import { reduced } from "../explore/reduced.ts";
 import { formatToken, runSchedule } from "../explore/replay.ts";
-import type { Bounds, Progress, SearchResult, Strategy } from "../explore/strategy.ts";
+import type { Progress, SearchResult, Strategy } from "../explore/strategy.ts";
 import { underTso } from "../explore/tso.ts";
 import type { Change, KernelVersion } from "../kernel/kernel.ts";
 import { programOf, type Scenario } from "../kernel/scenario.ts";
@@ -66,7 +66,7 @@ function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string |
   return scenario.expected?.[key]?.verdict ?? null;
 }
 
-export interface CheckOptions extends Bounds {
+export interface CheckOptions extends ConcludeOptions {
   readonly strategy?: Strategy;
   /** Searches on several cores, by the program's name, instead of here. */
   readonly parallel?: { readonly source: ProgramSource; readonly jobs: number; readonly stateful: boolean };
@@ -86,6 +86,7 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
     tlb: modelOf(cell),
     memory: cell.memory,
     expected,
+    livelock: options.livelock === true,
   };
   if (expected === "not-applicable") {
     const none = { kind: null, property: null, detail: null, bound: null, counterexample: null };
@@ -97,10 +98,11 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
   const { verdict, kind, property, search: searched, counterexample } = exploration;
   let shortest: Verdict["counterexample"] = null;
   if (counterexample !== null) {
-    const { steps, switches, preemptions, schedule, finding } = counterexample;
+    const { steps, switches, preemptions, schedule, loop, finding } = counterexample;
     const subject = { scenario: scenario.name, kernel: kernelLabel(cell), changes: about.with };
-    const replay = formatToken(subject, runSchedule(prepared, schedule), finding);
-    shortest = { steps, switches, preemptions, replay };
+    const execution = runSchedule(prepared, [...schedule, ...(loop ?? [])]);
+    const replay = formatToken(subject, execution, finding, loop);
+    shortest = { steps, switches, preemptions, loop: loop?.length ?? null, replay };
   }
   const { complete, bound, states, executions, steps, strategy } = searched;
   return {

@@ -46,6 +46,11 @@ export interface Wait {
   readonly condition: (see: See) => boolean;
   /** Ghost goal: what the wait is for. True in a dead state, condition false: a stuck wait. */
   readonly goal?: (see: See) => boolean;
+  /**
+   * Where a wake-up goes to one of several: who was woken in the sleeper's place and made nothing of it, or null.
+   * Somebody in a dead state, condition true: a lost exclusive wakeup.
+   */
+  readonly wokenInstead?: (see: See) => string | null;
 }
 
 /** What the step means to the person who reads an execution; it has no effect on the search. */
@@ -64,6 +69,8 @@ interface Common {
   readonly order: Order;
   readonly ghosts?: readonly GhostUpdate[] | undefined;
   readonly note?: Note | undefined;
+  /** True for a step that gets the program further each time: a loop with it in is no livelock. */
+  readonly progress?: boolean | undefined;
 }
 
 /** One atomic step, asked for by a thread and made by the engine. */
@@ -96,6 +103,8 @@ export interface StepOptions {
   readonly order?: Order;
   readonly ghosts?: readonly GhostUpdate[];
   readonly note?: Note;
+  /** Says that the step gets the program further each time it is made: a loop with it in is no livelock. */
+  readonly progress?: boolean;
 }
 
 /** Reads a cell: one atomic step. */
@@ -106,6 +115,7 @@ export function* read<T extends Value>(cell: Cell<T>, options?: StepOptions): Co
     order: options?.order ?? "relaxed",
     ghosts: options?.ghosts,
     note: options?.note,
+    progress: options?.progress,
   }) as T;
 }
 
@@ -118,6 +128,7 @@ export function* write<T extends Value>(cell: Cell<T>, value: T, options?: StepO
     order: options?.order ?? "relaxed",
     ghosts: options?.ghosts,
     note: options?.note,
+    progress: options?.progress,
   };
 }
 
@@ -134,6 +145,7 @@ export function* rmw<R extends Value>(
     order: options?.order ?? "full",
     ghosts: options?.ghosts,
     note: options?.note,
+    progress: options?.progress,
   }) as R;
 }
 
@@ -156,6 +168,7 @@ export function* acquire<R extends Value>(
     order: options?.order ?? "acquire",
     ghosts: options?.ghosts,
     note: options?.note,
+    progress: options?.progress,
   }) as R;
 }
 
@@ -173,6 +186,7 @@ export function* sleep(woken: Cell<boolean>, wait: Wait, options?: StepOptions):
     order: options?.order ?? "full",
     ghosts: options?.ghosts,
     note: options?.note,
+    progress: options?.progress,
   };
 }
 

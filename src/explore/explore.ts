@@ -1,4 +1,5 @@
 // From a program to a verdict: search, then the shortest counterexample of what was found.
+import { findLivelock } from "./livelock.ts";
 import { type Counterexample, type FindingKind, findingKey } from "./outcome.ts";
 import { type Prepared, type Program, prepare } from "./program.ts";
 import { reduced } from "./reduced.ts";
@@ -20,7 +21,15 @@ export interface Exploration {
   readonly counterexample: Counterexample | null;
 }
 
-export interface ExploreOptions extends Bounds {
+export interface ConcludeOptions extends Bounds {
+  /**
+   * Where the search is complete and finds nothing, look for livelocks as well, under weak fairness (`livelock.ts`):
+   * that takes every state and every step, without reduction.
+   */
+  readonly livelock?: boolean;
+}
+
+export interface ExploreOptions extends ConcludeOptions {
   /** How to search; {@link reduced} if not given. */
   readonly strategy?: Strategy;
   /** Sequential consistency (`sc`) if not given; `tso`: the store buffers of x86 (`tso.ts`). */
@@ -56,9 +65,14 @@ export function explorePrepared(asGiven: Prepared, options: ExploreOptions = {})
 }
 
 /** The verdict on a search, with the shortest counterexample of the first finding. */
-export function conclude(prepared: Prepared, search: SearchResult, options: Bounds = {}): Exploration {
+export function conclude(
+  prepared: Prepared,
+  search: SearchResult,
+  options: ConcludeOptions = {},
+): Exploration {
   const first = search.findings[0];
   if (first === undefined) {
+    if (options.livelock && search.complete) return withLivelocks(prepared, search, options);
     const verdict = search.complete ? "holds" : "inconclusive";
     return { prepared, verdict, kind: null, property: null, search, counterexample: null };
   }
@@ -68,11 +82,27 @@ export function conclude(prepared: Prepared, search: SearchResult, options: Boun
   return { prepared, verdict: "violation", kind, property, search, counterexample };
 }
 
+/** The verdict where nothing else was found: does every fair execution end? */
+function withLivelocks(prepared: Prepared, search: SearchResult, options: Bounds): Exploration {
+  const { counterexample, bound } = findLivelock(prepared, options);
+  const about = { prepared, kind: null, property: null, counterexample: null };
+  if (bound !== null) {
+    const cut = { ...search, complete: false, bound: `${bound} (looking for livelocks)` };
+    return { ...about, verdict: "inconclusive", search: cut };
+  }
+  if (counterexample === null) return { ...about, verdict: "holds", search };
+  const { finding, schedule } = counterexample;
+  const { kind, property } = finding;
+  const found = { ...search, findings: [{ finding, schedule }] };
+  return { prepared, verdict: "violation", kind, property, search: found, counterexample };
+}
+
 /** What a strategy found, as it found it, where the shortest way was out of bounds. */
 function asFound({ finding, schedule }: SearchResult["findings"][number]): Counterexample | null {
   if (schedule === null) return null;
   const switches = countSwitches(schedule);
-  return { finding, schedule, steps: schedule.length, switches, preemptions: switches, shortest: false };
+  const steps = schedule.length;
+  return { finding, schedule, loop: null, steps, switches, preemptions: switches, shortest: false };
 }
 
 /** True if two lists of findings name the same rules, broken in the same ways. */

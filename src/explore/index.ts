@@ -32,7 +32,7 @@ export { bounded } from "./bounded.ts";
 export { type CheckpointStore, withCheckpoints } from "./checkpoint.ts";
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
-export { findLivelock, type Livelock, type LivelockResult } from "./livelock.ts";
+export { findLivelock, type LivelockResult } from "./livelock.ts";
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
 export { exploreParallel, type ParallelOptions, searchParallel } from "./parallel.ts";
 export { pct } from "./pct.ts";

@@ -10,18 +10,24 @@ export type FindingKind =
   | "assertion"
   /** Nobody can run; a sleeper's condition is true, but nobody woke it. */
   | "missed-wakeup"
+  /** Nobody can run; a sleeper's condition is true, but another was woken in its place, who did not pass it on. */
+  | "lost-exclusive-wakeup"
   /** Nobody can run; what the sleeper waits for has come about, but its condition can no longer be true. */
   | "stuck-wait"
   /** Nobody can run, for any other reason. */
-  | "deadlock";
+  | "deadlock"
+  /** Somebody goes round for ever without getting anywhere, though every thread that can go on gets its turn. */
+  | "livelock";
 
 /** In the order in which a verdict names them when there are several. */
 export const findingKinds: readonly FindingKind[] = [
   "invariant",
   "assertion",
   "missed-wakeup",
+  "lost-exclusive-wakeup",
   "stuck-wait",
   "deadlock",
+  "livelock",
 ];
 
 /** What was found, without how it came about. */
@@ -31,7 +37,7 @@ export interface Finding {
   readonly property: string;
   /** One sentence with the numbers, the objects and the threads in it. */
   readonly detail: string;
-  /** The threads concerned, by position: who waits, or who made the step. */
+  /** The threads concerned, by position: who waits, who made the step, or who goes round. */
   readonly threads: readonly number[];
 }
 
@@ -42,7 +48,9 @@ export const findingKey = (f: Pick<Finding, "kind" | "property">): string => `${
 export interface Counterexample {
   readonly finding: Finding;
   readonly schedule: Schedule;
-  /** Atomic operations. */
+  /** For a livelock the steps that come after the schedule, again and again; null for all else. */
+  readonly loop: Schedule | null;
+  /** Atomic operations, without the loop. */
   readonly steps: number;
   /** Changes of the running thread; the start of the first is none. */
   readonly switches: number;
@@ -66,6 +74,15 @@ export interface Blocked {
 export function explainDeadState(blocked: readonly Blocked[], see: See): Finding {
   const sleepers = blocked.filter((b) => b.blocks === "sleep" && b.wait !== undefined);
   const missed = sleepers.find((b) => b.wait?.condition(see) === true);
+  const instead = missed?.wait?.wokenInstead?.(see) ?? null;
+  if (missed?.wait && instead !== null) {
+    return {
+      kind: "lost-exclusive-wakeup",
+      property: missed.wait.text,
+      detail: `${missed.name} waits for ever for ${missed.wait.text}: it is so, but ${instead} was woken in its place and woke nobody`,
+      threads: [missed.thread],
+    };
+  }
   if (missed?.wait) {
     return {
       kind: "missed-wakeup",

@@ -4,14 +4,15 @@
 import { PagelifeError } from "../base/errors.ts";
 import { Execution, type Step } from "./execution.ts";
 import type { FrameListener } from "./frames.ts";
+import { livelockOf } from "./livelock.ts";
 import { mainCells } from "./operation.ts";
 import { type Finding, findingKey } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
-import { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
+import { formatLoop, parseLoop, type Schedule } from "./schedule.ts";
 import { encode } from "./value.ts";
 
-/** Version of the token's format. */
-const FORMAT = "1";
+/** Versions of the token's format: 1, and 2 for a schedule that ends in a loop, which has `~` before it. */
+const FORMATS: readonly string[] = ["1", "2"];
 
 /** What was explored when a schedule was found: names in the user's words. */
 export interface Subject {
@@ -23,6 +24,8 @@ export interface Subject {
 /** A token, taken apart. */
 export interface Token extends Subject {
   readonly schedule: Schedule;
+  /** What comes after the schedule again and again, for a livelock. */
+  readonly loop: Schedule | null;
   /** `kind:property` of the finding, or `completed`; a checksum of it. */
   readonly outcome: string;
   /** Checksum of the steps: who did what to which cell, and what came back. */
@@ -49,12 +52,24 @@ const stepsOf = (steps: readonly Step[]): string =>
       .join("\n"),
   );
 
-/** Writes a token. Its parts are separated by colons: format, scenario, kernel, changes, schedule, checks. */
-export function formatToken(subject: Subject, execution: Execution, finding: Finding | null): string {
-  const schedule = formatSchedule(execution.steps.map((s) => s.thread));
+/**
+ * Writes a token. Its parts are separated by colons: format, scenario, kernel, changes, schedule, checks.
+ *
+ * @param execution The execution, with one turn of the loop if there is one.
+ * @param loop      The last steps of the execution, if they can come again and again.
+ */
+export function formatToken(
+  subject: Subject,
+  execution: Execution,
+  finding: Finding | null,
+  loop: Schedule | null = null,
+): string {
+  const threads = execution.steps.map((s) => s.thread);
+  const schedule = formatLoop(threads.slice(0, threads.length - (loop?.length ?? 0)), loop);
   const changes = subject.changes.length === 0 ? "-" : subject.changes.join("+");
   const checks = `${outcomeOf(finding)}${stepsOf(execution.steps)}`;
-  return [FORMAT, subject.scenario, subject.kernel, changes, schedule, checks].join(":");
+  const format = loop === null ? "1" : "2";
+  return [format, subject.scenario, subject.kernel, changes, schedule, checks].join(":");
 }
 
 /**
@@ -66,17 +81,17 @@ export function parseToken(text: string): Token {
   const [format, scenario = "", kernel = "", changes = "", schedule = "", checks = ""] = text
     .trim()
     .split(":");
-  if (format !== FORMAT || !/^[0-9a-f]{14}$/.test(checks)) {
+  if (!FORMATS.includes(format ?? "") || !/^[0-9a-f]{14}$/.test(checks)) {
     throw new PagelifeError(
       "PL202",
-      `"${text}" is not a replay token of format ${FORMAT} (format:scenario:kernel:changes:schedule:checks)`,
+      `"${text}" is not a replay token of format ${FORMATS.join(" or ")} (format:scenario:kernel:changes:schedule:checks)`,
     );
   }
   return {
     scenario,
     kernel,
     changes: changes === "-" ? [] : changes.split("+"),
-    schedule: parseSchedule(schedule),
+    ...parseLoop(schedule),
     outcome: checks.slice(0, 7),
     steps: checks.slice(7),
   };
@@ -97,11 +112,13 @@ export function runSchedule(
 /**
  * Checks that an execution is the one that a token was written for.
  *
+ * @param execution Of the token's schedule, and of one turn of its loop if it has one.
  * @returns The finding that the token names, or null if it names a completed execution.
  * @throws {@link PagelifeError} PL202 if another thing came out, or the steps differ.
  */
 export function confirmToken(token: Token, execution: Execution): Finding | null {
-  const findings = execution.findings();
+  const findings =
+    token.loop === null ? execution.findings() : confirmLoop(execution.prepared, token.schedule, token.loop);
   const found = findings.find((f) => outcomeOf(f) === token.outcome) ?? null;
   if (found === null && outcomeOf(null) !== token.outcome) {
     const now = findings.length === 0 ? "nothing is wrong" : findings.map((f) => f.detail).join("; ");
@@ -119,4 +136,23 @@ export function confirmToken(token: Token, execution: Execution): Finding | null
     );
   }
   return found;
+}
+
+/** The livelock that a loop is: it leads back to where it begins, and each thread has a turn or could not take one. */
+function confirmLoop(prepared: Prepared, schedule: Schedule, loop: Schedule): Finding[] {
+  const execution = runSchedule(prepared, schedule);
+  const state = (): string =>
+    [encode(execution.memory, "a state"), ...execution.threads.map((t) => t.localState())].join("\n");
+  const begin = state();
+  const served = new Set<number>(loop);
+  let progress = false;
+  for (const thread of loop) {
+    const able = execution.enabled();
+    prepared.threads.forEach((_, t) => {
+      if (!able.includes(t)) served.add(t);
+    });
+    progress ||= execution.step(thread).op.progress === true;
+  }
+  const fair = served.size === prepared.threads.length && !progress;
+  return fair && state() === begin ? [livelockOf(prepared, loop)] : [];
 }

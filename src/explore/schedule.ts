@@ -37,6 +37,17 @@ export function parseSchedule(text: string): Schedule {
   return schedule;
 }
 
+/** As {@link formatSchedule}, with the steps that come after it again and again behind a tilde: `a14b3~ba`. */
+export const formatLoop = (schedule: Schedule, loop: Schedule | null): string =>
+  loop === null ? formatSchedule(schedule) : `${formatSchedule(schedule)}~${formatSchedule(loop)}`;
+
+/** Reads what {@link formatLoop} wrote. */
+export function parseLoop(text: string): { readonly schedule: Schedule; readonly loop: Schedule | null } {
+  const [schedule = "", loop, more] = text.split("~");
+  if (more !== undefined || loop === "") throw new PagelifeError("PL202", `"${text}" is not a schedule`);
+  return { schedule: parseSchedule(schedule), loop: loop === undefined ? null : parseSchedule(loop) };
+}
+
 /** Changes of the running thread; the start of the first is none. */
 export function countSwitches(schedule: Schedule): number {
   let switches = 0;

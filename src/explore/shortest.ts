@@ -6,7 +6,7 @@
 // threads, so the same counterexample comes out of every run.
 import { type Counterexample, type Finding, findingKey } from "./outcome.ts";
 import type { Space } from "./space.ts";
-import { StateSet } from "./state-set.ts";
+import { type Cursor, StateSet } from "./state-set.ts";
 import { type Bounds, Limits } from "./strategy.ts";
 
 /** Who ran last, where nobody has run yet. */
@@ -62,6 +62,19 @@ export function findShortest(
   bounds: Bounds,
 ): Counterexample | null {
   const key = findingKey(wanted);
+  return shortestTo(space, ({ row }) => findingIn(space, row, key), bounds);
+}
+
+/**
+ * Finds the shortest way to a state in which `look` finds something.
+ *
+ * @returns null if there is none, or if a bound was reached first.
+ */
+export function shortestTo(
+  space: Space,
+  look: (at: Cursor) => Finding | null,
+  bounds: Bounds,
+): Counterexample | null {
   const threads = space.threads.length;
   const seen = new StateSet(space.packing);
   // Settled pairs of state and last thread.
@@ -76,13 +89,14 @@ export function findShortest(
     if (!limits.allow({ states: seen.size })) return null;
     if (settle(settled, way.last + 1, way.state)) continue;
     seen.load(way.state, cursor);
-    const finding = findingIn(space, row, key);
+    const finding = look(cursor);
     if (finding !== null) {
       const schedule: number[] = [];
       for (let w: Way | null = way; w !== null && w.by !== NOBODY; w = w.before) schedule.push(w.by);
       return {
         finding,
         schedule: schedule.reverse(),
+        loop: null,
         steps: way.steps,
         switches,
         preemptions,

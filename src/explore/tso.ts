@@ -77,7 +77,7 @@ function commitOldest(buffer: Buffer, ...old: Value[]): Applied | null {
 }
 
 function translate(asked: Operation, buffer: Cell): Operation {
-  const { order, note, ghosts } = asked;
+  const { order, note, ghosts, progress } = asked;
   switch (asked.op) {
     case "read": {
       const { cell } = asked;
@@ -85,7 +85,7 @@ function translate(asked: Operation, buffer: Cell): Operation {
         const own = stores.findLast((s) => s.cell === cell);
         return { next: [stores as unknown as Value, value], result: own === undefined ? value : own.value };
       };
-      return { op: "rmw", cells: [buffer, cell], apply, order, note, ghosts, asked };
+      return { op: "rmw", cells: [buffer, cell], apply, order, note, ghosts, progress, asked };
     }
     case "write": {
       if (order === "full")
@@ -95,7 +95,7 @@ function translate(asked: Operation, buffer: Cell): Operation {
         next: [[...stores, store] as unknown as Value],
         result: undefined,
       });
-      return { op: "rmw", cells: [buffer], apply, order, note, asked };
+      return { op: "rmw", cells: [buffer], apply, order, note, progress, asked };
     }
     case "fence":
       if (order !== "full") return asked;
@@ -125,6 +125,7 @@ function whenEmpty(
     order: asked.order,
     note: asked.note,
     ghosts: asked.ghosts,
+    progress: asked.progress,
     asked,
   };
 }

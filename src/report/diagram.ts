@@ -20,6 +20,8 @@ export interface DiagramOptions {
   /** What the first line names: `v5.18`. */
   readonly subject: string;
   readonly switches: number;
+  /** Steps after which the rest of the execution comes again and again; null if nothing does. */
+  readonly loopFrom?: number | null;
   /** True for the functions that a reader knows: those of the kernel's table. */
   readonly shows: (functionName: string) => boolean;
 }
@@ -28,18 +30,23 @@ interface Line {
   readonly thread: number;
   readonly text: string;
   readonly margin: string;
+  /** True if it comes again and again. */
+  readonly loops: boolean;
 }
 
 /** Draws a recorded execution that ends in a finding, or completes. */
 export function drawDiagram(
   recording: Recording,
   finding: Finding | null,
-  { subject, switches, shows }: DiagramOptions,
+  { subject, switches, loopFrom = null, shows }: DiagramOptions,
 ): string {
   const { prepared } = recording.execution;
   const about = finding === null ? new Set<number>() : cellsOfFinding(recording, finding);
-  const items = recording.items.filter((i) => matters(i, recording, about));
-  const lines = linesOf(items, shows, about, recording);
+  const loops = (i: Item): boolean => loopFrom !== null && i.kind === "step" && i.at > loopFrom;
+  const items = recording.items.filter(
+    (i) => matters(i, recording, about) || (loops(i) && finding?.kind === "livelock" && saysSomething(i)),
+  );
+  const lines = linesOf(items, shows, about, recording, loops);
 
   const used = prepared.threads.map((_, t) => lines.some((l) => l.thread === t));
   const actors = prepared.threads.flatMap((t, i) => (used[i] ? [{ index: i, title: t.title }] : []));
@@ -64,6 +71,7 @@ export function drawDiagram(
   lines.forEach(({ thread, text, margin }, i) => {
     const number = `${i + 1}`.padStart(3);
     const name = (prepared.threads[thread]?.title ?? "").split(" ")[0];
+    if (lines[i]?.loops && !lines[i - 1]?.loops) out.push("    -- from here on again and again:");
     if (narrow) out.push(layOut(number, 4, `${name}: ${text}`, margin));
     else out.push(layOut(number, columnOf.get(thread) ?? 4, text, margin));
   });
@@ -154,6 +162,13 @@ function matters(item: Item, { execution }: Recording, about: ReadonlySet<number
   );
 }
 
+/** False for a step that explains nothing: taking a lock, or reading a constant. */
+const saysSomething = (item: Item): boolean => {
+  if (item.kind === "blocks") return true;
+  const { op, note } = askedOf(item.step);
+  return op !== "acquire" && note?.quiet !== true;
+};
+
 const looksAt = (step: Step, cell: Cell): boolean =>
   step.op.note?.quiet !== true && mainCells(askedOf(step)).some((c) => c.id === cell.id);
 
@@ -179,6 +194,7 @@ function linesOf(
   shows: (name: string) => boolean,
   about: ReadonlySet<number>,
   { execution }: Recording,
+  loops: (item: Item) => boolean,
 ): Line[] {
   const groups: Group[] = [];
   const { threads } = execution.prepared;
@@ -191,8 +207,9 @@ function linesOf(
     const leaf = known(item.call, shows);
     const last = groups.at(-1);
     const sleeps = item.kind === "blocks";
-    if (last !== undefined && last.thread === item.thread && last.leaf === leaf && !sleeps)
-      last.items.push(item);
+    const same =
+      last?.thread === item.thread && last.leaf === leaf && loops(last.items[0] as Item) === loops(item);
+    if (last !== undefined && same && !sleeps) last.items.push(item);
     else groups.push({ thread: item.thread, leaf, items: [item] });
   }
   const roots = execution.threads.map((_, t) =>
@@ -204,10 +221,11 @@ function linesOf(
   const begun = new Set<number>();
   const lines: Line[] = [];
   for (const { thread, leaf, items: own } of groups) {
+    const again = loops(own[0] as Item);
     const root = roots[thread] ?? null;
     if (root !== null && !begun.has(thread)) {
       begun.add(thread);
-      lines.push({ thread, text: callText(root), margin: "" });
+      lines.push({ thread, text: callText(root), margin: "", loops: again });
     }
     const texts = own.map((i) => itemText(i, about)).filter((t) => t !== "");
     const call = leaf === null || leaf === root || own[0]?.kind === "blocks" ? "" : callText(leaf);
@@ -217,6 +235,7 @@ function linesOf(
       thread,
       text: `${root === null ? "" : "  "}${text || `changes ${margin.split("=")[0]}`}`,
       margin,
+      loops: again,
     });
   }
   return lines;

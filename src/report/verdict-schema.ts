@@ -1,6 +1,7 @@
 // The JSON schema of what `check --json` prints, published from here. Apart from `verdict.ts`, so that what
 // validates need not be loaded to check a scenario.
 import { z } from "zod";
+import { findingKinds } from "../explore/outcome.ts";
 import { SCHEMA_VERSION } from "./verdict.ts";
 
 const counterexample = z
@@ -8,6 +9,10 @@ const counterexample = z
     steps: z.int().describe("atomic operations"),
     switches: z.int().describe("changes of the running thread; the start of the first is none"),
     preemptions: z.int().describe("switches away from a thread that could have gone on"),
+    loop: z
+      .int()
+      .nullable()
+      .describe("of a livelock, the operations that come after these again and again; else null"),
     replay: z.string().describe("token for `pagelife show --replay`"),
   })
   .describe("the shortest: fewest preemptions, then switches, then steps");
@@ -22,11 +27,16 @@ export const verdictRecord = z.object({
     tlb: z.enum(["ipi", "rcu-table-free"]),
     memory: z.enum(["sc", "tso"]).describe("memory model"),
     verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
-    kind: z.enum(["missed-wakeup", "stuck-wait", "deadlock", "invariant", "assertion"]).nullable(),
+    kind: z.enum(findingKinds).nullable(),
     property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
     detail: z.string().nullable().describe("one sentence with the numbers in it"),
     expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
     strategy: z.string(),
+    livelock: z
+      .boolean()
+      .describe(
+        "livelocks were looked for as well: loops in which every thread that can go on gets its turn",
+      ),
     complete: z.boolean().describe("every interleaving was covered"),
     bound: z.string().nullable().describe("which bound cut the search short"),
     states: z.int(),

@@ -11,7 +11,9 @@ export type CheckSummary = z.infer<typeof summaryRecord>["data"];
 /** What a cell of the matrix says: `holds`, `missed wakeup`, the name of a broken rule. */
 export function verdictText({ verdict, kind, property }: Verdict): string {
   if (verdict !== "violation") return verdict === "not-applicable" ? "-" : verdict;
-  return kind === "invariant" || kind === "assertion" ? (property ?? kind) : (kind ?? "").replace("-", " ");
+  return kind === "invariant" || kind === "assertion"
+    ? (property ?? kind)
+    : (kind ?? "").replaceAll("-", " ");
 }
 
 /** True if the catalogue expects this; null if it says nothing. */

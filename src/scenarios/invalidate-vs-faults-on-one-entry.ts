@@ -63,13 +63,13 @@ export const invalidateVsFaultsOnOneEntry = scenario<World>({
     {
       change: "twin/entry-wakeup-is-not-passed-on",
       kernel: "v6.12",
-      expect: "missed-wakeup",
+      expect: "lost-exclusive-wakeup",
       because: "the invalidation is woken, leaves the dirty entry, and the other fault sleeps on",
     },
     {
       change: "twin/entry-wakeup-is-not-passed-on",
       kernel: "v7.2",
-      expect: "missed-wakeup",
+      expect: "lost-exclusive-wakeup",
       because: "the invalidation is woken, leaves the dirty entry, and the other fault sleeps on",
     },
   ],

@@ -60,4 +60,18 @@ export const refaultDuringWait = scenario<PinnedFile>({
         "after each put the file is unmapped again, so that the count falls to 0 when the last user is gone",
     },
   },
+  twins: [
+    {
+      change: "twin/poll-instead-of-sleep",
+      kernel: "v7.2",
+      expect: "livelock",
+      because: "what was a wait without end is a loop without end: the new mapping keeps the count at 1",
+    },
+    {
+      change: "twin/poll-instead-of-sleep",
+      kernel: "v6.12",
+      expect: "survives",
+      because: "the loop ends with the last unpin, and whoever unpins gets a turn",
+    },
+  ],
 });

@@ -45,6 +45,29 @@ describe("how check searches", () => {
   });
 });
 
+describe("check --livelock", () => {
+  const polls = ["--with", "twin/poll-instead-of-sleep"];
+
+  it("finds a loop without progress, whose token shows it again", () => {
+    // The one who polls looks at the count, lets go of the lock and takes it again: four steps.
+    const found = verdict([...polls, "--livelock"]) as { kind: string; counterexample: { replay: string } };
+    expect(found).toMatchObject({
+      kind: "livelock",
+      property: "punch",
+      livelock: true,
+      counterexample: { loop: 4, switches: 2 },
+    });
+    const shown = pagelife(["show", "--replay", found.counterexample.replay]);
+    expect(shown).toMatchObject({ status: 0, stderr: "" });
+    expect(shown.stdout).toContain("-- from here on again and again:");
+    expect(shown.stdout).toContain("*** LIVELOCK ***");
+  });
+
+  it("is needed for that: without it the loop is one more cycle in the graph of states", () => {
+    expect(verdict(polls)).toMatchObject({ verdict: "holds", complete: true, livelock: false });
+  });
+});
+
 describe("a search with a checkpoint", () => {
   let folder = "";
   beforeAll(() => {

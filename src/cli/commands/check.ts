@@ -29,6 +29,7 @@ interface Options {
   readonly tlb?: string;
   readonly memory?: string;
   readonly strategy: string;
+  readonly livelock?: true;
   readonly jobs: string;
   readonly checkpoint?: string;
   readonly resume?: true;
@@ -57,6 +58,7 @@ export function registerCheck(program: Command): void {
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
     .option("--strategy <NAME>", `how to search: ${strategyNames}`, "reduced")
+    .option("--livelock", "look for loops without progress as well, under weak fairness (takes every state)")
     .option("--jobs <N>", "search on several cores (reduced and stateful)", "1")
     .option("--checkpoint <FILE>", "write a long search of one cell to a file now and then")
     .option("--resume", "go on from the file of --checkpoint")
@@ -99,6 +101,7 @@ async function run(names: string[], options: Options): Promise<void> {
   const strategy = strategyOf(options, scenarios.length * kernels.length);
   const bounds = {
     maxStates: parseCount("--max-states", options.maxStates),
+    livelock: options.livelock === true,
     ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
   };
 
@@ -159,12 +162,16 @@ async function run(names: string[], options: Options): Promise<void> {
   const explained = names.length > 0 ? checked : checked.filter((c) => needsExplaining(c.verdict));
   for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
-  out(`\n${COVERAGE}`);
+  out(`\n${COVERAGE}${options.livelock ? `\n${FAIRNESS}` : ""}`);
 }
 
 const COVERAGE =
   "Explored: sequentially consistent interleavings at the granularity of docs/fidelity.md, which also\n" +
   "says what the subsystem leaves out. A scenario is a closed world: what no thread does does not happen.";
+
+const FAIRNESS =
+  "Livelocks were looked for, where nothing else was found, under weak fairness: a thread that can go on all the\n" +
+  "time does so some time.";
 
 /** Points from the matrix to one finding: of the newest kernel, the one with the fewest switches. */
 function hint(verdicts: readonly Verdict[]): string {
@@ -192,11 +199,17 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
   if (exploration && shortest && verdict.counterexample) {
     const version = buildKernel(cell.kernel, cell.changes);
     const table = functionsOf(version);
-    const diagram = drawDiagram(record(exploration.prepared, shortest.schedule), shortest.finding, {
-      subject: columnName(verdict),
-      switches: shortest.switches,
-      shows: (f) => table.has(f),
-    });
+    const { schedule, loop } = shortest;
+    const diagram = drawDiagram(
+      record(exploration.prepared, [...schedule, ...(loop ?? [])]),
+      shortest.finding,
+      {
+        subject: columnName(verdict),
+        switches: shortest.switches,
+        loopFrom: loop === null ? null : schedule.length,
+        shows: (f) => table.has(f),
+      },
+    );
     const { steps, preemptions } = shortest;
     const proof = shortest.shortest ? "none shorter" : "a shorter one may exist";
     const file = scenarios.find((s) => s.scenario === cell.scenario)?.file ?? null;
@@ -205,7 +218,8 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
       ...options.with.filter((w) => /[./]ts$|\.[cm]?[jt]s$/.test(w)),
     ];
     lines.push("", diagram, "");
-    lines.push(` ${steps} steps, ${preemptions} preemptions; ${proof}.`);
+    const round = loop === null ? "" : ` to the loop of ${loop.length}`;
+    lines.push(` ${steps} steps${round}, ${preemptions} preemptions; ${proof}.`);
     lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
   }
   return lines.join("\n");

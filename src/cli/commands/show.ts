@@ -23,6 +23,7 @@ interface Options {
   readonly replay?: string;
   readonly tlb?: string;
   readonly memory?: string;
+  readonly livelock?: true;
   readonly steps?: true;
 }
 
@@ -39,6 +40,7 @@ export function registerShow(program: Command): void {
     .option("--load <FILE>", "file of your own that a token needs; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
+    .option("--livelock", "look for a livelock, where nothing else is found")
     .option("--steps", "list every atomic step as well")
     .addHelpText(
       "after",
@@ -52,10 +54,10 @@ Examples:
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
-  const { cell, schedule, finding } =
+  const { cell, schedule, loop, finding } =
     options.replay === undefined ? await search(name, options) : await replay(options.replay, name, options);
   const version = buildKernel(cell.kernel, cell.changes);
-  const recording = record(prepareCell(cell), schedule);
+  const recording = record(prepareCell(cell), [...schedule, ...(loop ?? [])]);
   const { execution } = recording;
   const table = functionsOf(version);
   const label = kernelLabel(cell);
@@ -64,12 +66,18 @@ async function run(name: string | undefined, options: Options): Promise<void> {
     drawDiagram(recording, finding, {
       subject: [label, ...changes].join("+"),
       switches: countSwitches(schedule),
+      loopFrom: loop === null ? null : schedule.length,
       shows: (f) => table.has(f),
     }),
   ];
   if (finding === null) out.push("", " Nothing is wrong at its end.");
   if (options.steps) out.push("", listSteps(recording));
-  const token = formatToken({ scenario: cell.scenario.name, kernel: label, changes }, execution, finding);
+  const token = formatToken(
+    { scenario: cell.scenario.name, kernel: label, changes },
+    execution,
+    finding,
+    loop,
+  );
   const files = [
     ...(name?.endsWith(".ts") ? [name] : []),
     ...options.with.filter((w) => w.endsWith(".ts")),
@@ -83,6 +91,8 @@ async function run(name: string | undefined, options: Options): Promise<void> {
 interface Shown {
   readonly cell: Cell;
   readonly schedule: Schedule;
+  /** What comes after it again and again, for a livelock. */
+  readonly loop: Schedule | null;
   readonly finding: Finding | null;
 }
 
@@ -102,10 +112,10 @@ async function search(name: string | undefined, options: Options): Promise<Shown
     tlb: parseTlb(options.tlb),
     memory: parseMemory(options.memory),
   };
-  const { exploration } = await checkCell(cell, {});
+  const { exploration } = await checkCell(cell, { livelock: options.livelock === true });
   const found = exploration?.counterexample;
-  if (found) return { cell, schedule: found.schedule, finding: found.finding };
-  return { cell, schedule: uninterrupted(cell), finding: null };
+  if (found) return { cell, schedule: found.schedule, loop: found.loop, finding: found.finding };
+  return { cell, schedule: uninterrupted(cell), loop: null, finding: null };
 }
 
 /** Each thread runs as far as it can before the next gets its turn. */
@@ -132,8 +142,9 @@ async function replay(text: string, name: string | undefined, options: Options):
   if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${release}`);
   const changes = token.changes.map((n) => changeOf(n, ownChanges));
   const cell: Cell = { scenario, kernel, changes, tlb, memory };
-  const { execution } = record(prepareCell(cell), token.schedule);
-  return { cell, schedule: token.schedule, finding: confirmToken(token, execution) };
+  const { schedule, loop } = token;
+  const { execution } = record(prepareCell(cell), [...schedule, ...(loop ?? [])]);
+  return { cell, schedule, loop, finding: confirmToken(token, execution) };
 }
 
 async function scenarioOf(

@@ -7,7 +7,14 @@ import { pfn_to_page } from "../include/linux/mm.ts";
 import type { AddressSpace, DaxEntry, DaxMarks, Page } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
-import { finish_wait, prepare_to_wait, type QueueEntry, schedule, wake_up } from "../kernel/sched/wait.ts";
+import {
+  finish_wait,
+  prepare_to_wait,
+  type QueueEntry,
+  schedule,
+  usedWakeup,
+  wake_up,
+} from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import { xa_locked } from "../lib/xarray.ts";
@@ -71,7 +78,7 @@ export function* get_unlocked_entry(
     const cell = slotOf(k, mapping, index, entry);
     yield* prepare_to_wait(k, table, cell, true);
     yield* spin_unlock(xa_lock);
-    yield* schedule(k, untilUnlocked(cell));
+    yield* schedule(k, untilUnlocked(cell), table);
     yield* finish_wait(k, table);
     yield* spin_lock(k, xa_lock);
   }
@@ -162,11 +169,12 @@ export function* grab_mapping_entry(
           return { next: [waiting, false, ...entries], result: null };
         }
         const locked = entry === null ? { ...EMPTY_LOCKED, pmd: order > 0 } : { ...entry, locked: true };
-        return { next: [queue, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))], result: locked };
+        const waiting = usedWakeup(queue, slots[at] ?? null);
+        return { next: [waiting, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))], result: locked };
       },
     );
     if (got === null) {
-      yield* schedule(k, wait);
+      yield* schedule(k, wait, table);
       yield* finish_wait(k, table);
       continue;
     }

@@ -3,7 +3,7 @@
 // Source: kernel/sched/wait.c.
 
 import type { Cell } from "../../../explore/access.ts";
-import { type Code, rmw, sleep, type Wait } from "../../../explore/access.ts";
+import { type Code, rmw, type See, sleep, type Wait } from "../../../explore/access.ts";
 import type { Modelled, Value } from "../../../explore/value.ts";
 import type { Kernel } from "../../kernel.ts";
 
@@ -12,8 +12,14 @@ export interface QueueEntry {
   readonly key: Modelled;
   readonly task: string;
   readonly exclusive: boolean;
+  /** Ghost: the exclusive waiter that was woken in its place, until that one makes use of it. */
+  readonly wokenInstead?: string;
   readonly [field: string]: Value;
 }
+
+/** Ghost: a wake-up on a key was used for what it was meant for; who did owes the others the next one. */
+export const usedWakeup = (queue: readonly QueueEntry[], key: Modelled | null): readonly QueueEntry[] =>
+  queue.map((e) => (e.key === key ? { key: e.key, task: e.task, exclusive: e.exclusive } : e));
 
 export type WaitTable = Cell<readonly QueueEntry[]>;
 
@@ -57,10 +63,17 @@ export function* finish_wait(k: Kernel, table: WaitTable): Code {
  *
  * Models `kernel/sched/core.c:schedule()` @ v6.12, of a task that has prepared to wait.
  *
- * @param wait What it waits for, to explain a sleep without end.
+ * @param wait      What it waits for, to explain a sleep without end.
+ * @param exclusive Its queue, if it is an exclusive waiter there.
  */
-export function* schedule(k: Kernel, wait: Wait): Code {
-  yield* sleep(k.current.woken, wait);
+export function* schedule(k: Kernel, wait: Wait, exclusive: WaitTable | null = null): Code {
+  const { name, woken } = k.current;
+  if (exclusive === null) yield* sleep(woken, wait);
+  else {
+    const wokenInstead = (see: See): string | null =>
+      see(exclusive).find((e) => e.task === name)?.wokenInstead ?? null;
+    yield* sleep(woken, { ...wait, wokenInstead });
+  }
 }
 
 /**
@@ -86,9 +99,13 @@ export function* wake_up(
       let left = exclusives;
       const chosen = queue.filter((e) => e.key === key && (!e.exclusive || left-- > 0));
       const names = chosen.map((e) => e.task);
+      const wokenInstead = chosen.findLast((e) => e.exclusive)?.task;
+      const others = queue.filter((e) => !chosen.includes(e));
       return {
         next: [
-          queue.filter((e) => !chosen.includes(e)),
+          wokenInstead === undefined
+            ? others
+            : others.map((e) => (e.key === key ? { ...e, wokenInstead } : e)),
           ...tasks.map((t, i) => (woken[i] ?? false) || names.includes(t.name)),
         ],
         result: names,
