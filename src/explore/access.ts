@@ -73,6 +73,12 @@ interface Common {
   readonly progress?: boolean | undefined;
 }
 
+/**
+ * What a step waits for that cannot be made: to be woken (`sleep`), for another thread's release (`lock`), to be
+ * spawned (`start`: it waits in no sense that could be a finding), or for anything else (`event`).
+ */
+export type Blocks = "sleep" | "lock" | "start" | "event";
+
 /** One atomic step, asked for by a thread and made by the engine. */
 export type Operation =
   | (Common & { readonly op: "read"; readonly cell: Cell })
@@ -90,8 +96,7 @@ export type Operation =
       /** Further cells of the step, where the value of the first says which. */
       readonly more?: ((first: never) => readonly Cell[]) | undefined;
       readonly apply: (...values: never[]) => Applied | null;
-      /** `sleep` waits to be woken, `lock` for another thread's release, `event` for neither. */
-      readonly blocks: "sleep" | "lock" | "event";
+      readonly blocks: Blocks;
       readonly wait?: Wait | undefined;
     });
 
@@ -158,7 +163,7 @@ export function* fence(order: Order = "full"): Code {
 export function* acquire<R extends Value>(
   cells: readonly Cell[],
   apply: (...values: never[]) => Applied<R> | null,
-  options?: StepOptions & { readonly blocks?: "lock" | "event" },
+  options?: StepOptions & { readonly blocks?: Exclude<Blocks, "sleep"> },
 ): Code<R> {
   return (yield {
     op: "acquire",

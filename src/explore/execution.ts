@@ -4,7 +4,7 @@ import { PagelifeError } from "../base/errors.ts";
 import type { Operation, See } from "./access.ts";
 import type { FrameListener } from "./frames.ts";
 import { mainCells, perform } from "./operation.ts";
-import { type Blocked, explainDeadState, type Finding } from "./outcome.ts";
+import { type Blocked, explainDeadState, type Finding, waitsForEver } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { brokenRules } from "./rules.ts";
 import { ThreadRun } from "./thread.ts";
@@ -99,8 +99,8 @@ export class Execution {
   #blocked(): Blocked[] {
     return this.threads.flatMap(({ turn }, thread) => {
       if (turn.kind !== "wants" || turn.op.op !== "acquire") return [];
-      if (this.prepared.threads[thread]?.hidden === true) return [];
-      const on = mainCells(turn.op)
+      if (!waitsForEver(turn.op, this.prepared.threads[thread]?.hidden)) return [];
+      const on = mainCells(turn.op.asked ?? turn.op)
         .map((c) => c.name)
         .join(", ");
       const name = this.prepared.threads[thread]?.title ?? "";

@@ -44,5 +44,6 @@ export { reduced } from "./reduced.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";
 export type { Bounds, Progress, SearchResult, SearchRun, Strategy } from "./strategy.ts";
+export { join, spawn, type Task, task } from "./task.ts";
 export { underTso } from "./tso.ts";
 export type { Modelled, Value } from "./value.ts";

@@ -1,5 +1,5 @@
 // How an execution can end. A finding is data; only misuse of the engine throws.
-import type { See, Wait } from "./access.ts";
+import type { Blocks, Operation, See, Wait } from "./access.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** What kind of thing was found, as it stands in JSON and in diagrams. */
@@ -60,11 +60,15 @@ export interface Counterexample {
   readonly shortest: boolean;
 }
 
+/** True for a thread that is there for ever if nobody can run: it has begun, and not ended. */
+export const waitsForEver = (op: Operation | null, hidden: boolean | undefined): boolean =>
+  op?.op === "acquire" && op.blocks !== "start" && hidden !== true;
+
 /** A thread that cannot go on in a state in which nobody can. */
 export interface Blocked {
   readonly thread: number;
   readonly name: string;
-  readonly blocks: "sleep" | "lock" | "event";
+  readonly blocks: Blocks;
   readonly wait: Wait | undefined;
   /** The cells that it waits on, for a lock: `i_rwsem`. */
   readonly on: string;

@@ -3,7 +3,8 @@
 import { PagelifeError } from "../base/errors.ts";
 import { Arena, type Cell, type Code, type Operation, type See } from "./access.ts";
 import { perform } from "./operation.ts";
-import type { Value } from "./value.ts";
+import { runTask, type Task } from "./task.ts";
+import { identity, type Value } from "./value.ts";
 
 /** A rule over the cells that must hold in every state. */
 export interface Invariant<W> {
@@ -20,6 +21,8 @@ export interface Thread<W> {
   /** Column heading of a diagram; the thread's name if not given. */
   readonly title?: string;
   readonly body: (world: W) => Code<unknown>;
+  /** What says when it begins and that it has ended. It begins at once, if not given. */
+  readonly task?: (world: W) => Task;
 }
 
 /** A closed world: what it does not do does not happen. */
@@ -78,8 +81,12 @@ export function prepare<W>(program: Program<W>): Prepared {
   fillMemory(memory, arena.cells);
 
   const threads = Object.entries(program.threads).map(([threadName, thread]): PreparedThread => {
-    const { title, body } = typeof thread === "function" ? { title: undefined, body: thread } : thread;
-    return { name: threadName, title: title ?? threadName, start: () => body(world) };
+    const { title, body, task }: Partial<Thread<W>> & Pick<Thread<W>, "body"> =
+      typeof thread === "function" ? { body: thread } : thread;
+    const run = (): Code<unknown> => body(world);
+    const taskBody = { [identity]: `thread ${threadName}`, run };
+    const start = (): Code<unknown> => (task === undefined ? run() : runTask(task(world), taskBody));
+    return { name: threadName, title: title ?? threadName, start };
   });
   if (threads.length === 0) throw new PagelifeError("PL208", `${name} has no threads`);
   const invariants = (program.invariants ?? []).map((i) => ({

@@ -3,7 +3,7 @@
 import type { See } from "./access.ts";
 import { Automaton, type Edge, type OnMerge } from "./automaton.ts";
 import { mainCells } from "./operation.ts";
-import { type Blocked, explainDeadState, type Finding } from "./outcome.ts";
+import { type Blocked, explainDeadState, type Finding, waitsForEver } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Rules } from "./rules.ts";
 import type { Table } from "./shared-table.ts";
@@ -150,13 +150,13 @@ export class Space {
     const blocked: Blocked[] = [];
     this.threads.forEach((automaton, t) => {
       const op = automaton.operation(row[this.threadsAt + t] as number);
-      if (op?.op !== "acquire" || this.prepared.threads[t]?.hidden === true) return;
+      if (op?.op !== "acquire" || !waitsForEver(op, this.prepared.threads[t]?.hidden)) return;
       blocked.push({
         thread: t,
         name: this.prepared.threads[t]?.title ?? "",
         blocks: op.blocks,
         wait: op.wait,
-        on: mainCells(op)
+        on: mainCells(op.asked ?? op)
           .map((c) => c.name)
           .join(", "),
       });

@@ -90,7 +90,8 @@ export function record(prepared: Prepared, schedule: Schedule): Recording {
   }
   for (const [thread, { turn }] of execution.threads.entries()) {
     if (prepared.threads[thread]?.hidden) continue;
-    if (turn.kind !== "wants" || turn.op.op !== "acquire" || turn.op.blocks === "sleep") continue;
+    if (turn.kind !== "wants" || turn.op.op !== "acquire") continue;
+    if (turn.op.blocks === "sleep" || turn.op.blocks === "start") continue;
     if (execution.enabled().includes(thread)) continue;
     const on = mainCells(turn.op.asked ?? turn.op)
       .map((c) => c.name)

@@ -14,7 +14,8 @@ import {
   sleep,
   write,
 } from "../../src/explore/access.ts";
-import type { Invariant, Program } from "../../src/explore/program.ts";
+import type { Invariant, Program, Thread } from "../../src/explore/program.ts";
+import { join, spawn, type Task, task } from "../../src/explore/task.ts";
 import type { Modelled } from "../../src/explore/value.ts";
 
 /** One instruction; `c` names a data cell, `l` a lock. */
@@ -27,14 +28,15 @@ export type Instruction =
   | { readonly do: "lock" | "unlock"; readonly l: number }
   | { readonly do: "sleep" }
   | { readonly do: "wake-one" | "wake-all" }
+  | { readonly do: "spawn" | "join" }
   | { readonly do: "fail-if"; readonly value: number }
   | { readonly do: "skip-unless"; readonly value: number }
   | { readonly do: "retry-unless"; readonly value: number };
 
 export interface Sketch {
   readonly threads: readonly (readonly Instruction[])[];
-  /** The last thread waits for the first to end before it begins. */
-  readonly join: boolean;
+  /** The last thread is a task, which the others may spawn and join; else it begins with them. */
+  readonly task: boolean;
   readonly rules: readonly {
     readonly a: number;
     readonly x: number;
@@ -60,6 +62,10 @@ const instruction: fc.Arbitrary<Instruction> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("sleep" as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("wake-one" as const, "wake-all" as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom("spawn" as const, "spawn" as const, "join" as const) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("fail-if" as const), value }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("skip-unless" as const), value }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("retry-unless" as const), value }) },
@@ -72,7 +78,7 @@ export const sketch = (threads: number, length: number): fc.Arbitrary<Sketch> =>
       minLength: 2,
       maxLength: threads,
     }),
-    join: fc.boolean(),
+    task: fc.boolean(),
     rules: fc.array(fc.record({ a: data, x: value, b: data, y: value }), { maxLength: 2 }),
   });
 
@@ -81,23 +87,16 @@ interface World {
   readonly locks: readonly Cell<number>[];
   readonly queue: Cell<readonly number[]>;
   readonly woken: readonly Cell<boolean>[];
-  readonly ended: readonly Cell<boolean>[];
+  readonly child: Task;
   readonly scripts: readonly (Modelled & { readonly steps: readonly Instruction[] })[];
 }
 
-function* run(world: World, thread: number, join: boolean): Code {
+function* run(world: World, thread: number): Code {
   const script = world.scripts[thread] as World["scripts"][number];
-  if (join && thread === world.scripts.length - 1) {
-    yield* acquire(
-      [world.ended[0] as Cell<boolean>],
-      (e: boolean) => (e ? { next: [e], result: null } : null),
-      {
-        blocks: "event",
-      },
-    );
-  }
   let seen = 0;
   let retries = 1;
+  // Two threads may spawn the task, which is a finding; one of them does it once.
+  let spawned = false;
   for (let at = 0; at < script.steps.length; at++) {
     const step = script.steps[at] as Instruction;
     switch (step.do) {
@@ -150,6 +149,13 @@ function* run(world: World, thread: number, join: boolean): Code {
         });
         break;
       }
+      case "spawn":
+        if (!spawned) yield* spawn(world.child);
+        spawned = true;
+        break;
+      case "join":
+        yield* join(world.child);
+        break;
       case "fail-if":
         if (seen === step.value) fail("saw", `saw ${seen}`);
         break;
@@ -164,20 +170,27 @@ function* run(world: World, thread: number, join: boolean): Code {
         break;
     }
   }
-  yield* write(world.ended[thread] as Cell<boolean>, true);
 }
 
-export const program = ({ threads, join, rules }: Sketch): Program<World> => ({
+export const program = ({ threads, task: last, rules }: Sketch): Program<World> => ({
   name: "random",
   setup: () => ({
     data: Array.from({ length: CELLS }, (_, i) => cell(`d${i}`, 0)),
     locks: Array.from({ length: LOCKS }, (_, i) => cell(`l${i}`, 0)),
     queue: cell<readonly number[]>("queue", []),
     woken: threads.map((_, i) => cell(`woken${i}`, false)),
-    ended: threads.map((_, i) => cell(`ended${i}`, false)),
+    child: task("child"),
     scripts: threads.map((steps) => modelled("script", { steps })),
   }),
-  threads: Object.fromEntries(threads.map((_, t) => [`t${t}`, (world: World) => run(world, t, join)])),
+  threads: Object.fromEntries(
+    threads.map((_, t): [string, Thread<World>] => [
+      `t${t}`,
+      {
+        body: (world) => run(world, t),
+        ...(last && t === threads.length - 1 ? { task: ({ child }: World) => child } : {}),
+      },
+    ]),
+  ),
   invariants: rules.map(
     ({ a, x, b, y }, i): Invariant<World> => ({
       name: `rule-${i}`,

@@ -15,7 +15,8 @@ function verdictOf(scenario: Scenario, kernel: string, tlb?: TlbModel): string {
     version,
     chosen.filter((c) => c !== undefined),
   );
-  const { verdict, kind, search } = explore(programOf(scenario, built, { tlb }));
+  // Where nothing else is found, every fair execution must end.
+  const { verdict, kind, search } = explore(programOf(scenario, built, { tlb }), { livelock: true });
   expect(search.complete).toBe(true);
   return kind ?? verdict;
 }

@@ -34,8 +34,9 @@ export interface Instrumented {
 
 /** True for our own files whose functions run as modelled threads. */
 export const isInstrumentedPath = (path: string): boolean =>
-  /[\\/](src|dist)[\\/]((kernel|changes|scenarios)[\\/].*|explore[\\/](access|tso))\.[jt]s$/.test(path) &&
-  !/\.d\.ts$/.test(path);
+  /[\\/](src|dist)[\\/]((kernel|changes|scenarios)[\\/].*|explore[\\/](access|task|tso))\.[jt]s$/.test(
+    path,
+  ) && !/\.d\.ts$/.test(path);
 
 /** Our own files are named below `src`, as written; a user's by its path. */
 const shortName = (file: string): string =>
