@@ -41,8 +41,18 @@ export const dpor: Strategy = {
   start: (prepared, bounds) => new DporSearch(new Space(prepared), bounds),
 };
 
-/** Parts that can be left out to show that a test catches it. */
-export type DporRule = "sleep-sets" | "waiting" | "invariants";
+/** Parts that can be left out, only to show that a test catches it. */
+export type DporRule =
+  /** What was tried at a place is not tried first again after a step that does not conflict with it. */
+  | "sleep-sets"
+  /** After a step that conflicts with it, it is. */
+  | "wake-sleepers"
+  /** The whole order to try is prescribed, and not its first step alone. */
+  | "wakeup-trees"
+  /** Steps that may have to wait race as the head of this file says. */
+  | "waiting"
+  /** Changes of what one invariant looks at conflict. */
+  | "invariants";
 
 /** Steps made between two looks at the clock. */
 const STEPS_IN_PIECE = 1 << 14;
@@ -170,7 +180,10 @@ export class DporSearch implements SearchRun {
     const sleepAfter = this.#sleep[depth + 1] as Step[];
     sleepAfter.length = 0;
     if (!this.#without.has("sleep-sets")) {
-      for (const s of sleep) if (s.thread !== made.thread && !conflict(s, made)) sleepAfter.push(s);
+      const wakes = !this.#without.has("wake-sleepers");
+      for (const s of sleep) {
+        if (s.thread !== made.thread && !(wakes && conflict(s, made))) sleepAfter.push(s);
+      }
     }
     this.#wakeup[depth + 1] = children;
     this.#make(made);
@@ -324,7 +337,8 @@ export class DporSearch implements SearchRun {
     order.push(next);
     const sleep = this.#sleep[earlier] as Step[];
     if (!this.#without.has("sleep-sets") && sleep.some((s) => mayBegin(s, order))) return;
-    insert(this.#wakeup[earlier] as Wakeup[], order);
+    const whole = !this.#without.has("wakeup-trees");
+    insert(this.#wakeup[earlier] as Wakeup[], whole ? order : order.slice(0, 1));
   }
 }
 

@@ -29,6 +29,8 @@ export type Instruction =
   | { readonly do: "sleep" }
   | { readonly do: "wake-one" | "wake-all" }
   | { readonly do: "spawn" | "join" }
+  /** Reads until it sees the value: a loop without end, if it never comes. */
+  | { readonly do: "spin-until"; readonly c: number; readonly value: number }
   | { readonly do: "fail-if"; readonly value: number }
   | { readonly do: "skip-unless"; readonly value: number }
   | { readonly do: "retry-unless"; readonly value: number };
@@ -52,7 +54,7 @@ const data = fc.nat(CELLS - 1);
 const value = fc.nat(2);
 const instruction: fc.Arbitrary<Instruction> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("read" as const), c: data }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("write" as const), c: data, value }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constant("write" as const), c: data, value }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("store" as const), c: data }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("add" as const), c: data }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("cas" as const), c: data, old: value, value }) },
@@ -71,15 +73,30 @@ const instruction: fc.Arbitrary<Instruction> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("retry-unless" as const), value }) },
 );
 
-/** @param length Instructions in a thread, at most. */
-export const sketch = (threads: number, length: number): fc.Arbitrary<Sketch> =>
+const spin: fc.Arbitrary<Instruction> = fc.record({ do: fc.constant("spin-until" as const), c: data, value });
+
+/**
+ * @param length Instructions in a thread, at most.
+ * @param spins  Whether there may be loops without end, which only a search that keeps states ends on.
+ */
+export const sketch = (threads: number, length: number, spins = false): fc.Arbitrary<Sketch> =>
   fc.record({
-    threads: fc.array(fc.array(instruction, { minLength: 1, maxLength: length }), {
-      minLength: 2,
-      maxLength: threads,
-    }),
+    threads: fc.array(
+      fc.array(spins ? fc.oneof({ weight: 9, arbitrary: instruction }, spin) : instruction, {
+        minLength: 1,
+        maxLength: length,
+      }),
+      {
+        minLength: 2,
+        maxLength: threads,
+      },
+    ),
     task: fc.boolean(),
-    rules: fc.array(fc.record({ a: data, x: value, b: data, y: value }), { maxLength: 2 }),
+    rules: fc.array(
+      // Over two cells, one of which often still has its first value: the order of two stores decides.
+      fc.record({ a: data, x: fc.nat(1), b: data, y: fc.constantFrom(0, 0, 1, 2) }),
+      { maxLength: 3 },
+    ),
   });
 
 interface World {
@@ -155,6 +172,9 @@ function* run(world: World, thread: number): Code {
         break;
       case "join":
         yield* join(world.child);
+        break;
+      case "spin-until":
+        while ((yield* read(world.data[step.c] as Cell<number>)) !== step.value);
         break;
       case "fail-if":
         if (seen === step.value) fail("saw", `saw ${seen}`);

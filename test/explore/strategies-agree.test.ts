@@ -40,7 +40,7 @@ describe(`random programs (SEED=${seed})`, () => {
     let states = 0;
     let fewer = 0;
     fc.assert(
-      fc.property(sketch(4, 6), (s) => {
+      fc.property(sketch(4, 6, true), (s) => {
         const prepared = prepare(program(s));
         const full = stateful.search(prepared, { maxStates: 50_000 });
         if (!full.complete) return;

@@ -170,7 +170,10 @@ export function* grab_mapping_entry(
         }
         const locked = entry === null ? { ...EMPTY_LOCKED, pmd: order > 0 } : { ...entry, locked: true };
         const waiting = usedWakeup(queue, slots[at] ?? null);
-        return { next: [waiting, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))], result: locked };
+        return {
+          next: [waiting, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))],
+          result: locked,
+        };
       },
     );
     if (got === null) {
