@@ -23,6 +23,7 @@ import type { Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
 import {
+  asStrategy,
   type Bounds,
   Findings,
   Limits,
@@ -35,11 +36,10 @@ import {
 import { encode } from "./value.ts";
 import { insert, mayBegin, type Wakeup } from "./wakeup-tree.ts";
 
-export const dpor: Strategy = {
-  name: "dpor",
-  search: (prepared, bounds) => runToEnd(new DporSearch(new Space(prepared), bounds)),
-  start: (prepared, bounds) => new DporSearch(new Space(prepared), bounds),
-};
+export const dpor: Strategy = asStrategy(
+  "dpor",
+  (prepared, bounds) => new DporSearch(new Space(prepared), bounds),
+);
 
 /** Parts that can be left out, only to show that a test catches it. */
 export type DporRule =

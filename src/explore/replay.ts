@@ -1,6 +1,10 @@
 // Repeats one execution exactly, from a token that a person can paste. The token says what it was
 // found in and what came out; it is refused when a step diverges or the outcome differs, since then
-// the scenario, the kernel or a change is not what it was.
+// the scenario, the kernel or a change is not what it was. That a finding comes out again proves that it is
+// real in the program as it is now; that nothing comes out proves nothing of other executions.
+//
+// What a token rests on stays the same from version to version of this tool: who runs when, and of each step its
+// kind, the names of its cells and its result. How states are kept, numbered or searched is no part of it.
 import { PagelifeError } from "../base/errors.ts";
 import { Execution, type Step } from "./execution.ts";
 import type { FrameListener } from "./frames.ts";

@@ -1,9 +1,17 @@
 // Single executions chosen by a random number generator, over integers: what `random.ts` and `pct.ts`
 // share. The generator is seeded, so the same seed gives the same executions everywhere.
 import type { Edge } from "./automaton.ts";
+import type { Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
-import { type Bounds, Findings, Limits, type SearchResult } from "./strategy.ts";
+import {
+  type Bounds,
+  Findings,
+  Limits,
+  type Progress,
+  type SearchResult,
+  type SearchRun,
+} from "./strategy.ts";
 
 /** Numbers from 0 up to a bound; the same sequence for the same seed (mulberry32). */
 export class Dice {
@@ -28,67 +36,92 @@ export interface Chooser {
   next(able: readonly number[], step: number): number;
 }
 
-export const DEFAULT_EXECUTIONS = 10_000;
+const DEFAULT_EXECUTIONS = 10_000;
 const DEFAULT_STEPS = 100_000;
 
-/** Runs executions until a bound is reached. Sampling covers nothing, so it is never complete. */
-export function sample(
-  name: string,
-  prepared: Prepared,
-  bounds: Bounds,
-  seed: number,
-  chooser: (dice: Dice, execution: number, longest: number) => Chooser,
-): SearchResult {
-  const space = new Space(prepared);
-  const findings = new Findings();
-  const limits = new Limits(bounds);
-  const dice = new Dice(seed);
-  const most = bounds.maxExecutions ?? DEFAULT_EXECUTIONS;
-  let executions = 0;
-  let steps = 0;
-  let longest = 1;
-  for (; executions < most && limits.allowNow({ executions }); executions++) {
-    const length = runOnce(
-      space,
-      findings,
-      chooser(dice, executions, longest),
-      bounds.maxSteps ?? DEFAULT_STEPS,
-    );
-    steps += length;
-    longest = Math.max(longest, length);
-  }
-  return {
-    strategy: name,
-    complete: false,
-    bound: limits.reached ?? `executions: ${executions}`,
-    states: 0,
-    executions,
-    steps,
-    findings: findings.list(),
-    notes: [`seed ${seed}`, ...space.notes()],
-  };
+/** Steps made between two looks at the clock. */
+const PIECE = 1 << 14;
+
+/** What a sampling strategy is made of. */
+export interface Sampled {
+  readonly name: string;
+  readonly seed: number;
+  /** @param longest Steps of the longest execution so far. */
+  readonly chooser: (dice: Dice, threads: number, longest: number) => Chooser;
 }
 
-function runOnce(space: Space, findings: Findings, chooser: Chooser, maxSteps: number): number {
-  const cursor = space.start();
-  const { row } = cursor;
-  const schedule: number[] = [];
-  space.findings(row, (f) => findings.add(f, () => []));
-  while (schedule.length < maxSteps && !space.stops(row)) {
-    const able: number[] = [];
-    const edges: (Edge | null)[] = space.threads.map((_, t) => space.edge(row, t));
-    edges.forEach((e, t) => {
-      if (e !== null) able.push(t);
-    });
-    if (able.length === 0) {
-      for (const f of space.endFindings(row)) findings.add(f, () => [...schedule]);
-      break;
-    }
-    const t = chooser.next(able, schedule.length);
-    const edge = edges[t] as Edge;
-    cursor.step(edge, t);
-    schedule.push(t);
-    space.findingsAfter(row, t, edge, (f) => findings.add(f, () => [...schedule]));
+/** Runs executions until a bound is reached. Sampling covers nothing, so it is never complete. */
+export class Sampling implements SearchRun {
+  readonly #space: Space;
+  readonly #of: Sampled;
+  readonly #dice: Dice;
+  readonly #limits: Limits;
+  readonly #findings = new Findings();
+  readonly #most: number;
+  readonly #maxSteps: number;
+  #executions = 0;
+  #steps = 0;
+  #longest = 1;
+
+  constructor(prepared: Prepared, bounds: Bounds, of: Sampled) {
+    this.#space = new Space(prepared);
+    this.#of = of;
+    this.#dice = new Dice(of.seed);
+    this.#limits = new Limits(bounds);
+    this.#most = bounds.maxExecutions ?? DEFAULT_EXECUTIONS;
+    this.#maxSteps = bounds.maxSteps ?? DEFAULT_STEPS;
   }
-  return schedule.length;
+
+  advance(): boolean {
+    const until = this.#steps + PIECE;
+    while (this.#executions < this.#most && this.#steps < until) {
+      const chooser = this.#of.chooser(this.#dice, this.#space.threads.length, this.#longest);
+      const length = this.#runOnce(chooser);
+      this.#executions++;
+      this.#steps += length;
+      this.#longest = Math.max(this.#longest, length);
+    }
+    return this.#limits.allowNow({ executions: this.#executions }) && this.#executions < this.#most;
+  }
+
+  /** @returns the number of steps. */
+  #runOnce(chooser: Chooser): number {
+    const space = this.#space;
+    const cursor = space.start();
+    const { row } = cursor;
+    const schedule: number[] = [];
+    const add = (f: Finding): void => this.#findings.add(f, () => [...schedule]);
+    space.findings(row, add);
+    while (schedule.length < this.#maxSteps && !space.stops(row)) {
+      const edges = space.threads.map((_, t) => space.edge(row, t));
+      const able = edges.flatMap((e, t) => (e === null ? [] : [t]));
+      if (able.length === 0) {
+        for (const f of space.endFindings(row)) add(f);
+        break;
+      }
+      const t = chooser.next(able, schedule.length);
+      const edge = edges[t] as Edge;
+      cursor.step(edge, t);
+      schedule.push(t);
+      space.findingsAfter(row, t, edge, add);
+    }
+    return schedule.length;
+  }
+
+  progress(): Progress {
+    return { states: 0, executions: this.#executions, steps: this.#steps, queue: 0, bytes: 0 };
+  }
+
+  result(): SearchResult {
+    return {
+      strategy: this.#of.name,
+      complete: false,
+      bound: this.#limits.reached ?? `executions: ${this.#executions}`,
+      states: 0,
+      executions: this.#executions,
+      steps: this.#steps,
+      findings: this.#findings.list(),
+      notes: [`seed ${this.#of.seed}`, ...this.#space.notes()],
+    };
+  }
 }

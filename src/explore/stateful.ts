@@ -5,17 +5,15 @@
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";
 import { finalStatesOf, StateSearch } from "./state-search.ts";
-import { type Bounds, runToEnd, type SearchResult, type Strategy } from "./strategy.ts";
+import { asStrategy, type Bounds, runToEnd, type SearchResult, type Strategy } from "./strategy.ts";
 
-export const stateful: Strategy = {
-  name: "stateful",
-  search: (prepared, bounds) => searchStates(new Space(prepared), bounds),
-  start: (prepared, bounds) => new StateSearch(stateful.name, new Space(prepared), bounds).begin(),
-};
+export const stateful: Strategy = asStrategy("stateful", (prepared, bounds) =>
+  new StateSearch("stateful", new Space(prepared), bounds).begin(),
+);
 
 /** Visits every state of a space once, depth first. */
 export const searchStates = (space: Space, bounds: Bounds): SearchResult =>
-  runToEnd(new StateSearch(stateful.name, space, bounds).begin());
+  runToEnd(new StateSearch("stateful", space, bounds).begin());
 
 /** The values of all cells in every state in which nobody can run, written out and sorted. */
 export const finalStates = (prepared: Prepared): string[] => finalStatesOf(new Space(prepared), null);

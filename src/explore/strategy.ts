@@ -74,6 +74,12 @@ export interface Strategy {
   start?(prepared: Prepared, bounds: Bounds): SearchRun;
 }
 
+/** A strategy that can be looked at and put aside, and so can run to its end at once as well. */
+export const asStrategy = (
+  name: string,
+  start: (prepared: Prepared, bounds: Bounds) => SearchRun,
+): Strategy => ({ name, start, search: (prepared, bounds) => runToEnd(start(prepared, bounds)) });
+
 /** Lets a search run to its end. */
 export function runToEnd(run: SearchRun): SearchResult {
   while (run.advance());

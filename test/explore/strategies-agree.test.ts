@@ -1,9 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bounded } from "../../src/explore/bounded.ts";
+import { dpor } from "../../src/explore/dpor.ts";
 import { findingKey } from "../../src/explore/outcome.ts";
-import { searchExecutions } from "../../src/explore/plain.ts";
+import { pct } from "../../src/explore/pct.ts";
+import { plain, searchExecutions } from "../../src/explore/plain.ts";
 import { prepare } from "../../src/explore/program.ts";
+import { randomWalk } from "../../src/explore/random.ts";
 import { reduced, reducedFinalStates } from "../../src/explore/reduced.ts";
+import { runSchedule } from "../../src/explore/replay.ts";
 import { finalStates, stateful } from "../../src/explore/stateful.ts";
 import type { SearchResult } from "../../src/explore/strategy.ts";
 import { program, sketch, written } from "./random-program.ts";
@@ -34,6 +39,26 @@ describe(`random programs (SEED=${seed})`, () => {
       { seed, numRuns: 250 * many },
     );
     expect(compared).toBeGreaterThan(80);
+  });
+
+  it("come with a way to each finding, whatever the strategy", () => {
+    const strategies = [plain, stateful, reduced, dpor, bounded(9), randomWalk(seed), pct(seed)];
+    let shown = 0;
+    fc.assert(
+      fc.property(sketch(3, 4), (s) => {
+        const prepared = prepare(program(s));
+        for (const strategy of strategies) {
+          const { findings } = strategy.search(prepared, { maxExecutions: 100 });
+          for (const { finding, schedule } of findings) {
+            shown++;
+            const again = runSchedule(prepared, schedule ?? []).findings();
+            expect(again.map(findingKey), `${strategy.name} on ${written(s)}`).toContain(findingKey(finding));
+          }
+        }
+      }),
+      { seed, numRuns: 60 * many },
+    );
+    expect(shown).toBeGreaterThan(100);
   });
 
   it("come to the same findings and final states with and without reduction, where the plain search would take too long", () => {
