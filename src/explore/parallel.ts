@@ -88,8 +88,8 @@ async function searchShared(
       if (error) throw new PagelifeError("PL207", `a worker failed: ${error}`);
       space.rules.watch(merge(reports.map((r) => r.watched)));
       const learned = shared.journalLength > before || grew(watched, space.rules.watching());
-      const full = reports.some((r) => r.full);
-      if (full) bound.reached ??= `memory: ${options.maxBytes ?? DEFAULT_BYTES} bytes`;
+      const overflow = reports.some((r) => r.full);
+      if (overflow) bound.reached ??= `memory: ${options.maxBytes ?? DEFAULT_BYTES} bytes`;
       // Without a reduction one round is all: nothing was left out for want of knowledge.
       const again = !full && learned && bound.reached === null;
       if (!again) return resultOf(reports, bound, options, shared);
