@@ -8,7 +8,7 @@ import { Shared, type SharedMemory } from "./shared-search.ts";
 import { type SharedRows, SharedTable, TableFull } from "./shared-table.ts";
 import { Space } from "./space.ts";
 import { StateSearch } from "./state-search.ts";
-import { StateSet } from "./state-set.ts";
+import { hashOf, StateSet } from "./state-set.ts";
 import { Findings } from "./strategy.ts";
 
 export interface WorkerData {
@@ -20,8 +20,10 @@ export interface WorkerData {
 
 /** Begin a round, or go on with the one that was paused. */
 export interface RoundOrder {
-  /** The cells that each rule is known to look at; null to go on. */
-  readonly watched: readonly (readonly number[])[] | null;
+  /** `spread`: put a share of the states into a table that has grown, and no more. */
+  readonly do: "begin" | "spread" | "go on";
+  /** The cells that each rule is known to look at. */
+  readonly watched: readonly (readonly number[])[];
 }
 
 /** What came of it. */
@@ -80,18 +82,22 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
     }
   };
 
-  const round = ({ watched }: RoundOrder): RoundReport => {
+  const obey = ({ do: what, watched }: RoundOrder): RoundReport => {
     let full = false;
-    if (watched === null) for (const t of tables) t.reload();
     try {
-      search = watched === null && search !== null ? search : begin(watched ?? []);
-      work(search);
+      if (what === "spread") {
+        const { width } = memory.states;
+        states.spread(worker, memory.jobs, (rows, offset) => hashOf(rows, offset, width));
+      } else {
+        search = what === "go on" && search !== null ? search : begin(watched);
+        work(search);
+      }
     } catch (error) {
       if (!(error instanceof TableFull)) throw error;
       full = true;
       shared.stop();
     }
-    for (const t of tables) t.flush();
+    for (const t of tables) t.rest();
     const { steps, executions, queue } = search?.progress() ?? { steps: 0, executions: 0, queue: 0 };
     shared.report(worker, steps, executions, queue);
     return {
@@ -107,7 +113,7 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
 
   parentPort?.on("message", (order: RoundOrder) => {
     try {
-      parentPort?.postMessage(round(order));
+      parentPort?.postMessage(obey(order));
     } catch (error) {
       shared.stop();
       parentPort?.postMessage({ error: (error as Error).stack ?? String(error) });

@@ -11,10 +11,9 @@ import type { RoundOrder, RoundReport, WorkerData } from "./parallel-worker.ts";
 import { loadSource, type ProgramSource } from "./program-source.ts";
 import { ReducedSearch, reduced } from "./reduced.ts";
 import { Shared, shareMemory } from "./shared-search.ts";
-import { COUNT_WORD, clearRows, growRows } from "./shared-table.ts";
+import { COUNT_WORD, clearRows, growSlots } from "./shared-table.ts";
 import { Space } from "./space.ts";
 import { StateSearch } from "./state-search.ts";
-import { hashOf } from "./state-set.ts";
 import { stateful } from "./stateful.ts";
 import { type Bounds, Findings, type Progress, type SearchResult, type SearchRun } from "./strategy.ts";
 
@@ -78,11 +77,12 @@ async function searchShared(
       for (const rows of [memory.states, ...memory.chunks]) clearRows(rows);
       const before = shared.journalLength;
       const watched = space.rules.watching();
-      let reports = await bound.during(() => crew.round({ watched }));
+      let reports = await bound.during(() => crew.all({ do: "begin", watched }));
       while (shared.paused && !shared.stopped) {
-        growRows(memory.states, (rows, offset) => hashOf(rows, offset, memory.states.width));
+        growSlots(memory.states);
+        await crew.all({ do: "spread", watched });
         shared.goOn();
-        reports = await bound.during(() => crew.round({ watched: null }));
+        reports = await bound.during(() => crew.all({ do: "go on", watched }));
       }
       const error = reports.find((r) => r.error !== null)?.error;
       if (error) throw new PagelifeError("PL207", `a worker failed: ${error}`);
@@ -204,7 +204,7 @@ class Crew {
     return crew;
   }
 
-  async round(order: RoundOrder): Promise<RoundReport[]> {
+  async all(order: RoundOrder): Promise<RoundReport[]> {
     const reports = this.#workers.map((w) => answer(w) as Promise<RoundReport>);
     for (const w of this.#workers) w.postMessage(order);
     return await Promise.all(reports);

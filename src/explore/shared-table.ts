@@ -28,6 +28,8 @@ const CROWDED = 0.55;
 const COUNT_AT_ONCE = 256;
 /** Rows that a worker takes for itself at a time. */
 const ROWS_AT_ONCE = 64;
+/** Stands first in a row that is handed out but not in the table. */
+const UNUSED = -1;
 
 /** Shared memory of one table; made by the main thread, sent to the workers. */
 export interface SharedRows {
@@ -63,29 +65,20 @@ export function clearRows(rows: SharedRows): void {
 }
 
 /**
- * Spreads a table over four times the slots. Nobody may use it meanwhile.
+ * Gives a table four times the slots, all empty: then each worker puts its share of the rows back with
+ * {@link SharedTable.spread}. Nobody may use it otherwise meanwhile.
  *
  * A table that begins large would do without this, but slots spread thinly over memory cost a miss of the
- * cache and of the address map each: the search was twice as slow.
- *
- * @param hashOf The hash under which the row at an offset was added.
+ * cache and of the address map each.
  */
-export function growRows(shared: SharedRows, hashOf: (rows: Int32Array, offset: number) => number): void {
+export function growSlots(shared: SharedRows): void {
   const slots = new Int32Array(shared.slots);
-  const rows = new Int32Array(shared.rows);
   const before = maskOf(shared) + 1;
-  const after = Math.min(before * 4, slots.length);
-  const used = slots.slice(0, before).filter((s) => s !== 0);
   slots.fill(0, 0, before);
-  for (const entry of used) {
-    const raw = hashOf(rows, ((entry & ROW_MASK) - 1) * shared.width);
-    let slot = (raw ^ (raw >>> 16)) & (after - 1);
-    while (slots[slot] !== 0) slot = (slot + 1) & (after - 1);
-    slots[slot] = entry;
-  }
-  Atomics.store(new Int32Array(shared.counts), SLOTS_WORD, after);
+  Atomics.store(new Int32Array(shared.counts), SLOTS_WORD, Math.min(before * 4, slots.length));
 }
 
+const slotOf = (hash: number): number => hash ^ (hash >>> 16);
 const tagOf = (hash: number): number => (Math.imul(hash, 0x9e3779b1) >>> ROW_BITS) << ROW_BITS;
 
 /** Thrown when a table is full: the search ends as at a bound. */
@@ -125,6 +118,27 @@ export class SharedTable implements Table {
     this.#mask = maskOf(this.#shared);
   }
 
+  /**
+   * Puts a share of the rows into the slots of a table that was given more of them. All have to
+   * {@link rest} before.
+   *
+   * @param hashOf The hash under which the row at an offset was added.
+   */
+  spread(part: number, parts: number, hashOf: (rows: Int32Array, offset: number) => number): void {
+    this.reload();
+    const width = this.#width;
+    const handedOut = Math.min(Atomics.load(this.#counts, 0), this.#shared.capacity);
+    const share = Math.ceil(handedOut / parts);
+    const end = Math.min((part + 1) * share, handedOut);
+    for (let row = part * share; row < end; row++) {
+      if (this.#rows[row * width] === UNUSED) continue;
+      const hash = hashOf(this.#rows, row * width);
+      const entry = tagOf(hash) | (row + 1);
+      let slot = slotOf(hash) & this.#mask;
+      while (Atomics.compareExchange(this.#slots, slot, 0, entry) !== 0) slot = (slot + 1) & this.#mask;
+    }
+  }
+
   /** True if the slots in use should be more: then all stop for a moment, and {@link growRows}. */
   get crowded(): boolean {
     return this.size > (this.#mask + 1) * CROWDED && this.#mask + 1 < this.#slots.length;
@@ -156,10 +170,9 @@ export class SharedTable implements Table {
 
   addHashed(source: Int32Array, from: number, rawHash: number): number {
     const slots = this.#slots;
-    const hash = rawHash ^ (rawHash >>> 16);
     const tag = tagOf(rawHash);
     let prepared = -1;
-    let slot = hash & this.#mask;
+    let slot = slotOf(rawHash) & this.#mask;
     for (;;) {
       // An ordinary load, which costs a tenth of an atomic one: what is stale is empty, and the
       // exchange below notices that.
@@ -184,7 +197,7 @@ export class SharedTable implements Table {
 
   hasHashed(source: Int32Array, from: number, rawHash: number): boolean {
     const tag = tagOf(rawHash);
-    for (let slot = (rawHash ^ (rawHash >>> 16)) & this.#mask; ; slot = (slot + 1) & this.#mask) {
+    for (let slot = slotOf(rawHash) & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const found = this.#slots[slot] as number;
       if (found === 0) return false;
       if ((found & ~ROW_MASK) === tag && this.#equals(slot, found, source, from)) return true;
@@ -207,13 +220,18 @@ export class SharedTable implements Table {
 
   /** Counts rows a few at a time: a word that all write to is slow. */
   #inserted(): void {
-    if (++this.#uncounted === COUNT_AT_ONCE) this.flush();
+    if (++this.#uncounted === COUNT_AT_ONCE) this.#flush();
   }
 
-  /** Makes the count of rows exact. */
-  flush(): void {
+  #flush(): void {
     if (this.#uncounted > 0) Atomics.add(this.#counts, COUNT_WORD, this.#uncounted);
     this.#uncounted = 0;
+  }
+
+  /** Before a pause or the end: makes the count exact, and says which rows are not in use. */
+  rest(): void {
+    this.#flush();
+    for (let row = this.#next; row < this.#end; row++) this.#rows[row * this.#width] = UNUSED;
   }
 
   /** Writes a row where nobody looks yet; it is published later, or written over by the next one. */
