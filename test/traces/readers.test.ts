@@ -1,4 +1,5 @@
 // Lines as kernels and tools print them, at their most awkward, and input that is no recording at all.
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { KernelEvent } from "../../src/events/event.ts";
@@ -137,6 +138,41 @@ swapper     0 [000]    33.000000: PERF_RECORD_LOST lost 34
     ]);
     expect(log.kernelText).toBe("6.12.117+deb12-amd64");
     expect(log.lostCount).toBe(34);
+  });
+});
+
+describe("what perf script of a real kernel prints", () => {
+  const text = readFileSync(new URL("../fixtures/traces/perf/processes.6.18.txt", import.meta.url), "utf8");
+
+  it("is read: events of processes, call chains of the kernel only, no record of perf's own", () => {
+    expect(detect(Buffer.from(text)).kind).toBe("text");
+    const { seen, log } = events("perf script", text);
+    // The vocabulary has sched_process_exit; the chain that follows ends where user space begins.
+    const exit = (task: string, cpu: number, time: string): string[] => [
+      `${task}|${cpu}|${time}|sched_process_exit`,
+      `stack ${cpu} do_exit,do_group_exit,__x64_sys_exit_group,x64_sys_call,do_syscall_64,entry_SYSCALL_64_after_hwframe`,
+    ];
+    expect(seen).toEqual([
+      ...exit("sleep|18614", 0, "14387.870371248"),
+      ...exit("true|18615", 1, "14387.887340886"),
+      ...exit("my [0] app|18612", 0, "14387.887600397"),
+    ]);
+    expect(log.count("malformedLine")).toBe(0);
+    expect(log.kernelText).toBe("6.18.44-fc-v595");
+  });
+});
+
+describe("a call stack", () => {
+  it("belongs to the event before it on its CPU, and not to one before that", () => {
+    const { seen } = events(
+      "ftrace text",
+      ftrace([
+        { at: 1, event: probe.pin(64, 1) },
+        { at: 2, event: "sched_switch: prev_comm=a ==> next_comm=b" },
+        { at: 3, event: "<stack trace>" },
+      ]) + " => schedule\n => do_exit\n",
+    );
+    expect(seen.filter((s) => s.startsWith("stack"))).toEqual([]);
   });
 });
 

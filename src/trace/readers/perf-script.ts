@@ -17,6 +17,10 @@ const HEAD =
 const LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b\D*(\d+)?/;
 const RELEASE = /^#\s*os ?release\s*:\s*(\S+)/;
 const MAX_HEAD = 300;
+/** Addresses of the kernel have their highest bit set on every 64-bit machine. */
+const KERNEL_FRAME = /^\s+[89a-f][0-9a-f]{15}\s+(.*)$/;
+/** What perf says of processes and files, if it is asked to, looks like events. */
+const NO_EVENT = /: PERF_RECORD_(?!LOST)/;
 
 interface PlannedEntry extends EventEntry {
   readonly plan: ArgPlan | null;
@@ -60,8 +64,9 @@ export class PerfScriptReader implements TextReader {
       return;
     }
     if (b[from] === 9) {
-      // A frame of the call chain: "\t  address function+offset (where)"
-      const frame = /^\s+[0-9a-f]+\s+(.*)$/.exec(b.toString("latin1", from, Math.min(to, from + 200)));
+      // A frame of the call chain: "\t  address function+offset (where)". The chain goes on in user space,
+      // which other recorders leave out; with it, one path into a page would have as many ids as programs.
+      const frame = KERNEL_FRAME.exec(b.toString("latin1", from, Math.min(to, from + 200)));
       if (frame !== null && this.#cpu >= 0 && this.#frames.length < 64) this.#frames.push(frame[1] ?? "");
       return;
     }
@@ -87,8 +92,9 @@ export class PerfScriptReader implements TextReader {
 
   #event(b: Buffer, from: number, to: number, text: string, line: number): boolean {
     const m = HEAD.exec(text);
-    if (m === null) return false;
+    if (m === null) return NO_EVENT.test(text);
     const [head, comm = "", , tid = "0", cpuText, secondsText = "0", fractionText = "0", , name = ""] = m;
+    if (name.startsWith("PERF_RECORD_")) return true;
     const { clock } = this.#context;
     const seconds = Number(secondsText);
     if (clock.epochSeconds < 0) clock.epochSeconds = seconds;
@@ -102,9 +108,14 @@ export class PerfScriptReader implements TextReader {
     this.#cpu = cpu;
     this.#context.tick(time, line);
     const { spec, plan } = entry;
-    if (spec === null || plan === null) return true;
     if (this.#task === null || this.#task.comm !== comm || this.#task.tid !== Number(tid)) {
       this.#task = this.#context.tasks.get(Buffer.from(comm, "latin1").toString("utf8"), Number(tid));
+    }
+    if (spec === null || plan === null) {
+      // Its call chain is not that of the event before.
+      if (this.#context.sink.other === undefined) this.#cpu = -1;
+      else this.#context.sink.other(entry.name, time, cpu, this.#task);
+      return true;
     }
     const e = entry.event;
     e.time = time;

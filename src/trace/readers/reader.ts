@@ -22,6 +22,8 @@ export class ReadContext {
   readonly probes: ReadonlyMap<string, EventSpec>;
   /** How often each event came, known or not. */
   readonly eventCounts: Map<string, EventEntry> = new Map();
+  /** By CPU, whether its last event was handed on: then a stack that follows belongs to that. */
+  readonly handedOn: boolean[] = [];
   events = 0;
   lastTime = Number.NEGATIVE_INFINITY;
   firstTime: number = Number.NaN;

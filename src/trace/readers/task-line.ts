@@ -210,11 +210,14 @@ export abstract class TaskLineReader implements TextReader {
     const { spec, plan } = entry;
     if (spec === null || plan === null) {
       this.#afterMark = false;
+      this.context.handedOn[cpu] = this.context.sink.other !== undefined;
       this.context.sink.other?.(entry.name, time, cpu, this.#taskOf.get(b, from, taskEnd));
       return true;
     }
     this.#afterMark = spec.role === "mark";
-    if (spec.role === "context" && this.context.sink.other === undefined) return true;
+    const wanted = spec.role !== "context" || this.context.sink.other !== undefined;
+    this.context.handedOn[cpu] = wanted;
+    if (!wanted) return true;
     const e = entry.event;
     e.time = time;
     e.cpu = cpu;
@@ -228,7 +231,7 @@ export abstract class TaskLineReader implements TextReader {
   #startStack(b: Buffer, from: number, to: number, cpu: number): boolean {
     const text = b.toString("latin1", from, Math.min(to, from + 60));
     if (!text.includes("stack trace")) return false;
-    this.#stackCpu = text.includes("user") ? -1 : cpu;
+    this.#stackCpu = text.includes("user") || this.context.handedOn[cpu] !== true ? -1 : cpu;
     this.#frames = [];
     return true;
   }

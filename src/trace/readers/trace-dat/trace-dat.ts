@@ -185,7 +185,7 @@ export class TraceDatReader {
       return;
     }
     if (plan.kind === "stack") {
-      this.#stack(s);
+      if (context.handedOn[s.cpu] === true) this.#stack(s);
       return;
     }
     plan.entry.count++;
@@ -196,6 +196,7 @@ export class TraceDatReader {
     }
     context.tick(time, context.events + 1);
     const { spec } = plan;
+    context.handedOn[s.cpu] = context.sink.other !== undefined || (spec !== null && spec.role !== "context");
     if (spec === null) {
       if (context.sink.other !== undefined) {
         context.sink.other(
