@@ -328,3 +328,45 @@ describe("a removal", () => {
     expect(report.findings[0]?.sentence).toContain("8.800 s until the recording ends");
   });
 });
+
+describe("a put that no event tells of", () => {
+  // v6.15 and later: each mapping has a reference, and so has a fault until it returns.
+  const mapped = [
+    { at: 0.0, event: "dax_pte_fault: dev 1:0 ino 0xc" },
+    { at: 0.0, event: probe.insert(P, 1, -1) },
+    { at: 0.1, event: probe.map(P, 2, -1) },
+    { at: 0.1, event: "dax_pte_fault_done: dev 1:0 ino 0xc" },
+  ];
+
+  it.each([
+    ["get", probe.get(P, 1, 0)],
+    ["pin", probe.pin(P, 1, 0)],
+  ])("has happened when the next fault finds no room for the %s in the count", (_, taken) => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...mapped,
+        { at: 0.2, event: taken },
+        // Count 2: one mapping, and the fault itself. Nothing is left for whoever took the page.
+        { at: 0.3, tid: 2, event: probe.insert(P, 2, 0) },
+        { at: 5.0, event: "tracing_mark_write: end" },
+      ]),
+      recent,
+    );
+    expect(report.outstanding).toEqual([]);
+  });
+
+  it("has not happened while the count has room for it", () => {
+    const report = analyseText(
+      "t",
+      ftrace([
+        ...mapped,
+        { at: 0.2, event: probe.get(P, 1, 0) },
+        { at: 0.3, tid: 2, event: probe.insert(P, 3, 0) },
+        { at: 5.0, event: "tracing_mark_write: end" },
+      ]),
+      recent,
+    );
+    expect(report.outstanding.map((g) => [g.kind, g.references])).toEqual([["get", 1]]);
+  });
+});

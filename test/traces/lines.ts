@@ -51,6 +51,8 @@ export const probe = {
     `folio_add_file_rmap_ptes: (folio_add_file_rmap_ptes+0x4/0x10) page=${pageAt(pfn)} sub=${pageAt(pfn)} refs=${refs} mapc=${mapc} lmapc=0 mapping=0xffff888000000200 n=1 vma=0xffff888000000300`,
   unmap: (pfn: number, refs: number, mapc: number) =>
     `folio_remove_rmap_ptes: (folio_remove_rmap_ptes+0x4/0x10) page=${pageAt(pfn)} sub=${pageAt(pfn)} refs=${refs} mapc=${mapc} lmapc=0 mapping=0xffff888000000200 n=1 vma=0xffff888000000300`,
+  insert: (pfn: number, refs: number, mapc: number) =>
+    `vmf_insert_page_mkwrite: (vmf_insert_page_mkwrite+0x4/0x10) ${struct(pfn, refs, mapc)}`,
   ref: (name: string, pfn: number, count: number, val: number, ret?: number, mapcount = -1) =>
     `page_ref_${name}: pfn=0x${pfn.toString(16)} flags=reserved count=${count} mapcount=${mapcount} mapping=000000001e2b6ce6 mt=1 val=${val}${ret === undefined ? "" : ` ret=${ret}`}`,
 } as const;

@@ -384,9 +384,11 @@ function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
     .map((g) => holderText(c, g))
     .join(", and ");
   // A put that is recorded later shows that the reference was there all the time.
+  const taken = m.groups.every((g) => g.seen !== "unrecorded");
   const sure =
-    m.groups.every((g) => putsAreVisible(c, g.kind, m.pages[0])) ||
-    m.pages.every((p) => p.lastPut !== null && p.lastPut.time > m.scan.time);
+    taken &&
+    (m.groups.every((g) => putsAreVisible(c, g.kind, m.pages[0])) ||
+      m.pages.every((p) => p.lastPut !== null && p.lastPut.time > m.scan.time));
   return {
     kind: "did-not-wait",
     severity: lost || !sure ? "unknown" : "error",
@@ -400,7 +402,7 @@ function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
         where: g.where,
         cpu: -1,
         task: g.task,
-        text: `${eventText(g.event)}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
+        text: `${g.event === "" ? "not recorded" : eventText(g.event)}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
       })),
       {
         time: m.scan.time,
@@ -416,7 +418,11 @@ function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
     stacks: m.groups.map((g) => g.stack).filter((s) => s !== null),
     caveats: [
       ...(lost ? ["events were lost after the pages were taken"] : []),
-      ...(sure ? [] : ["this recording does not show every put, so the references may have been gone"]),
+      ...(sure
+        ? []
+        : taken
+          ? ["this recording does not show every put, so the references may have been gone"]
+          : ["nobody was seen to take the references, so they may be something else"]),
     ],
     durationNs: Number.NaN,
   };

@@ -164,6 +164,21 @@ export class PageBook {
     if (!Number.isNaN(e.mapcount) && !page.large && e.spec.role !== "map" && e.spec.role !== "unmap") {
       page.mappings = Math.max(0, e.mapcount + 1);
     }
+    if (!page.traced && page.holders.length > 0) {
+      const excess = page.held + this.#besidesHolders(page, e) - seen;
+      // No more can be held than the count has: somebody dropped it, and no event told.
+      if (excess > 0) this.holders.explain(page, e, -excess);
+    }
+  }
+
+  /** The least that something else than the known holders has of the count that an event sampled. */
+  #besidesHolders(page: PageState, e: KernelEvent): number {
+    const { rules } = this;
+    if (rules === null || page.type !== "fs-dax") return 0;
+    if (!rules.mappingHoldsReference) return rules.fsdaxIdle;
+    const mappings = page.large || Number.isNaN(e.mapcount) ? 0 : e.mapcount + 1;
+    // The fault that is about to insert the page has one of its own.
+    return mappings + (e.spec.role === "insert" ? 1 : 0);
   }
 
   /** Notes what an event did to its page, and tells whoever wants each change. */

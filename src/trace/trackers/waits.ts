@@ -10,7 +10,7 @@ import type { KernelEvent, Task } from "../../events/event.ts";
 import type { Stack } from "../sink.ts";
 import { functionName } from "../stacks.ts";
 import type { PageWatcher } from "./listeners.ts";
-import { type HolderKind, type Moment, moment, type PageState } from "./page-state.ts";
+import { type Holder, type HolderKind, type Moment, moment, type PageState } from "./page-state.ts";
 import type { PageTracker } from "./pages.ts";
 
 /** Holders that are alike: the same task took them by the same path. */
@@ -22,6 +22,7 @@ export interface HolderGroup {
   readonly since: number;
   readonly where: number;
   readonly gup: number;
+  readonly seen: Holder["seen"];
   readonly pfns: number[];
   readonly references: number;
 }
@@ -444,6 +445,7 @@ export function groupHolders(pages: readonly PageState[]): HolderGroup[] {
           since: h.time,
           where: h.where,
           gup: h.gup,
+          seen: h.seen,
           pfns: [page.pfn],
           references: h.n,
         });
