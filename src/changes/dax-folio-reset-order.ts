@@ -43,8 +43,8 @@ function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
 
 export const daxFolioResetOrder = change({
   name: "dax-folio-reset-order",
-  subject: "fs/dax: give the taking apart of a folio a function of its own, dax_folio_reset_order()",
-  source: "v7.2",
+  subject: "dax: Factor out dax_folio_reset_order() helper",
+  source: "commit 59eb73b98ae0, J. Groves, 2026",
   about:
     "Before, a page of its own kept its index when it left its file, and nobody warned if it was referenced; a large " +
     "folio was taken apart in the same way.",

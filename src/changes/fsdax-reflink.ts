@@ -52,8 +52,8 @@ function* dax_page_share_put(_k: Kernel, page: Page): Code<boolean> {
 
 export const fsdaxReflink = change({
   name: "fsdax-reflink",
-  subject: "fsdax: support reflink on XFS (series)",
-  source: "series of S. Ruan, merged for v6.0: 16900426586032 and those after it",
+  subject: "fsdax: set a CoW flag when associate reflink mappings (series)",
+  source: "series of S. Ruan, merged for v6.0: commit 6061b69b9a55, and those before and after it",
   about: "Before, XFS refused to mount a file system that can share blocks with DAX.",
   adds: { dax_page_share_get, dax_page_share_put },
   functions: {
@@ -121,7 +121,8 @@ export const fsdaxShare = change({
   name: "fsdax-share",
   subject: "fsdax,xfs: fix warning messages (series)",
   source:
-    "series of S. Ruan, merged for v6.2: page->share, the shared flag of an extent, invalidation on CoW",
+    "series of S. Ruan, merged for v6.2: page->share (commit 169004265860), the shared flag of an extent, invalidation " +
+    "on CoW",
   about:
     "Before, only copies on write counted as shared, so that the second file to read a shared page found it " +
     "associated with the first; the counter was off by one; a read made an entry dirty; and write(2) did not " +

@@ -31,7 +31,7 @@ export const gupPut = change({
   name: "fsdax-wakeup/gup-put",
   subject: "mm: fix missing wake-up event for FSDAX pages",
   source:
-    "proposed in reply to Message-ID <20220704074054.32310-1-songmuchun@bytedance.com>; merged for v5.19",
+    "commit f4f451a16dd1, v5.19; proposed in reply to Message-ID <20220704074054.32310-1-songmuchun@bytedance.com>",
   about:
     "gup_put_folio() of v5.18 drops the last pin with a folio put that knows nothing of one-based " +
     "counts, and nobody wakes the waiter in break-layouts. Here the hook takes a number of references, " +

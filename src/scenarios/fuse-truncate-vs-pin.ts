@@ -53,7 +53,7 @@ export const fuseTruncateVsPin = scenario<World>({
         "in 6.12.0 only the first page is unmapped and looked at; its stable series has the fix (6.12.117 passes -1)",
     },
     "v6.12+fuse-whole-file": { verdict: "holds", because: "the end is that of the file" },
-    "v6.15": { verdict: "holds", because: "fuse: Fix dax truncate/punch_hole fault path" },
-    "v7.2": { verdict: "holds", because: "fuse: Fix dax truncate/punch_hole fault path (v6.15)" },
+    "v6.15": { verdict: "holds", because: "fuse: fix dax truncate/punch_hole fault path" },
+    "v7.2": { verdict: "holds", because: "fuse: fix dax truncate/punch_hole fault path (v6.15)" },
   },
 });

@@ -57,11 +57,11 @@ export const truncateVsPinOfUnmappedFile = scenario<World>({
     "v6.12+unmapped-busy-pages": { verdict: "holds", because: "the pages are looked at, mapped or not" },
     "v6.15": {
       verdict: "holds",
-      because: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range()",
+      because: "fs/dax: return unmapped busy pages from dax_layout_busy_page_range()",
     },
     "v7.2": {
       verdict: "holds",
-      because: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range() (v6.15)",
+      because: "fs/dax: return unmapped busy pages from dax_layout_busy_page_range() (v6.15)",
     },
   },
   twins: [
