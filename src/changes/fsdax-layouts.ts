@@ -28,24 +28,24 @@ const series = (part: string): string => `${part}, of the series that normalised
 
 export const fuseWholeFile = change({
   name: "fuse-whole-file",
-  subject: "fuse: Fix dax truncate/punch_hole fault path",
+  subject: "fuse: fix dax truncate/punch_hole fault path",
   source: series("first patch"),
   about:
     "Before, truncation and fallocate() of a fuse file passed 0 as the end of the range to unmap and to " +
     "look at, which is the first page. Stable kernels have the fix, too (6.1.192 and 6.12.117 of Debian).",
   functions: {
-    /** Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v7.2: -1. */
+    /** Models the argument of fuse_dax_break_layouts() in `fs/fuse/dir.c:fuse_do_setattr()` @ v6.15: -1. */
     fuse_whole_file_end: (_k, inode) => inode.i_mapping.i_pages.length - 1,
   },
 });
 
 export const unmappedBusyPages = change({
   name: "unmapped-busy-pages",
-  subject: "fs/dax: Return unmapped busy pages from dax_layout_busy_page_range()",
+  subject: "fs/dax: return unmapped busy pages from dax_layout_busy_page_range()",
   source: series("second patch"),
   about: "Before, a file that nobody maps was taken for idle without a look at its pages.",
   functions: {
-    /** Models `fs/dax.c:dax_layout_busy_page_range()` @ v7.2: a file that nobody maps is looked at, too. */
+    /** Models `fs/dax.c:dax_layout_busy_page_range()` @ v6.15: a file that nobody maps is looked at, too. */
     *dax_mapping_may_be_busy() {
       return true;
     },
@@ -53,7 +53,7 @@ export const unmappedBusyPages = change({
 });
 
 /** Sleeps, as an exclusive waiter, until an entry is unlocked. */
-function* waitForUnlock(k: Kernel, mapping: AddressSpace, index: number): Code {
+export function* waitForUnlock(k: Kernel, mapping: AddressSpace, index: number): Code {
   const { xa_lock } = mapping;
   const table = k.world.dax_wait_table;
   const entry = yield* loadEntry(k, mapping, index);
@@ -68,7 +68,7 @@ function* waitForUnlock(k: Kernel, mapping: AddressSpace, index: number): Code {
 
 export const lockedEntriesAreScanned = change({
   name: "scan-waits-for-locked-entries",
-  subject: "fs/dax: Don't skip locked entries when scanning entries",
+  subject: "fs/dax: don't skip locked entries when scanning entries",
   source: series("third patch"),
   about:
     "Before, the scan for busy pages passed over an entry that somebody had locked, since xas_find_conflict() " +
@@ -87,7 +87,7 @@ export const lockedEntriesAreScanned = change({
     },
 
     /**
-     * Models `fs/dax.c:__dax_clear_dirty_range()` @ v7.2: it waits for locked entries, too, and leaves the marks of
+     * Models `fs/dax.c:__dax_clear_dirty_range()` @ v6.15: it waits for locked entries, too, and leaves the marks of
      * what it passes over.
      */
     *__dax_clear_dirty_range(k, mapping, first, end) {
@@ -105,31 +105,10 @@ export const lockedEntriesAreScanned = change({
   },
 });
 
-export const scanLooksAgain = change({
-  name: "scan-looks-at-the-entry-again",
-  subject: 'fs/dax: Fix "don\'t skip locked entries when scanning entries"',
-  source: "A. Popple, merged for v6.16",
-  about: "Before, the scan waited for a locked entry, and then looked at the one after it.",
-  after: ["scan-waits-for-locked-entries"],
-  functions: {
-    /**
-     * Models `fs/dax.c:wait_entry_unlocked_exclusive()` @ v7.2.
-     * Context: xa_lock held; dropped to sleep.
-     */
-    *dax_scan_locked_entry(k, mapping, index) {
-      for (;;) {
-        const entry = yield* loadEntry(k, mapping, index);
-        if (entry === null || !entry.locked) return entry;
-        yield* waitForUnlock(k, mapping, index);
-      }
-    },
-  },
-});
-
 /**
  * Waits for a page; `cb` drops the lock that keeps faults out while it sleeps.
  *
- * Models `fs/dax.c:wait_page_idle()` @ v7.2, and wait_page_idle_uninterruptible() with `schedule`.
+ * Models `fs/dax.c:wait_page_idle()` @ v6.15, and wait_page_idle_uninterruptible() with `schedule`.
  */
 function* wait_page_idle(k: Kernel, page: Page, inode: Inode, cb: WaitFunction | "schedule"): Code {
   const count = k.fsdax_idle_count();
@@ -150,7 +129,7 @@ function* wait_page_idle(k: Kernel, page: Page, inode: Inode, cb: WaitFunction |
  * Unmaps a part of a file, and waits until nobody uses its pages. What it looks for is a reference that no
  * mapping holds; what it waits for is a count.
  *
- * Models `fs/dax.c:dax_break_layout()` @ v7.2.
+ * Models `fs/dax.c:dax_break_layout()` @ v6.15.
  * Left out: signals.
  *
  * @param start First page; `end` is the last one.
@@ -179,7 +158,7 @@ const lastPage = (inode: Inode): number => inode.i_mapping.i_pages.length - 1;
 
 export const commonBreakLayout = change({
   name: "common-break-layout",
-  subject: "fs/dax: Create a common implementation to break DAX layouts",
+  subject: "fs/dax: create a common implementation to break DAX layouts",
   source: series("with the refactoring before it"),
   about: "Before, each file system had a loop of its own.",
   adds: {
@@ -189,20 +168,20 @@ export const commonBreakLayout = change({
     *dax_layout_is_broken() {},
   },
   functions: {
-    /** Models `fs/ext4/inode.c:ext4_break_layouts()` @ v7.2. */
+    /** Models `fs/ext4/inode.c:ext4_break_layouts()` @ v6.15. */
     *ext4_break_layouts(k, inode) {
       yield* k.dax_break_layout(inode, 0, lastPage(inode), "ext4_wait_dax_page");
     },
-    /** Models `fs/xfs/xfs_inode.c:xfs_break_dax_layouts()` @ v7.2. */
+    /** Models `fs/xfs/xfs_inode.c:xfs_break_dax_layouts()` @ v6.15. */
     *xfs_break_dax_layouts(k, inode) {
       yield* k.dax_break_layout(inode, 0, lastPage(inode), "xfs_wait_dax_page");
       return false;
     },
-    /** Models the second half of `fs/xfs/xfs_inode.c:xfs_mmaplock_two_inodes_and_break_dax_layout()` @ v7.2. */
+    /** Models the second half of `fs/xfs/xfs_inode.c:xfs_mmaplock_two_inodes_and_break_dax_layout()` @ v6.15. */
     *xfs_second_inode_is_busy(k, inode) {
       return !(yield* k.dax_break_layout(inode, 0, lastPage(inode), null));
     },
-    /** Models `fs/fuse/dax.c:fuse_dax_break_layouts()` @ v7.2. */
+    /** Models `fs/fuse/dax.c:fuse_dax_break_layouts()` @ v6.15. */
     *fuse_dax_break_layouts(k, inode, start, end) {
       yield* k.dax_break_layout(inode, start, end, "fuse_wait_dax_page");
     },
@@ -212,7 +191,7 @@ export const commonBreakLayout = change({
 /**
  * Takes the pages of a range away from the file, whether their entries are dirty or not.
  *
- * Models `fs/dax.c:dax_delete_mapping_range()` @ v7.2.
+ * Models `fs/dax.c:dax_delete_mapping_range()` @ v6.15.
  * Context: invalidate_lock held for writing, or nobody has the file.
  *
  * @param start First page; `end` is the last one.
@@ -237,16 +216,16 @@ function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace, start: numb
 
 export const breakLayoutDeletesEntries = change({
   name: "break-layout-deletes-entries",
-  subject: "fs/dax: Always remove DAX page-cache entries when breaking layouts",
+  subject: "fs/dax: always remove DAX page-cache entries when breaking layouts",
   source: series("next patch"),
   about: "Before, truncation removed the entries, after the layouts were broken, and only of its own range.",
   adds: { dax_delete_mapping_range },
   functions: {
-    /** Models the end of `fs/dax.c:dax_break_layout()` @ v7.2. */
+    /** Models the end of `fs/dax.c:dax_break_layout()` @ v6.15. */
     *dax_layout_is_broken(k, mapping, start, end) {
       yield* k.dax_delete_mapping_range(mapping, start, end);
     },
-    /** Models `mm/truncate.c:truncate_folio_batch_exceptionals()` @ v7.2, for one DAX entry: there should be none. */
+    /** Models `mm/truncate.c:truncate_folio_batch_exceptionals()` @ v6.15, for one DAX entry: there should be none. */
     *truncate_folio_batch_exceptionals(k, mapping, index) {
       yield* WARN(
         k,
@@ -262,7 +241,7 @@ export const breakLayoutDeletesEntries = change({
  * Waits until nobody uses a page of a file that is about to be forgotten, and takes its pages away. No
  * signal ends the wait.
  *
- * Models `fs/dax.c:dax_break_layout_final()` @ v7.2.
+ * Models `fs/dax.c:dax_break_layout_final()` @ v6.15.
  */
 function* dax_break_layout_final(k: Kernel, inode: Inode): Code {
   const last = lastPage(inode);
@@ -276,27 +255,22 @@ function* dax_break_layout_final(k: Kernel, inode: Inode): Code {
 
 export const evictWaitsForPins = change({
   name: "evict-waits-for-pins",
-  subject: "fs/dax: Ensure all pages are idle prior to filesystem unmount",
+  subject: "fs/dax: ensure all pages are idle prior to filesystem unmount",
   source: series("next patch"),
   about:
     "Before, an inode was forgotten with its pages in use; when its file was truncated later, nothing told " +
-    "of them, and their blocks were freed.",
+    "of them, and their blocks were freed. ext4 and XFS wait since then; fuse, which the patch left out, does not.",
   adds: { dax_break_layout_final },
   functions: {
-    /** Models `fs/ext4/inode.c:ext4_evict_inode()` @ v7.2. */
+    /** Models `fs/ext4/inode.c:ext4_evict_inode()` @ v6.15. */
     *ext4_evict_inode(k, inode) {
       yield* k.dax_break_layout_final(inode);
       yield* k.below.ext4_evict_inode(inode);
     },
-    /** Models `fs/xfs/xfs_super.c:xfs_fs_evict_inode()` @ v7.2. */
+    /** Models `fs/xfs/xfs_super.c:xfs_fs_evict_inode()` @ v6.15. */
     *xfs_fs_evict_inode(k, inode) {
       yield* k.dax_break_layout_final(inode);
       yield* k.below.xfs_fs_evict_inode(inode);
-    },
-    /** Models `fs/fuse/inode.c:fuse_evict_inode()` @ v7.2. */
-    *fuse_evict_inode(k, inode) {
-      yield* k.dax_break_layout_final(inode);
-      yield* k.below.fuse_evict_inode(inode);
     },
   },
 });

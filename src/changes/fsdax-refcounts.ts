@@ -1,4 +1,4 @@
-// The series that normalised the counts of FS-DAX pages, as it reads in v7.2: a mapping holds a
+// The series that normalised the counts of FS-DAX pages: a mapping holds a
 // reference, an idle page has none, and break-layouts waits for 0.
 import { change } from "../kernel/kernel.ts";
 import {
@@ -13,12 +13,11 @@ import { putFunctions } from "./fsdax-refcounts/put.ts";
 
 export const fsdaxRefcounts = change({
   name: "fsdax-refcounts",
-  subject: "fs/dax: normalise the reference counts of FS-DAX pages (series)",
-  source: "series of 2025 by A. Popple, merged for v6.15; later changes up to v7.2 included",
+  subject: "fs/dax: properly refcount fs dax pages (series)",
+  source: "commit 38607c62b34b and those before it, A. Popple, v6.15",
   about:
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
-    "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0. Of this the functions of " +
-    "v6.15 are written as they read in v7.2; where v6.15 is not named, its source was not at hand.",
+    "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
   adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_put },
   functions: { ...putFunctions, ...gupFunctions, ...memoryFunctions, ...daxFunctions },
 });

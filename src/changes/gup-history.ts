@@ -4,7 +4,7 @@ import { PAGE_MAPPING_ANON, PAGE_MAPPING_DAX_SHARED, TABLE } from "../kernel/inc
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
-import { gup_put_folio, try_get_folio } from "../kernel/mm/gup-grab.ts";
+import { gup_put_folio, try_get_folio, try_grab_folio_fast } from "../kernel/mm/gup-grab.ts";
 import { __gup_longterm_locked, check_vma_flags } from "../kernel/mm/gup-slow.ts";
 
 export const gupHeadRecheck = change({
@@ -13,13 +13,14 @@ export const gupHeadRecheck = change({
   source: "commit c24d37322548, v5.14",
   about:
     "Before, GUP without locks could end with a reference to a folio that the page had left between the look at " +
-    "the head and the reference.",
-  functions: { try_get_folio },
+    "the head and the reference. And it took all the units of a pin at once, as many as the page asked for before it " +
+    "was held; since then one reference comes first, and the rest after it.",
+  functions: { try_get_folio, try_grab_folio_fast },
 });
 
 export const gupPutFolio = change({
   name: "gup-put-folio",
-  subject: "mm/gup: Convert gup_put_compound_head() to gup_put_folio()",
+  subject: "mm/gup: Add gup_put_folio()",
   source: "commit d8ddc099c6b3, v5.18",
   about:
     "Before, the last unit of a pin was dropped with put_page(), which knows that FS-DAX counts are one-based. " +
@@ -29,8 +30,8 @@ export const gupPutFolio = change({
 
 export const gupLongtermEarly = change({
   name: "gup-longterm-check-first",
-  subject: "mm/gup: check for a mapping of a DAX file before pages are pinned for long",
-  source: "between v5.10 and v5.18",
+  subject: "mm/gup: remove the vma allocation from gup_longterm_locked()",
+  source: "commit 52650c8b466b, v5.11",
   about: "Before, the pages were pinned, then their mappings looked at, and the pins dropped again.",
   functions: { check_vma_flags, __gup_longterm_locked },
 });
@@ -38,7 +39,7 @@ export const gupLongtermEarly = change({
 export const gupPmdRecheck = change({
   name: "gup-pmd-recheck",
   subject: "mm: gup: fix the fast GUP race against THP collapse",
-  source: "commit 70cbc3cc78a9, by v6.1",
+  source: "commit 70cbc3cc78a9, v6.0",
   about: "Before, GUP without locks looked again at the page-table entry, and not at the entry above.",
   functions: {
     /** Models the comparison of pmd_val and pte_val in `mm/gup.c:gup_fast_pte_range()` @ v6.12. */
@@ -76,7 +77,7 @@ export const gupFolioAllowed = change({
 export const gupTryGrab = change({
   name: "gup-devmap-try-grab",
   subject: "mm: gup: stop abusing try_grab_folio",
-  source: "commit f442fa614137, by v6.12",
+  source: "commit f442fa614137, v6.10",
   about:
     "Before, for the pages of a huge devmap entry GUP without locks looked whether the count is positive, and added to " +
     "it in a second step. Since then one step adds, unless the count is 0.",

@@ -2,7 +2,9 @@
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
-import { fsdaxLayouts, scanLooksAgain } from "./fsdax-layouts.ts";
+import { daxWakeAll } from "./dax-wake-all.ts";
+import { fsdaxLayouts } from "./fsdax-layouts.ts";
+import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
 import { pmdMarkedSpecial, pmdNotSpecial } from "./fsdax-pmd.ts";
 import { fsdaxRefcounts } from "./fsdax-refcounts.ts";
@@ -22,7 +24,7 @@ import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 
 /** Linux 5.18: folios; and gup_put_folio() drops pins without the hook that wakes those who wait for 1. */
-export const v5_18 = laterKernel("v5.18", v5_10, [gupHeadRecheck, gupPutFolio, gupLongtermEarly]);
+export const v5_18 = laterKernel("v5.18", v5_10, [gupLongtermEarly, daxWakeAll, gupHeadRecheck, gupPutFolio]);
 
 /** Linux 6.1: pins are dropped through the hook again, and DAX files of XFS may share blocks. */
 export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRecheck]);
@@ -30,23 +32,26 @@ export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRech
 /** Linux 6.12: shared blocks are counted right. */
 export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
 
-/**
- * Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. Its functions are written as
- * v7.2 has them, but for those that name v6.15: no other source of it was at hand.
- */
+/** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
 export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
 
 /** Linux 7.2. */
-export const v7_2 = laterKernel("v7.2", v6_15, [scanLooksAgain, pmdNotSpecial, daxFolioResetOrder]);
+export const v7_2 = laterKernel("v7.2", v6_15, [
+  scanLooksAgain,
+  fuseEvictWaits,
+  pmdNotSpecial,
+  daxFolioResetOrder,
+]);
 
 /** In the order in which they are printed. */
 export const kernels: readonly KernelVersion[] = [v5_10, v5_18, v6_1, v6_12, v6_15, v7_2];
 
 /** Every change by name, twins included. */
 export const changes: readonly Change[] = [
+  gupLongtermEarly,
+  daxWakeAll,
   gupHeadRecheck,
   gupPutFolio,
-  gupLongtermEarly,
   folioPut,
   gupPut,
   fsdaxReflink,
@@ -57,6 +62,7 @@ export const changes: readonly Change[] = [
   gupTryGrab,
   ...fsdaxLayouts,
   scanLooksAgain,
+  fuseEvictWaits,
   fsdaxRefcounts,
   pmdMarkedSpecial,
   pmdNotSpecial,

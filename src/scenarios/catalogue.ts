@@ -3,6 +3,7 @@ import type { Scenario } from "../kernel/scenario.ts";
 import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
+import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
@@ -25,13 +26,14 @@ import {
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
 } from "./refault-of-shared-extent-vs-unpin.ts";
+import { threeInvalidationsVsFault } from "./three-invalidations-vs-fault.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
 import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
-import { umountVsPin } from "./umount-vs-pin.ts";
+import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
 import { unpinVsPunchOfSharedExtent } from "./unpin-vs-punch-of-shared-extent.ts";
@@ -56,6 +58,8 @@ export const catalogue: readonly Scenario[] = [
   truncateVsPinOfUnmappedFile,
   fuseTruncateVsPin,
   umountVsPin,
+  umountOfFuseVsPin,
+  forkVsMunmapOfHugePage,
   folioPutVsPunchHole,
   fsyncVsPunchHole,
   unpinVsPunchOfSharedExtent,
@@ -70,6 +74,7 @@ export const catalogue: readonly Scenario[] = [
   refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,
   invalidateVsFaultsOnOneEntry,
+  threeInvalidationsVsFault,
   memoryFailureVsPunchHole,
   memoryFailureVsSecondFile,
   killDaxVsReadFault,

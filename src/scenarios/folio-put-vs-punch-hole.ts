@@ -53,8 +53,7 @@ export const folioPutVsPunchHole = scenario<World>({
     "v6.12": { verdict: "missed-wakeup", because: "folio_put() does not look for 2 -> 1" },
     "v6.15": {
       verdict: "holds",
-      because:
-        "an idle page has no reference, so every last put frees and wakes (as in v7.2; not read in v6.15's source)",
+      because: "an idle page has no reference, so every last put frees and wakes",
     },
     "v7.2": { verdict: "holds", because: "an idle page has no reference, so every last put frees and wakes" },
   },

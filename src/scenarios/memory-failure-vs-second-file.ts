@@ -60,7 +60,7 @@ export const memoryFailureVsSecondFile = scenario<World>({
     "v6.15": {
       verdict: "assertion",
       because:
-        "the second file takes the mapping off the folio and puts a number of files where the index was, meanwhile (as in v7.2; not read in v6.15's source)",
+        "the second file takes the mapping off the folio and puts a number of files where the index was, meanwhile",
     },
     "v7.2": {
       verdict: "assertion",

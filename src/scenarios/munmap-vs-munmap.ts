@@ -71,8 +71,7 @@ export const munmapVsMunmap = scenario<World>({
     "v6.12": { verdict: "holds", because: "mappings count for nothing; only the get raises the count, to 2" },
     "v6.15": {
       verdict: "holds",
-      because:
-        "each mapping adds a reference, and zapping drops it: 0, 2, 0 (as in v7.2; not read in v6.15's source)",
+      because: "each mapping adds a reference, and zapping drops it: 0, 2, 0",
     },
     "v7.2": { verdict: "holds", because: "each mapping adds a reference, and zapping drops it: 0, 2, 0" },
   },

@@ -47,7 +47,7 @@ export const munmapVsPinOfHugePage = scenario<World>({
   name: "munmap-vs-pin-of-huge-page",
   question: "Do the counts of a folio that a PMD entry maps add up when it is pinned while it is unmapped?",
   claim:
-    "v6.15 marks the PMD entries of counted folios special (fixed in v6.16: don't mark refcounted folios special): what " +
+    "v6.15 marks the PMD entries of counted folios special (mended later: don't mark refcounted folios special): what " +
     "if zapping believed the mark?",
   closed: "The caller gives up where the kernel would fall back to the slow path.",
   geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },

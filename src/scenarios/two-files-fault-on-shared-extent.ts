@@ -57,8 +57,7 @@ export const twoFilesFaultOnSharedExtent = scenario<World>({
     },
     "v6.15": {
       verdict: "invariant",
-      because:
-        "both find the folio without a mapping, and the second overwrites the first (as in v7.2; not read in v6.15's source)",
+      because: "both find the folio without a mapping, and the second overwrites the first",
     },
     "v7.2": {
       verdict: "invariant",

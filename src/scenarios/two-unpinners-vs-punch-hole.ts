@@ -93,7 +93,7 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
     "v6.12": hookSees,
     "v6.15": {
       verdict: "holds",
-      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+      because: "the last put reaches 0 and frees, and freeing wakes",
     },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },
@@ -172,7 +172,7 @@ export const releasePagesVsPunchHole = scenario<World>({
     "v6.12": { verdict: "holds", because: "release_pages() asks the hook for each page of device memory" },
     "v6.15": {
       verdict: "holds",
-      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+      because: "the last put reaches 0 and frees, and freeing wakes",
     },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },

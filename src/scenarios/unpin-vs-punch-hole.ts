@@ -29,7 +29,7 @@ export const unpinVsPunchHole = scenario<PinnedFile>({
     "v6.12": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
     "v6.15": {
       verdict: "holds",
-      because: "the last put reaches 0 and frees, and freeing wakes (as in v7.2; not read in v6.15's source)",
+      because: "the last put reaches 0 and frees, and freeing wakes",
     },
     "v7.2": { verdict: "holds", because: "the last put reaches 0 and frees, and freeing wakes" },
   },

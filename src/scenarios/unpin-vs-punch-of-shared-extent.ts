@@ -57,8 +57,7 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
     "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
     "v6.15": {
       verdict: "stuck-wait",
-      because:
-        "the wait is for 0, and the mapping of the other file keeps 1 (as in v7.2; not read in v6.15's source)",
+      because: "the wait is for 0, and the mapping of the other file keeps 1",
     },
     "v7.2": {
       verdict: "stuck-wait",

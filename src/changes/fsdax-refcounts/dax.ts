@@ -29,14 +29,14 @@ declare module "../../kernel/kernel.ts" {
 /**
  * Do several files have the page? No mapping is noted then, and the word of the index counts them.
  *
- * Models `fs/dax.c:dax_folio_is_shared()` @ v7.2.
+ * Models `fs/dax.c:dax_folio_is_shared()` @ v6.15.
  */
 export function* dax_folio_is_shared(_k: Kernel, folio: Folio): Code<boolean> {
   if ((yield* READ_ONCE(folio.mapping)) !== null) return false;
   return (yield* READ_ONCE(folio.index)) > 0;
 }
 
-/** Models `fs/dax.c:dax_folio_make_shared()` @ v7.2: the one file that was noted is counted from now on. */
+/** Models `fs/dax.c:dax_folio_make_shared()` @ v6.15: the one file that was noted is counted from now on. */
 export function* dax_folio_make_shared(_k: Kernel, folio: Folio): Code {
   yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
   yield* WRITE_ONCE(folio.index, 1);
@@ -84,7 +84,7 @@ export function* warnOfReference(k: Kernel, page: Page): Code {
 
 /** Faults, association, and the test whether a page is in use. */
 export const daxFunctions: Partial<KernelFunctions> = {
-  /** Models the end of `fs/dax.c:dax_fault_iter()` @ v7.2: the fault holds a reference while it maps. */
+  /** Models the end of `fs/dax.c:dax_fault_iter()` @ v6.15: the fault holds a reference while it maps. */
   *dax_fault_insert(k, vmf, entry, page) {
     const folio = yield* page_folio(k, pfn_to_page(k, toPfn(entry.pfn)));
     yield* folio_ref_inc(folio);
@@ -97,7 +97,7 @@ export const daxFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models the insertion in `fs/dax.c:dax_insert_pfn_mkwrite()` @ v7.2: the reference is to the folio of the page
+   * Models the insertion in `fs/dax.c:dax_insert_pfn_mkwrite()` @ v6.15: the reference is to the folio of the page
    * frame that the fault found, whatever the entry is of by now.
    */
   *dax_pfn_insert(k, vmf, page) {
@@ -112,7 +112,7 @@ export const daxFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models `fs/dax.c:dax_associate_entry()` and `dax_folio_init()` @ v7.2: the first file is noted, whether it
+   * Models `fs/dax.c:dax_associate_entry()` and `dax_folio_init()` @ v6.15: the first file is noted, whether it
    * shares the folio or not; and the pages of a PMD entry become one folio then.
    */
   *dax_associate_entry(k, entry: DaxEntry, mapping, index, shared) {
@@ -150,7 +150,7 @@ export const daxFunctions: Partial<KernelFunctions> = {
     yield* WRITE_ONCE(folio.index, index);
   },
 
-  /** Models `fs/dax.c:dax_disassociate_entry()` @ v7.2. */
+  /** Models `fs/dax.c:dax_disassociate_entry()` @ v6.15. */
   *dax_disassociate_entry(k, entry: DaxEntry) {
     if (entry.kind !== "normal") return;
     const folio = yield* page_folio(k, pfn_to_page(k, toPfn(entry.pfn)));
@@ -158,7 +158,7 @@ export const daxFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models `fs/dax.c:dax_busy_page()` @ v7.2: references beyond mappings. C does not say which of the two counts is
+   * Models `fs/dax.c:dax_busy_page()` @ v6.15: references beyond mappings. C does not say which of the two counts is
    * read first; here it is the reference count, always.
    */
   *dax_busy_page(k, entry: DaxEntry) {
@@ -169,6 +169,6 @@ export const daxFunctions: Partial<KernelFunctions> = {
     return count - mapped === 0 ? null : folio.page;
   },
 
-  /** Ours: v7.2 waits for the page itself, as an address. */
+  /** Ours: v6.15 waits for the page itself, as an address. */
   page_idle_key: (_k, page) => page,
 };

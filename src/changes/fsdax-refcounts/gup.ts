@@ -8,7 +8,7 @@ import { READ_ONCE } from "../../kernel/lib/atomic.ts";
 import { FOLL_WRITE } from "../../kernel/mm/gup-flags.ts";
 import { dropPincount } from "../../kernel/mm/gup-grab.ts";
 
-/** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v7.2. */
+/** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.15. */
 function* peekPgmap(k: Kernel, page: Page): Code {
   const folio = yield* page_folio(k, page);
   const pgmap = yield* READ_ONCE(folio.pgmap);
@@ -22,13 +22,13 @@ function* peekPgmap(k: Kernel, page: Page): Code {
 
 /** How GUP takes such pages, and gives them back. */
 export const gupFunctions: Partial<KernelFunctions> = {
-  /** Models the retry of `mm/gup.c:try_get_folio()` @ v7.2. */
+  /** Models the retry of `mm/gup.c:try_get_folio()` @ v6.15. */
   *try_get_folio_undo(k, folio, refs) {
     yield* k.folio_put_refs(folio, refs);
   },
 
   /**
-   * Models the test of is_pci_p2pdma_page() in `mm/gup.c:try_grab_folio_fast()` @ v7.2: the pgmap of the head is
+   * Models the test of is_pci_p2pdma_page() in `mm/gup.c:try_grab_folio_fast()` @ v6.15: the pgmap of the head is
    * looked at before any reference is held.
    */
   *try_grab_folio_fast(k, page, refs, flags) {
@@ -36,20 +36,20 @@ export const gupFunctions: Partial<KernelFunctions> = {
     return yield* k.below.try_grab_folio_fast(page, refs, flags);
   },
 
-  /** Models `mm/gup.c:gup_put_folio()` @ v7.2. */
+  /** Models `mm/gup.c:gup_put_folio()` @ v6.15. */
   *gup_put_folio(k, folio, refs, flags) {
     if (is_zero_page(k, folio.page)) return;
     const units = yield* dropPincount(k, folio, refs, flags);
     yield* k.folio_put_refs(folio, units);
   },
 
-  /** Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v7.2: a file system waits for short pins only. */
+  /** Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.15: a file system waits for short pins only. */
   *folio_is_longterm_pinnable(_k, folio) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
     return pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_FS_DAX;
   },
 
-  /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v7.2: one step takes all the references. */
+  /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v6.15: one step takes all the references. */
   *gup_fast_pmd_leaf(k, pmdp, pmd, address, nr_pages, flags) {
     if ((flags & FOLL_WRITE && !pmd.write) || pmd.special) return [];
     const pages = Array.from({ length: nr_pages }, (_, i) => pfn_to_page(k, pfnAt(k, pmd, address + i)));

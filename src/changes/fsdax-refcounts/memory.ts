@@ -14,7 +14,7 @@ declare module "../../kernel/kernel.ts" {
   }
 }
 
-/** Models `mm/memory.c:vmf_insert_page_mkwrite()` @ v7.2. */
+/** Models `mm/memory.c:vmf_insert_page_mkwrite()` @ v6.15. */
 export function* vmf_insert_page_mkwrite(
   k: Kernel,
   vmf: VmFaultInfo,
@@ -26,11 +26,11 @@ export function* vmf_insert_page_mkwrite(
 
 /** How such entries are removed. */
 export const memoryFunctions: Partial<KernelFunctions> = {
-  /** Models `mm/memory.c:vm_normal_page()` @ v7.2: entries of DAX pages are ordinary ones. */
+  /** Models `mm/memory.c:vm_normal_page()` @ v6.15: entries of DAX pages are ordinary ones. */
   vm_normal_page: (k, pte) => (pte.special ? null : pfn_to_page(k, pte.pfn)),
 
   /**
-   * Models `mm/memory.c:zap_pte_range()` @ v7.2, with zap_present_folio_ptes(). The mapcount falls under the
+   * Models `mm/memory.c:zap_pte_range()` @ v6.15, with zap_present_folio_ptes(). The mapcount falls under the
    * page-table lock, the reference after that. For dirty entries the TLB is flushed between, before the lock
    * is dropped.
    */
@@ -61,7 +61,7 @@ export const memoryFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models `mm/memory.c:zap_present_folio_ptes()` @ v7.2: the mapcount of an entry that was dirty when it was cleared
+   * Models `mm/memory.c:zap_present_folio_ptes()` @ v6.15: the mapcount of an entry that was dirty when it was cleared
    * falls later.
    */
   *zap_present_pte(k, vma, address, pte) {

@@ -6,16 +6,16 @@ import type { KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
 /** What drops references, and what the last drop does. */
 export const putFunctions: Partial<KernelFunctions> = {
-  /** Ours: the number that v7.2 spells 0. */
+  /** Ours: the number that v6.15 spells 0. */
   fsdax_idle_count: () => 0,
 
-  /** Models `include/linux/mm.h:put_page()` @ v7.2. */
+  /** Models `include/linux/mm.h:put_page()` @ v6.15. */
   *put_page(k, page) {
     const folio = yield* page_folio(k, page);
     yield* k.folio_put(folio);
   },
 
-  /** Models `mm/swap.c:folios_put_refs()` @ v7.2, for device memory. */
+  /** Models `mm/swap.c:folios_put_refs()` @ v6.15, for device memory. */
   *release_pages(k, pages) {
     for (const page of pages) {
       const folio = yield* page_folio(k, page);
@@ -24,7 +24,7 @@ export const putFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models `mm/memremap.c:free_zone_device_folio()` @ v7.2, for FS-DAX: mapping and order belong to the
+   * Models `mm/memremap.c:free_zone_device_folio()` @ v6.15, for FS-DAX: mapping and order belong to the
    * entry of the file and stay.
    */
   *free_zone_device_folio(k, folio) {

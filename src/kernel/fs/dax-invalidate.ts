@@ -13,8 +13,16 @@ declare module "../kernel.ts" {
     __dax_invalidate_entry: typeof __dax_invalidate_entry;
     dax_delete_mapping_entry: typeof dax_delete_mapping_entry;
     dax_invalidate_mapping_entry_sync: typeof dax_invalidate_mapping_entry_sync;
+    dax_invalidation_wakes: (k: Kernel) => "WAKE_NEXT" | "WAKE_ALL";
   }
 }
+
+/**
+ * How many of those that wait for an entry are woken when it is removed: one.
+ *
+ * Models put_unlocked_entry() in `fs/dax.c:__dax_invalidate_entry()` @ v5.10.13, which has no mode yet.
+ */
+export const dax_invalidation_wakes = (_k: Kernel): "WAKE_NEXT" => "WAKE_NEXT";
 
 /**
  * Removes the entry of a page of the file, if there is one; a dirty one only when truncating.
@@ -43,7 +51,7 @@ export function* __dax_invalidate_entry(
       removed = true;
     }
   }
-  yield* k.put_unlocked_entry(mapping, index, entry, "WAKE_ALL");
+  yield* k.put_unlocked_entry(mapping, index, entry, k.dax_invalidation_wakes());
   yield* spin_unlock(xa_lock);
   return removed;
 }

@@ -88,6 +88,28 @@ export function* try_grab_folio_fast(k: Kernel, page: Page, refs: number, flags:
 }
 
 /**
+ * Takes references or pins without holding any lock: all the units of a pin in one step, of which the page says how
+ * many there are before anything holds it.
+ *
+ * Models `mm/gup.c:try_grab_compound_head()` @ v5.10.
+ * Left out: CMA; that a pin of the page of zeroes counted as any other.
+ */
+export function* try_grab_compound_head(
+  k: Kernel,
+  page: Page,
+  refs: number,
+  flags: number,
+): Code<Folio | null> {
+  if (is_zero_page(k, page)) return page.folio;
+  if (!(flags & FOLL_PIN)) return yield* k.try_get_folio(page, refs);
+  const head = yield* page_folio(k, page);
+  const apart = yield* k.folio_has_pincount(head);
+  const folio = yield* k.try_get_folio(page, apart ? refs : refs * GUP_PIN_COUNTING_BIAS);
+  if (folio !== null && apart) yield* addLargeCount(k, folio, "_pincount", refs);
+  return folio;
+}
+
+/**
  * Takes references or pins of a folio that the page table holds still: its lock is held.
  *
  * Models `mm/gup.c:try_grab_folio()` @ v6.12; v5.18 has it as try_grab_page().
@@ -147,7 +169,8 @@ export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: num
 /**
  * Drops references or pins that GUP took: the last unit with put_page(), which has the hook.
  *
- * Models `mm/gup.c:put_compound_head()` @ v5.10.
+ * Models `mm/gup.c:put_compound_head()` @ v5.10.13; in v5.10, unpin_user_page() drops all the units in one step, and looks
+ * for the base reference itself.
  */
 export function* put_compound_head(k: Kernel, folio: Folio, refs: number, flags: number): Code {
   if (is_zero_page(k, folio.page)) return;

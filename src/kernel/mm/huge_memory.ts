@@ -111,6 +111,7 @@ function* upgradePmd(k: Kernel, pmdp: Cell<UpperEntry>, old: UpperEntry, pfn: Pf
  * Maps page frames with a PMD entry, of which no reference is counted: devmap, or special for the huge zero page.
  *
  * Models `mm/huge_memory.c:vmf_insert_pfn_pmd()` and `insert_pfn_pmd()` @ v6.12.
+ * Left out: that the huge zero page has an unmarked entry up to v6.15, which GUP without locks follows.
  */
 export function* vmf_insert_pfn_pmd(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, write: boolean): Code<VmFault> {
   const { vm_mm } = vmf.vma;

@@ -1,6 +1,6 @@
 // Private mappings of a file: pages of one's own on the first store, and what fork() does with them.
 // Source: mm/memory.c, mm/rmap.c. Ordinary memory comes from a pool that setup made.
-// Left out everywhere: swap, LRU, memcg, userfaultfd, FAULT_FLAG_UNSHARE.
+// Left out everywhere: swap, LRU, memcg, userfaultfd, FAULT_FLAG_UNSHARE; and that PG_anon_exclusive came with v5.19.
 import { assert } from "../../base/assert.ts";
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
@@ -30,6 +30,7 @@ declare module "../kernel.ts" {
     do_wp_page: typeof do_wp_page;
     copy_page_range: typeof copy_page_range;
     copy_present_pte: typeof copy_present_pte;
+    copy_huge_pmd: typeof copy_huge_pmd;
   }
 }
 
@@ -174,8 +175,7 @@ export function* do_wp_page(k: Kernel, vma: VmArea, address: number, orig: Pte):
 }
 
 /**
- * Copies the entries of a private mapping that has pages of its own to a child. Huge entries of files come again with
- * the next fault.
+ * Copies the entries of a private mapping that has pages of its own to a child.
  *
  * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
  * Context: mmap_lock of both held for writing.
@@ -188,6 +188,7 @@ export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
     const pmdp = pmd_offset(k, src.vm_mm, address);
     const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
     if (pmd !== TABLE) {
+      yield* k.copy_huge_pmd(dst, src, address);
       address = pmdStart(k, address) + pmdPages(k) - 1;
       continue;
     }
@@ -202,6 +203,13 @@ export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
   }
   if (cow) yield* atomic_add(write_protect_seq, 1);
 }
+
+/**
+ * Copies a huge entry: not that of a file, which comes again with the next fault.
+ *
+ * Models `mm/huge_memory.c:copy_huge_pmd()` @ v6.12, for the mapping of a file.
+ */
+export function* copy_huge_pmd(_k: Kernel, _dst: VmArea, _src: VmArea, _address: number): Code {}
 
 /**
  * Copies one entry. A page that may be pinned is not shared: the child gets a copy at once.
