@@ -2,6 +2,7 @@
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
+import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
@@ -27,7 +28,7 @@ import { twins } from "./twins.ts";
 export const v5_18 = laterKernel("v5.18", v5_10, [gupLongtermEarly, daxWakeAll, gupHeadRecheck, gupPutFolio]);
 
 /** Linux 6.1: pins are dropped through the hook again, and DAX files of XFS may share blocks. */
-export const v6_1 = laterKernel("v6.1", v5_18, [gupPut, fsdaxReflink, gupPmdRecheck]);
+export const v6_1 = laterKernel("v6.1", v5_18, [daxMkcleanRange, gupPut, fsdaxReflink, gupPmdRecheck]);
 
 /** Linux 6.12: shared blocks are counted right. */
 export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
@@ -53,6 +54,7 @@ export const changes: readonly Change[] = [
   gupHeadRecheck,
   gupPutFolio,
   folioPut,
+  daxMkcleanRange,
   gupPut,
   fsdaxReflink,
   gupPmdRecheck,

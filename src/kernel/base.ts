@@ -175,6 +175,7 @@ export const v5_10 = baseKernel("v5.10", {
   dax_write_invalidates: dax_writeback.dax_write_invalidates,
   __dax_clear_dirty_range: dax_writeback.__dax_clear_dirty_range,
   dax_writeback_one: dax_writeback.dax_writeback_one,
+  dax_entry_mkclean: dax_writeback.dax_entry_mkclean,
   dax_writeback_mapping_range: dax_writeback.dax_writeback_mapping_range,
   do_truncate: vfs.do_truncate,
   vfs_fallocate: vfs.vfs_fallocate,

@@ -6,6 +6,7 @@ import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
+import { fsyncVsStoreBesideHugePage } from "./fsync-vs-store-beside-huge-page.ts";
 import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
 import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
@@ -66,6 +67,7 @@ export const catalogue: readonly Scenario[] = [
   unpinVsEvictOfSharedExtent,
   truncateVsDirtyPage,
   fsyncVsReadFault,
+  fsyncVsStoreBesideHugePage,
   mapSyncFaultVsWrite,
   writeIntoHoleVsReadFault,
   copyingWriteVsMapping,

@@ -1,5 +1,5 @@
-// fsync() of pages that stand under one PMD entry: all of them are flushed, through every mapping of the file, and
-// also where the range begins in the middle of the entry.
+// fsync() of pages that stand under one PMD entry: all of them are flushed, from v5.19 on through every mapping of the
+// file, and also where the range begins in the middle of the entry.
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { kernels } from "../../src/changes/kernels.ts";
@@ -53,7 +53,7 @@ describe.each(kernels)("writeback of a huge page on $release", (version) => {
     expect(marks()).toEqual(clean);
   });
 
-  it("takes the right to write from a mapping that begins within the PMD", () => {
+  it("takes the right to write from a mapping that begins within the PMD, since v5.19", () => {
     const { machine, inode, unflushed } = storedTo(version);
     const pte = machine.run(function* (k) {
       const mm = createProcess(k, "other", 1);
@@ -72,7 +72,9 @@ describe.each(kernels)("writeback of a huge page on $release", (version) => {
       return mm.page_table[0] ?? null;
     });
     assert(pte !== null && !isBlocked(pte), "the process has no page");
-    expect(machine.see(pte)).toMatchObject({ pfn: 0x42, write: false, dirty: false });
+    // Until v5.19 fsync() looked at the entry of the first page alone.
+    const writable = ["v5.10", "v5.18"].includes(version.release);
+    expect(machine.see(pte)).toMatchObject({ pfn: 0x42, write: writable, dirty: writable });
     expect(unflushed()).toEqual([false, false, false, false]);
   });
 

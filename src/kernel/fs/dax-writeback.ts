@@ -6,6 +6,7 @@ import {
   type DaxMarks,
   type Inode,
   NO_MARKS,
+  type VmArea,
 } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
@@ -21,6 +22,7 @@ declare module "../kernel.ts" {
     dax_write_invalidates: typeof dax_write_invalidates;
     __dax_clear_dirty_range: typeof __dax_clear_dirty_range;
     dax_writeback_one: typeof dax_writeback_one;
+    dax_entry_mkclean: typeof dax_entry_mkclean;
     dax_writeback_mapping_range: typeof dax_writeback_mapping_range;
   }
 }
@@ -110,12 +112,7 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
 
   yield* down_read(k, i_mmap_rwsem);
   const vmas = yield* READ_ONCE(i_mmap);
-  for (const vma of vmas) {
-    const from = Math.max(first, vma.vm_pgoff);
-    const to = Math.min(first + count, vma.vm_pgoff + vma.vm_pages);
-    const address = vma.vm_start + from - vma.vm_pgoff;
-    if (from < to) yield* k.pfn_mkclean_range(vma, address, to - from, entry.pfn + from - first);
-  }
+  for (const vma of vmas) yield* k.dax_entry_mkclean(vma, first, count, entry.pfn);
   yield* up_read(k, i_mmap_rwsem);
   yield* rmw(unflushed, (...all: boolean[]) => ({ next: all.map(() => false), result: null }), {
     note: { text: () => "dax_flush()" },
@@ -130,6 +127,20 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
     result: null,
   }));
   yield* k.dax_wake_entry(mapping, first, "WAKE_NEXT");
+}
+
+/**
+ * Takes the right to write to the pages of an entry away from one mapping of the file: through the entry that maps the
+ * first of them, if that is in the mapping.
+ *
+ * Models one turn of the loop of `fs/dax.c:dax_entry_mkclean()` @ v5.10.
+ *
+ * @param first First page of the file; `pfn` is its page frame, and `count` the number of pages.
+ */
+export function* dax_entry_mkclean(k: Kernel, vma: VmArea, first: number, _count: number, pfn: number): Code {
+  const offset = first - vma.vm_pgoff;
+  if (offset < 0 || offset >= vma.vm_pages) return;
+  yield* k.pfn_mkclean_range(vma, vma.vm_start + offset, 1, pfn);
 }
 
 const toWrite = (m: DaxMarks): DaxMarks => ({ ...m, towrite: m.towrite || m.dirty });

@@ -69,8 +69,9 @@ export function* folio_remove_rmap_pmd(k: Kernel, folio: Folio): Code {
 /**
  * Takes away the right to write through the entries of a range, so that the next store makes a fault.
  *
- * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12; v5.18 has it in fs/dax.c, as dax_entry_mkclean(). Each entry takes
- * its lock by itself, and that of a PMD counts as one.
+ * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, with page_vma_mkclean_one(). Each entry takes its lock by itself, and
+ * that of a PMD counts as one.
+ * Left out: that the entry is none while the TLB is flushed.
  *
  * @param address First virtual page number; `nr` is the number of pages, `first` the page frame of the first.
  */
@@ -86,10 +87,11 @@ export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, nr: 
       yield* spin_lock(k, ptl);
       const entry = yield* READ_ONCE<UpperEntry>(cell);
       const writable = isLeaf(entry) && pfnAt(k, entry, at) === pfn && (entry.write || entry.dirty);
-      if (writable)
+      if (writable) {
         yield* WRITE_ONCE<UpperEntry>(cell as Cell<UpperEntry>, { ...entry, write: false, dirty: false });
+        yield* k.flush_tlb_mm(vma.vm_mm);
+      }
       yield* spin_unlock(ptl);
-      if (writable) yield* k.flush_tlb_mm(vma.vm_mm);
     }
     // The next entry is that of the next PMD.
     if (pmdp !== null && (pmd === null || huge)) at = pmdStart(k, at) + pmdPages(k) - 1;
