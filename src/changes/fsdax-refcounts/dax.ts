@@ -124,6 +124,15 @@ export const daxFunctions: Partial<KernelFunctions> = {
     if (shared && (of !== null || (yield* k.dax_folio_is_shared(folio)))) {
       if (of !== null) yield* k.dax_folio_make_shared(folio);
       const share = yield* READ_ONCE(folio.index);
+      if (share === 0) yield* WARN(k, "no-sharing-of-unshared-folio", `${name} is shared by 0 files`);
+      const order = yield* folio_order(k, folio);
+      if (order !== (entry.pmd ? pmdOrder(k) : 0)) {
+        yield* WARN(
+          k,
+          "no-sharing-of-other-order",
+          `${name}, part of a folio of order ${order}, is shared by an entry of another`,
+        );
+      }
       yield* WRITE_ONCE(folio.index, share + 1);
       return;
     }

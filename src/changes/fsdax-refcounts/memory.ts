@@ -63,6 +63,7 @@ export const memoryFunctions: Partial<KernelFunctions> = {
   /**
    * Models `mm/memory.c:zap_present_folio_ptes()` @ v6.15: the mapcount of an entry that was dirty when it was cleared
    * falls later.
+   * Left out: the marks of the entry, dirty and young, that pass to the folio; nobody asks a DAX page for them.
    */
   *zap_present_pte(k, vma, address, pte) {
     const ptep = pte_offset(vma.vm_mm, address);

@@ -53,9 +53,10 @@ export function* follow_page_pte(
   let pgmap: DevPagemap | null = null;
   if (page === null && pte.devmap) {
     pgmap = yield* k.follow_devmap_page(pte.pfn);
+    // The device goes: the kernel tries the fault again, which will fail before long.
     if (pgmap === null) {
       yield* spin_unlock(ptl);
-      return -EFAULT;
+      return null;
     }
     page = pfn_to_page(k, pte.pfn);
   }

@@ -20,6 +20,7 @@ import { isLeaf, pfnAt, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../incl
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import { EFAULT } from "./gup-flags.ts";
 import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
 
 declare module "../kernel.ts" {
@@ -275,9 +276,12 @@ export function* follow_huge_pmd(
     const page = pfn_to_page(k, pfnAt(k, pmd, address));
     let pgmap: DevPagemap | null = null;
     if (pmd.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
-    const folio = yield* page_folio(k, page);
-    const error = yield* k.try_grab_folio(folio, 1, flags);
-    taken = error === 0 ? page : error;
+    if (pmd.devmap && pgmap === null) taken = -EFAULT;
+    else {
+      const folio = yield* page_folio(k, page);
+      const error = yield* k.try_grab_folio(folio, 1, flags);
+      taken = error === 0 ? page : error;
+    }
     // The kernel keeps the pgmap until the whole range is done.
     if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
   }

@@ -15,6 +15,7 @@ declare module "../kernel.ts" {
 }
 
 /** Errors of the kernel. */
+export const ENXIO = 6;
 export const EBUSY = 16;
 export const EOPNOTSUPP = 95;
 

@@ -116,6 +116,7 @@ export function* get_locked_pte(k: Kernel, mm: MmStruct, address: number): Code<
  * Maps a page frame with a special entry, of which no reference is counted.
  *
  * Models `mm/memory.c:insert_pfn()` @ v6.12.
+ * Left out: VM_FAULT_OOM, where there can be no table; the access is tried again.
  */
 export function* insert_pfn(
   k: Kernel,
@@ -164,7 +165,7 @@ export function* vmf_insert_mixed(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, mkwrite
  * Maps a page with an ordinary entry, which holds a reference and counts as a mapping.
  *
  * Models `mm/memory.c:insert_page()` and `insert_page_into_pte_locked()` @ v7.2.
- * Left out: anonymous and typed pages.
+ * Left out: anonymous and typed pages; VM_FAULT_OOM, where there can be no table, which is a SIGBUS here.
  */
 export function* insert_page(
   k: Kernel,

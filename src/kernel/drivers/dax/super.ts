@@ -5,7 +5,7 @@ import { acquire, type Code, rmw } from "../../../explore/access.ts";
 import type { DaxDevice, SuperBlock } from "../../include/linux/mm_types.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";
+import { ENXIO, EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
@@ -63,9 +63,11 @@ export function* dax_holder_notify_failure(
 ): Code<number> {
   const dev = sb.s_dax_dev;
   yield* dax_read_lock(k, dev);
-  const alive = yield* READ_ONCE(dev.alive);
-  const told = alive && (yield* READ_ONCE(dev.holder_ops));
-  const rc = told ? yield* k.xfs_dax_notify_failure(sb, pfns, flags) : -EOPNOTSUPP;
+  let rc = -ENXIO;
+  if (yield* READ_ONCE(dev.alive)) {
+    const told = yield* READ_ONCE(dev.holder_ops);
+    rc = told ? yield* k.xfs_dax_notify_failure(sb, pfns, flags) : -EOPNOTSUPP;
+  }
   yield* dax_read_unlock(k, dev);
   return rc;
 }
