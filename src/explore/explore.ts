@@ -64,6 +64,10 @@ export function explorePrepared(asGiven: Prepared, options: ExploreOptions = {})
   return conclude(prepared, (options.strategy ?? reduced).search(prepared, options), options);
 }
 
+/** States that the search for the shortest counterexample may take, where nothing else is said: what was found by
+ * sampling may lie in a program of any size. */
+const STATES_FOR_SHORTEST = 5_000_000;
+
 /** The verdict on a search, with the shortest counterexample of the first finding. */
 export function conclude(
   prepared: Prepared,
@@ -77,7 +81,8 @@ export function conclude(
     return { prepared, verdict, kind: null, property: null, search, counterexample: null };
   }
   const { kind, property } = first.finding;
-  const shortest = findShortest(new Space(prepared), first.finding, options);
+  const bounds = { maxStates: STATES_FOR_SHORTEST, ...options };
+  const shortest = findShortest(new Space(prepared), first.finding, bounds);
   const counterexample = shortest ?? asFound(first);
   return { prepared, verdict: "violation", kind, property, search, counterexample };
 }

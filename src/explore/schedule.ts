@@ -4,6 +4,9 @@ import { PagelifeError } from "../base/errors.ts";
 /** The thread that makes each step, by position. */
 export type Schedule = readonly number[];
 
+/** One for each thread, in order. */
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 /**
  * Writes a schedule in runs: `a14b3a` is fourteen steps of the first thread, three of the second,
  * one of the first.
@@ -14,7 +17,7 @@ export function formatSchedule(schedule: Schedule): string {
     const thread = schedule[i] ?? 0;
     let end = i;
     while (end < schedule.length && schedule[end] === thread) end++;
-    text += String.fromCharCode(97 + thread) + (end - i > 1 ? end - i : "");
+    text += LETTERS.charAt(thread) + (end - i > 1 ? end - i : "");
     i = end;
   }
   return text;
@@ -26,10 +29,10 @@ export function formatSchedule(schedule: Schedule): string {
  * @throws {@link PagelifeError} PL202 if it is not a schedule.
  */
 export function parseSchedule(text: string): Schedule {
-  if (!/^([a-z]\d*)*$/.test(text)) throw new PagelifeError("PL202", `"${text}" is not a schedule`);
+  if (!/^([a-zA-Z]\d*)*$/.test(text)) throw new PagelifeError("PL202", `"${text}" is not a schedule`);
   const schedule: number[] = [];
-  for (const [, letter = "a", count] of text.matchAll(/([a-z])(\d*)/g)) {
-    const thread = letter.charCodeAt(0) - 97;
+  for (const [, letter = "a", count] of text.matchAll(/([a-zA-Z])(\d*)/g)) {
+    const thread = LETTERS.indexOf(letter);
     const times = count === "" ? 1 : Number(count);
     if (times > 10_000_000) throw new PagelifeError("PL202", `a run of ${times} steps is no schedule`);
     for (let i = 0; i < times; i++) schedule.push(thread);

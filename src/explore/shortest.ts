@@ -4,45 +4,37 @@
 // others, the queue is three levels of buckets (a 0-1 breadth-first search, twice). No reduction is
 // used here: it might drop the very interleaving that is wanted. Ties are broken by the order of
 // threads, so the same counterexample comes out of every run.
+
+import { IntList } from "./int-list.ts";
 import { type Counterexample, type Finding, findingKey } from "./outcome.ts";
 import type { Space } from "./space.ts";
 import { type Cursor, StateSet } from "./state-set.ts";
 import { type Bounds, Limits } from "./strategy.ts";
 
-/** Who ran last, where nobody has run yet. */
+/** Who ran last, where nobody has run yet; and the way before the first. */
 const NOBODY = -1;
 
-interface Way {
-  readonly state: number;
-  /** Who made the step to here, and whose step was the last one that counts for switches. */
-  readonly by: number;
-  readonly last: number;
-  readonly steps: number;
-  /** The way that this one goes on from; null at the start. */
-  readonly before: Way | null;
-}
-
-/** Buckets by preemptions and switches; within one, by steps. */
+/** Ways by cost: preemptions, then switches, then steps. */
 class Queue {
-  readonly #buckets: Way[][][][] = [];
+  readonly #buckets: number[][][][] = [];
 
-  push(preemptions: number, switches: number, way: Way): void {
+  push(preemptions: number, switches: number, steps: number, way: number): void {
     this.#buckets[preemptions] ??= [];
-    const bySwitches = this.#buckets[preemptions] as Way[][][];
+    const bySwitches = this.#buckets[preemptions] as number[][][];
     bySwitches[switches] ??= [];
-    const bySteps = bySwitches[switches] as Way[][];
-    bySteps[way.steps] ??= [];
-    (bySteps[way.steps] as Way[]).push(way);
+    const bySteps = bySwitches[switches] as number[][];
+    bySteps[steps] ??= [];
+    (bySteps[steps] as number[]).push(way);
   }
 
   /** Takes the ways in order of cost, those pushed meanwhile included. */
-  *inOrder(): Generator<{ preemptions: number; switches: number; way: Way }, void, void> {
+  *inOrder(): Generator<readonly [preemptions: number, switches: number, steps: number, way: number]> {
     for (let p = 0; p < this.#buckets.length; p++) {
       const bySwitches = this.#buckets[p] ?? [];
       for (let s = 0; s < bySwitches.length; s++) {
         const bySteps = bySwitches[s] ?? [];
         for (let n = 0; n < bySteps.length; n++) {
-          for (const way of bySteps[n] ?? []) yield { preemptions: p, switches: s, way };
+          for (const way of bySteps[n] ?? []) yield [p, s, n, way];
           delete bySteps[n];
         }
       }
@@ -83,45 +75,44 @@ export function shortestTo(
   const cursor = space.start();
   const { row } = cursor;
   const queue = new Queue();
-  queue.push(0, 0, { state: seen.add(cursor), by: NOBODY, last: NOBODY, steps: 0, before: null });
+  // Ways, four integers each: the state, who made the step to it, who ran last, and the way before.
+  const ways = new IntList();
+  const scheduleOf = (at: number): number[] => {
+    const schedule: number[] = [];
+    for (let w = at; ways.at(w + 1) !== NOBODY; w = ways.at(w + 3)) schedule.push(ways.at(w + 1));
+    return schedule.reverse();
+  };
+  for (const item of [seen.add(cursor), NOBODY, NOBODY, NOBODY]) ways.push(item);
+  queue.push(0, 0, 0, 0);
 
-  for (const { preemptions, switches, way } of queue.inOrder()) {
-    if (!limits.allow({ states: seen.size })) return null;
-    if (settle(settled, way.last + 1, way.state)) continue;
-    seen.load(way.state, cursor);
+  for (const [preemptions, switches, steps, way] of queue.inOrder()) {
+    if (!limits.allow({ states: seen.size, bytes: seen.bytes + ways.bytes })) return null;
+    const state = ways.at(way);
+    const lastRun = ways.at(way + 2);
+    if (settle(settled, lastRun + 1, state)) continue;
+    seen.load(state, cursor);
     const finding = look(cursor);
     if (finding !== null) {
-      const schedule: number[] = [];
-      for (let w: Way | null = way; w !== null && w.by !== NOBODY; w = w.before) schedule.push(w.by);
-      return {
-        finding,
-        schedule: schedule.reverse(),
-        loop: null,
-        steps: way.steps,
-        switches,
-        preemptions,
-        shortest: true,
-      };
+      return { finding, schedule: scheduleOf(way), loop: null, steps, switches, preemptions, shortest: true };
     }
     if (space.stops(row)) continue;
-    const couldGoOn = way.last !== NOBODY && space.edge(row, way.last) !== null;
+    const couldGoOn = lastRun !== NOBODY && space.edge(row, lastRun) !== null;
     for (let t = 0; t < threads; t++) {
       const edge = space.edge(row, t);
       if (edge === null) continue;
       // What the machine does of itself is no switch.
-      const last = space.prepared.threads[t]?.hidden === true ? way.last : t;
-      const switched = way.last !== NOBODY && way.last !== last;
+      const last = space.prepared.threads[t]?.hidden === true ? lastRun : t;
+      const switched = lastRun !== NOBODY && lastRun !== last;
       cursor.step(edge, t);
-      const state = seen.add(cursor);
+      const next = seen.add(cursor);
       cursor.back();
-      if (alreadySettled(settled, last + 1, state)) continue;
-      queue.push(preemptions + (switched && couldGoOn ? 1 : 0), switches + (switched ? 1 : 0), {
-        state,
-        by: t,
-        last,
-        steps: way.steps + 1,
-        before: way,
-      });
+      if (alreadySettled(settled, last + 1, next)) continue;
+      const [p, s] = [preemptions + (switched && couldGoOn ? 1 : 0), switches + (switched ? 1 : 0)];
+      queue.push(p, s, steps + 1, ways.length);
+      ways.push(next);
+      ways.push(t);
+      ways.push(last);
+      ways.push(way);
     }
   }
   return null;

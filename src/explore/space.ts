@@ -1,5 +1,6 @@
 // The state space of a program over integers. A state is a row: the value id of each cell, then the
 // node of each thread. Strategies move rows and never see a value.
+import { PagelifeError } from "../base/errors.ts";
 import type { See } from "./access.ts";
 import { Automaton, type Edge, type OnMerge } from "./automaton.ts";
 import { mainCells } from "./operation.ts";
@@ -9,6 +10,9 @@ import { Rules } from "./rules.ts";
 import type { Table } from "./shared-table.ts";
 import { Cursor, Packing } from "./state-set.ts";
 import { Interner } from "./value.ts";
+
+/** Sets of threads are bits of one integer. */
+const MAX_THREADS = 31;
 
 /** Finds out what a thread does in a state that was never seen; the one place where a space grows. */
 export type Learn = (thread: number, node: number, row: Int32Array) => Edge | null;
@@ -41,6 +45,13 @@ export class Space {
     onMerge: ((thread: number) => OnMerge) | null = null,
     shared: ((chunk: number) => Table) | null = null,
   ) {
+    const { length } = prepared.threads;
+    if (length > MAX_THREADS) {
+      throw new PagelifeError(
+        "PL208",
+        `${prepared.name} has ${length} threads, those of a memory model included; at most ${MAX_THREADS} can be explored`,
+      );
+    }
     this.prepared = prepared;
     this.cells = prepared.cells.length;
     this.initial = prepared.memory.map((value) => this.interner.id(value));
