@@ -41,6 +41,7 @@ export { type Invariant, type Prepared, type Program, prepare, type Thread } fro
 export type { ProgramSource } from "./program-source.ts";
 export { randomWalk } from "./random.ts";
 export { reduced } from "./reduced.ts";
+export { confirmToken, formatToken, parseToken, runSchedule, type Subject, type Token } from "./replay.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";
 export type { Bounds, Progress, SearchResult, SearchRun, Strategy } from "./strategy.ts";

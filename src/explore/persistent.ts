@@ -1,5 +1,6 @@
-// Which threads must be tried in a state, so that no verdict is missed: persistent sets (Godefroid,
-// 1996) from what each thread can still do. A set of threads is enough if nothing that the others do
+// Which threads must be tried in a state, so that no verdict is missed: persistent sets (Godefroid, "Partial-Order
+// Methods for the Verification of Concurrent Systems", LNCS 1032, 1996), found as Valmari's stubborn sets are, by
+// closing a set under what conflicts, from what each thread can still do. A set of threads is enough if nothing that the others do
 // while these stand still conflicts with their next steps; whatever the others do first can then as
 // well come later.
 //
@@ -11,26 +12,27 @@
 // Three rules make this sound for verdicts, and a test catches each when it is left out:
 // - conflicts: two accesses of a cell, one of which changes it;
 // - invariants: two changes of cells that one invariant looks at conflict (the order that breaks it
-//   must not be dropped). Conditions of waits need no rule: they are looked at in states in which
+//   must not be dropped): in every trace these changes then come in one order, so that some execution of it goes
+//   through the very values that broke the invariant. Conditions of waits need no rule: they are looked at in states in which
 //   nobody can run, and every such state is reached;
 // - cycles: an edge that closes a loop of its automaton is never a reason to try fewer threads, so
-//   that no thread is put off for ever. This depends on the automata alone and not on the order of the
-//   search, so the states visited are the same for every order and every number of cores.
+//   that no thread is put off for ever: every loop of states goes round a loop of some thread (Kurshan, Levin,
+//   Minea, Peled, Yenigün, "Static partial order reduction", TACAS 1998). This depends on the automata alone and
+//   not on the order of the search, as provisos over its stack or queue do, so the states visited are the same for
+//   every order and every number of cores.
 //
 // The automata are known only as far as the search has seen them. A set chosen on incomplete knowledge
 // may be too small; so the search begins anew when anything was learned in it (`reduced.ts`). What is
 // known then is what the unreduced search would know: if a step that conflicts were missing, the search
 // from the state after the reduced choice would have come to it, since all before it commute.
-import type { Automaton, Edge } from "./automaton.ts";
+import type { Edge } from "./automaton.ts";
+import { bitsOf, type FuturesOfNode, findGuards, type Guards, type View, viewOf } from "./automaton-view.ts";
 import type { Space } from "./space.ts";
 import type { Reduction } from "./state-search.ts";
 import { ValueTable } from "./value-table.ts";
 
 /** The parts that can be left out to show that a test catches it. */
 export type Rule = "invariants" | "cycles" | "guards";
-
-/** Guards are bits of one integer; further ones are cells like any other. */
-const MAX_GUARDS = 30;
 
 /** Choices on one state of knowledge after which it is clear whether there is something to leave out. */
 const ENOUGH = 1 << 12;
@@ -45,29 +47,6 @@ interface Future {
   readonly guards: number;
 }
 
-/** Futures of a node by which guards stand still, and at which values. */
-interface FuturesOfNode {
-  /** Cells of the guards that the future depends on. */
-  readonly cells: Int32Array;
-  readonly byValue: ValueTable;
-}
-
-/** What is known of one thread's automaton. */
-interface View {
-  readonly nodes: number;
-  /** Edges by node. */
-  readonly edges: readonly (readonly Edge[])[];
-  /** Bits of the cells that the operation of each node touches. */
-  readonly touches: readonly Int32Array[];
-  /** Bits of what each edge changes. */
-  readonly changes: readonly Int32Array[];
-  /** 1 for an edge that closes a loop. */
-  readonly closes: Uint8Array;
-  /** Guards that a node or one after it looks at. */
-  readonly guards: Int32Array;
-  readonly futures: Map<number, FuturesOfNode>[];
-}
-
 export class PersistentSets implements Reduction {
   readonly #space: Space;
   readonly #without: ReadonlySet<Rule>;
@@ -75,9 +54,7 @@ export class PersistentSets implements Reduction {
   readonly #cells: number;
   #views: readonly View[] = [];
   #futures: Future[] = [];
-  /** Cell of each guard, and the guard of each cell (or -1). */
-  #guards: readonly number[] = [];
-  #guardOf = new Int32Array(0);
+  #guards: Guards = { cells: [], of: new Int32Array(0) };
   /** What was known when the views were made. */
   #known = -1;
   #asked = 0;
@@ -108,8 +85,8 @@ export class PersistentSets implements Reduction {
     this.#thought = 0;
     this.#useful = 0;
     this.#futures = [];
-    this.#findGuards();
-    this.#views = threads.map((a) => this.#view(a));
+    this.#guards = findGuards(this.#space);
+    this.#views = threads.map((a) => viewOf(a, this.#guards, this.#words, (e) => this.#changesOf(e)));
   }
 
   choose(row: Int32Array, edges: readonly (Edge | null)[], enabled: number): number {
@@ -163,7 +140,7 @@ export class PersistentSets implements Reduction {
   /** What the threads outside of a set can do while the set stands still. */
   #futuresOutside(row: Int32Array, set: number): void {
     const others = this.#others;
-    let still = this.#without.has("guards") ? 0 : (1 << this.#guards.length) - 1;
+    let still = this.#without.has("guards") ? 0 : (1 << this.#guards.cells.length) - 1;
     for (;;) {
       let changed = 0;
       for (let u = 0; u < others.length; u++) {
@@ -210,7 +187,7 @@ export class PersistentSets implements Reduction {
     const ofNode = view.futures[node] as Map<number, FuturesOfNode>;
     let byGuards = ofNode.get(relevant);
     if (byGuards === undefined) {
-      const cells = this.#guards.filter((_, g) => (relevant & (1 << g)) !== 0);
+      const cells = this.#guards.cells.filter((_, g) => (relevant & (1 << g)) !== 0);
       byGuards = { cells: Int32Array.from(cells), byValue: new ValueTable() };
       ofNode.set(relevant, byGuards);
     }
@@ -241,7 +218,7 @@ export class PersistentSets implements Reduction {
     }
     unite(touches, changes);
     let guards = 0;
-    this.#guards.forEach((cell, g) => {
+    this.#guards.cells.forEach((cell, g) => {
       if (((changes[cell >> 5] as number) & (1 << (cell & 31))) !== 0) guards |= 1 << g;
     });
     return { touches, changes, guards };
@@ -251,50 +228,10 @@ export class PersistentSets implements Reduction {
     const { cells } = edge;
     for (let i = 0; i < cells.length; i++) {
       const cell = cells[i] as number;
-      const guard = this.#guardOf[cell] as number;
+      const guard = this.#guards.of[cell] as number;
       if (guard >= 0 && (still & (1 << guard)) !== 0 && edge.saw[i] !== row[cell]) return false;
     }
     return true;
-  }
-
-  #findGuards(): void {
-    const found = new Set<number>();
-    for (const automaton of this.#space.threads) {
-      for (let n = 0; n < automaton.size; n++) {
-        const op = automaton.operation(n);
-        if (op?.op === "acquire") for (const c of op.cells) found.add(c.id);
-      }
-    }
-    this.#guards = [...found].sort((a, b) => a - b).slice(0, MAX_GUARDS);
-    this.#guardOf = new Int32Array(this.#cells).fill(-1);
-    this.#guards.forEach((cell, g) => {
-      this.#guardOf[cell] = g;
-    });
-  }
-
-  #view(automaton: Automaton): View {
-    const nodes = automaton.size;
-    const edges: Edge[][] = Array.from({ length: nodes }, () => []);
-    for (const edge of automaton.edges) (edges[edge.from] as Edge[]).push(edge);
-    const touches = edges.map((of, n) =>
-      this.#bitsOf([...automaton.cells(n), ...of.flatMap((e) => [...e.cells])]),
-    );
-    const changes = automaton.edges.map((e) => this.#changesOf(e));
-    return {
-      nodes,
-      edges,
-      touches,
-      changes,
-      closes: closingEdges(automaton, edges),
-      guards: this.#guardsFrom(automaton, edges),
-      futures: edges.map(() => new Map()),
-    };
-  }
-
-  #bitsOf(cells: Iterable<number>): Int32Array {
-    const set = new Int32Array(this.#words);
-    for (const c of cells) set[c >> 5] = (set[c >> 5] as number) | (1 << (c & 31));
-    return set;
   }
 
   /** Cells that an edge changes, and the invariants that look at one of them. */
@@ -308,31 +245,7 @@ export class PersistentSets implements Reduction {
         if (changed.some((c) => c < this.#cells && watched.has(c))) changed.push(this.#cells + r);
       }
     }
-    return this.#bitsOf(changed);
-  }
-
-  /** For each node the guards that it or a later one looks at. */
-  #guardsFrom(automaton: Automaton, edges: readonly (readonly Edge[])[]): Int32Array {
-    const guards = Int32Array.from(edges, (_, n) => {
-      let set = 0;
-      for (const cell of [...automaton.cells(n), ...(edges[n] ?? []).flatMap((e) => [...e.cells])]) {
-        const guard = this.#guardOf[cell] as number;
-        if (guard >= 0) set |= 1 << guard;
-      }
-      return set;
-    });
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (let n = guards.length - 1; n >= 0; n--) {
-        let set = guards[n] as number;
-        for (const e of edges[n] as readonly Edge[]) set |= guards[e.next] as number;
-        if (set !== guards[n]) {
-          guards[n] = set;
-          changed = true;
-        }
-      }
-    }
-    return guards;
+    return bitsOf(changed, this.#words);
   }
 }
 
@@ -350,28 +263,4 @@ function bits(set: number): number {
   let count = 0;
   for (let rest = set; rest !== 0; rest &= rest - 1) count++;
   return count;
-}
-
-/** Marks edges so that every loop has one: those that lead back to where a walk in depth came from. */
-function closingEdges(automaton: Automaton, edges: readonly (readonly Edge[])[]): Uint8Array {
-  const closes = new Uint8Array(automaton.edges.length);
-  // 0: not seen; 1: on the way from the start; 2: left.
-  const mark = new Uint8Array(edges.length);
-  // The order of the walk must not depend on when an edge was first seen.
-  const inOrder = (node: number): Edge[] =>
-    [...(edges[node] ?? [])].sort((a, b) => (automaton.key(a.next) < automaton.key(b.next) ? -1 : 1));
-  const way = [{ node: 0, rest: inOrder(0) }];
-  mark[0] = 1;
-  for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
-    const edge = top.rest.shift();
-    if (edge === undefined) {
-      mark[top.node] = 2;
-      way.pop();
-    } else if (mark[edge.next] === 1) closes[edge.index] = 1;
-    else if (mark[edge.next] === 0) {
-      mark[edge.next] = 1;
-      way.push({ node: edge.next, rest: inOrder(edge.next) });
-    }
-  }
-  return closes;
 }

@@ -9,8 +9,12 @@ const text = readFileSync(file, "utf8");
 const mark = "<!-- counts -->\n";
 
 describe("docs/explore.md", () => {
-  it("shows an example that does what it says", async () => {
-    const source = /```ts\n(.*?)```/s.exec(text)?.[1] ?? "";
+  const examples = [...text.matchAll(/```ts\n(.*?)```/gs)].map(([, source = ""]) => ({
+    name: /name: "(.*)"/.exec(source)?.[1],
+    source,
+  }));
+
+  it.each(examples)("shows an example that does what it says: $name", async ({ source }) => {
     const said = /console\.log\(.*\n\/\/ (.*)/.exec(source)?.[1];
     const { transformWithOxc } = await import("vite");
     const { code } = await transformWithOxc(source, "example.ts");

@@ -322,14 +322,15 @@ const classic = (name: string, traces: number, text: string): Counted => ({
 
 /** Small enough for every run of the tests. */
 export const countedPrograms: readonly Counted[] = [
-  ...family("GenMC, Nidhugg", readers, { 2: 4, 6: 64, 8: 256, 10: 1024 }),
+  ...family("GenMC, Nidhugg", readers, { 2: 4, 6: 64, 8: 256, 10: 1024, 13: 8192 }),
   ...family("GenMC, Nidhugg", lastzero, { 1: 2, 2: 5, 3: 12, 4: 28, 5: 64, 10: 3328 }),
   ...family("GenMC, Nidhugg", indexer, { 12: 8, 13: 64 }),
+  ...family("GenMC", indexer, { 15: 4096 }),
   ...family("Concuerror", filesystem, { 14: 2, 16: 8, 18: 32, 19: 64 }),
   { name: "popl-example", traces: 5, source: "Concuerror", program: popl },
-  ...family("GenMC", (n) => atomicIncrements("ainc", 1, n), { 2: 2, 3: 6, 4: 24, 5: 120, 6: 720 }),
+  ...family("GenMC", (n) => atomicIncrements("ainc", 1, n), { 2: 2, 3: 6, 4: 24, 5: 120, 6: 720, 7: 5040 }),
   ...family("GenMC", (n) => atomicIncrements("binc", 2, n), { 2: 4, 3: 36, 4: 576 }),
-  ...family("GenMC", (n) => atomicIncrements("cinc", 3, n), { 2: 8, 3: 216 }),
+  ...family("GenMC", (n) => atomicIncrements("cinc", 3, n), { 2: 8, 3: 216, 4: 13824 }),
   ...[2, 3, 4].map((n): Counted => {
     const text = times(n, () => "Rx Wx").join("|");
     return {
@@ -340,12 +341,12 @@ export const countedPrograms: readonly Counted[] = [
     };
   }),
   ...family("GenMC", cas, { 2: 2, 3: 3, 4: 4, 5: 5 }),
-  ...family("GenMC", casrot, { 2: 2, 3: 5, 4: 14, 5: 43, 6: 144, 7: 523, 8: 2048 }),
-  ...family("GenMC", casw, { 2: 6, 3: 66, 4: 1200 }),
+  ...family("GenMC", casrot, { 2: 2, 3: 5, 4: 14, 5: 43, 6: 144, 7: 523, 8: 2048, 9: 8597 }),
+  ...family("GenMC", casw, { 2: 6, 3: 66, 4: 1200, 5: 32880 }),
   ...family("GenMC", wcas, { 2: 5, 3: 13, 4: 33, 5: 81, 6: 193, 7: 449, 8: 1025, 9: 2305 }),
   ...family("GenMC", (n) => lockedIncrements("lockinc", 1, n), { 2: 2, 3: 6, 4: 24, 5: 120 }),
   ...family("GenMC", (n) => lockedIncrements("lock2inc", 2, n), { 2: 2, 3: 6, 4: 24, 5: 120 }),
-  ...family("GenMC, Nidhugg", (k) => increments(2, k), { 3: 328, 4: 3334 }),
+  ...family("GenMC, Nidhugg", (k) => increments(2, k), { 3: 328, 4: 3334, 5: 34904 }),
   ...family("GenMC, Nidhugg", (n) => increments(n, 2), { 3: 7134 }),
   ...family("Nidhugg", fibonacci, { 1: 11, 2: 140 }),
   ...family("Nidhugg", (n) => mutexOrder(n, true), { 2: 2, 3: 6 }),
@@ -367,15 +368,9 @@ export const countedPrograms: readonly Counted[] = [
   classic("W+W+W+RRRR", 210, "Wx|Wx|Wx|Rx Rx Rx Rx"),
 ];
 
-/** The larger members of the families; `npm run test:deep` and the benchmark run them. */
+/** Those that take a second or more; `DEEP=1` runs them. */
 export const largeCountedPrograms: readonly Counted[] = [
-  ...family("GenMC, Nidhugg", readers, { 13: 8192 }),
   ...family("GenMC", lastzero, { 15: 147456 }),
-  ...family("GenMC", indexer, { 15: 4096 }),
-  ...family("GenMC", casrot, { 9: 8597 }),
-  ...family("GenMC", (n) => atomicIncrements("ainc", 1, n), { 7: 5040 }),
-  ...family("GenMC", (n) => atomicIncrements("cinc", 3, n), { 4: 13824 }),
-  ...family("GenMC", casw, { 5: 32880 }),
-  ...family("GenMC, Nidhugg", (k) => increments(2, k), { 5: 34904, 6: 372436 }),
+  ...family("GenMC", (k) => increments(2, k), { 6: 372436 }),
   ...family("GenMC", fibonacci, { 5: 218243 }),
 ];
