@@ -10,7 +10,7 @@ import { programOf } from "../dist/kernel/scenario.js";
 import { catalogue } from "../dist/scenarios/catalogue.js";
 
 const RULE =
-  /\/\*\* ((?:(?!\*\/)[\s\S])*?) ?\*\/\s*export const (\w+): KernelInvariant = \{\s*name: "([\w-]+)"/g;
+  /\/\*\*\s+(?:\* )?((?:(?!\*\/)[\s\S])*?)\s*\*\/\s*export const (\w+): KernelInvariant = \{\s*name: "([\w-]+)"/g;
 
 /** The properties that a scenario finds broken on a kernel, `v6.12` or `v6.12+change`. */
 function broken(scenario, kernel, tlb) {

@@ -7,6 +7,7 @@ import {
   dax_folio_put,
   daxFunctions,
 } from "./fsdax-refcounts/dax.ts";
+import { deviceFunctions } from "./fsdax-refcounts/device.ts";
 import { gupFunctions } from "./fsdax-refcounts/gup.ts";
 import { memoryFunctions, vmf_insert_page_mkwrite } from "./fsdax-refcounts/memory.ts";
 import { putFunctions } from "./fsdax-refcounts/put.ts";
@@ -19,5 +20,5 @@ export const fsdaxRefcounts = change({
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
     "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
   adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_put },
-  functions: { ...putFunctions, ...gupFunctions, ...memoryFunctions, ...daxFunctions },
+  functions: { ...putFunctions, ...gupFunctions, ...memoryFunctions, ...daxFunctions, ...deviceFunctions },
 });

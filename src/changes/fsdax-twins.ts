@@ -64,6 +64,14 @@ export const writeLeavesHoleMapped = twin(
   },
 );
 
+export const unmapLeavesEntries = twin(
+  "unmap-leaves-entries",
+  "what is to be taken out of every page table stays there",
+  {
+    *unmap_mapping_pages() {},
+  },
+);
+
 export const fsdaxTwins = [
   evictDoesNotWait,
   entryWakeupIsNotPassedOn,
@@ -72,4 +80,5 @@ export const fsdaxTwins = [
   entryGoesWithoutItsPage,
   writeFaultLeavesEntryClean,
   writeLeavesHoleMapped,
+  unmapLeavesEntries,
 ];

@@ -4,6 +4,8 @@ import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.t
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
+import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
+import { deviceTwins } from "./device-twins.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
@@ -24,11 +26,29 @@ import { mmTwins } from "./mm-twins.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 
-/** Linux 5.18: folios; and gup_put_folio() drops pins without the hook that wakes those who wait for 1. */
-export const v5_18 = laterKernel("v5.18", v5_10, [gupLongtermEarly, daxWakeAll, gupHeadRecheck, gupPutFolio]);
+/**
+ * Linux 5.18: folios, of which DAX devices are made from the start; and gup_put_folio() drops pins without the hook
+ * that wakes those who wait for 1.
+ */
+export const v5_18 = laterKernel("v5.18", v5_10, [
+  gupLongtermEarly,
+  daxWakeAll,
+  gupHeadRecheck,
+  devDaxCompound,
+  gupPutFolio,
+]);
 
-/** Linux 6.1: pins are dropped through the hook again, and DAX files of XFS may share blocks. */
-export const v6_1 = laterKernel("v6.1", v5_18, [daxMkcleanRange, gupPut, fsdaxReflink, gupPmdRecheck]);
+/**
+ * Linux 6.1: pins are dropped through the hook again, DAX files of XFS may share blocks,
+ * and there is coherent device memory.
+ */
+export const v6_1 = laterKernel("v6.1", v5_18, [
+  daxMkcleanRange,
+  gupPut,
+  fsdaxReflink,
+  gupPmdRecheck,
+  deviceCoherent,
+]);
 
 /** Linux 6.12: shared blocks are counted right. */
 export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
@@ -52,12 +72,14 @@ export const changes: readonly Change[] = [
   gupLongtermEarly,
   daxWakeAll,
   gupHeadRecheck,
+  devDaxCompound,
   gupPutFolio,
   folioPut,
   daxMkcleanRange,
   gupPut,
   fsdaxReflink,
   gupPmdRecheck,
+  deviceCoherent,
   fsdaxShare,
   daxPreRemove,
   gupFolioAllowed,
@@ -74,4 +96,5 @@ export const changes: readonly Change[] = [
   ...twins,
   ...mmTwins,
   ...fsdaxTwins,
+  ...deviceTwins,
 ];

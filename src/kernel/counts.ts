@@ -2,8 +2,8 @@
 // and for comparisons; modelled code reads words instead.
 import { pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import { isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
-import { type MmStruct, type Page, PG_head, type Pte } from "./include/linux/mm_types.ts";
+import { idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
+import { type MemoryType, type MmStruct, type Page, PG_head, type Pte } from "./include/linux/mm_types.ts";
 import { isLeaf, pmdPages, pudPages } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -90,9 +90,27 @@ export const mappersOf = (k: Kernel, see: See, page: Page): string[] =>
     .filter((m) => maps(m, page))
     .map(({ mm, address, entry }) => `${mm.name}[${entry.kind === "pte" ? "" : `${entry.kind} `}${address}]`);
 
+/** The page that an entry holds a reference of, if the kernel counts references through entries of its level. */
+export function countedPage(k: Kernel, entry: Pte): Page | null {
+  if (entry.kind === "pte") return k.vm_normal_page(entry);
+  return entry.kind === "pmd" ? k.zapped_page_pmd(entry) : k.zapped_page_pud(entry);
+}
+
+/** What kind of device memory a page is; null for ordinary memory. */
+export function memoryType(k: Kernel, see: See, page: Page): MemoryType | null {
+  const word0 = see(headOf(k, see, page).pgmap);
+  return word0 === null || isTail(word0) ? null : word0.type;
+}
+
+/** The count that the head of a page has when nobody uses it. */
+export function idleCount(k: Kernel, see: See, page: Page): number {
+  const type = memoryType(k, see, page);
+  return type === null ? 0 : idleCountOf(k, type);
+}
+
 /** How many entries map the folio of a head, of those through which the kernel counts references. */
 export const countedMappings = (k: Kernel, see: See, head: Page): number =>
   mappings(k, see).filter(({ entry }) => {
-    const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.zapped_page_pmd(entry);
+    const page = countedPage(k, entry);
     return page !== null && headOf(k, see, page) === head;
   }).length;

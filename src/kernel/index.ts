@@ -57,7 +57,16 @@ export {
   VM_WRITE,
 } from "./include/linux/mm_types.ts";
 export * from "./include/linux/page_ref.ts";
-export { isLeaf, pmd_offset, pmdOrder, pmdPages, pmdStart, pte_offset } from "./include/linux/pgtable.ts";
+export {
+  isLeaf,
+  pmd_offset,
+  pmdOrder,
+  pmdPages,
+  pmdStart,
+  pte_offset,
+  pudOrder,
+  pudPages,
+} from "./include/linux/pgtable.ts";
 export * from "./invariants.ts";
 export { down_read, down_write, up_read, up_write } from "./kernel/locking/rwsem.ts";
 export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
@@ -75,5 +84,15 @@ export {
   type Twin,
 } from "./scenario.ts";
 export { type Blocked, boot, isBlocked, type Machine, type SequentialOptions } from "./sequential.ts";
-export { addRam, createChild, createFile, createProcess, FIRST_PFN, mapFile, mountDax } from "./setup.ts";
+export {
+  addRam,
+  createChild,
+  createDevDax,
+  createFile,
+  createProcess,
+  FIRST_PFN,
+  mapCoherent,
+  mapFile,
+  mountDax,
+} from "./setup.ts";
 export type { Task, TlbModel, World } from "./world.ts";

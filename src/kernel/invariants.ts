@@ -1,14 +1,29 @@
 // The rules of a page's life, each by name, so that a scenario says which it watches. A message is one
 // sentence with the numbers, the page and the actors. Letters and digits as in docs/invariants.md.
-import { hex } from "../base/brand.ts";
+import { hex, pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import { countedMappings, countsOf, headOf, isLarge, mappersOf, mappings } from "./counts.ts";
+import {
+  countedMappings,
+  countedPage,
+  countsOf,
+  headOf,
+  idleCount,
+  isLarge,
+  mappersOf,
+  mappings,
+  memoryType,
+} from "./counts.ts";
 import { GUP_PIN_COUNTING_BIAS } from "./include/linux/mm.ts";
 import {
   type DaxEntry,
   type Inode,
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
   PAGE_MAPPING_DAX_SHARED,
   type Page,
+  PG_reserved,
+  TAIL_MAPPING,
   VM_SHARED,
 } from "./include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "./include/linux/pgtable.ts";
@@ -47,7 +62,7 @@ export const referencesAddUp: KernelInvariant = {
       const large = isLarge(see, head);
       const pages = devicePages(k).filter((p) => headOf(k, see, p) === head);
       const count = (kind: "heldPins" | "heldGets") => pages.reduce((n, p) => n + see(p[kind]).length, 0);
-      const base = k.fsdax_idle_count();
+      const base = idleCount(k, see, head);
       const pins = count("heldPins");
       const gets = count("heldGets");
       const counted = countedMappings(k, see, head);
@@ -66,7 +81,7 @@ export const countNotBelowIdle: KernelInvariant = {
   check: (k, see) =>
     firstBroken(k, (page) => {
       const count = see(page._refcount);
-      const idle = headOf(k, see, page) === page ? k.fsdax_idle_count() : 0;
+      const idle = headOf(k, see, page) === page ? idleCount(k, see, page) : 0;
       return count >= idle ? null : `the count of pfn ${hex(page.pfn)} is ${count}, below ${idle}`;
     }),
 };
@@ -106,7 +121,7 @@ export const heldPageIsReferenced: KernelInvariant = {
     firstBroken(k, (page) => {
       const holders = [...see(page.heldPins), ...see(page.heldGets)];
       const { refcount, head } = countsOf(k, see, page);
-      return holders.length > 0 && refcount < holders.length + k.fsdax_idle_count()
+      return holders.length > 0 && refcount < holders.length + idleCount(k, see, page)
         ? `${holders.join(" and ")} holds pfn ${hex(page.pfn)}, but the count of pfn 0x${head.toString(16)} is ${refcount}`
         : null;
     }),
@@ -125,13 +140,13 @@ export const mapcountWithinCount: KernelInvariant = {
     }),
 };
 
-/** I14: no page of a DAX file is pinned for long: a file system waits for short pins only. */
+/** I14: no page of a DAX file is pinned for long: a file system waits for short pins only. Nor is coherent memory. */
 export const noLongtermPinOfFsdax: KernelInvariant = {
   name: "no-longterm-pin-of-fsdax",
   check: (k, see) =>
     firstBroken(k, (page) =>
-      see(page.longtermPins) > 0
-        ? `pfn ${hex(page.pfn)}, of a DAX file, is pinned for long by ${see(page.heldPins).join(" and ")}`
+      see(page.longtermPins) > 0 && memoryType(k, see, page) !== MEMORY_DEVICE_GENERIC
+        ? `pfn ${hex(page.pfn)}, of ${memoryType(k, see, page)} memory, is pinned for long by ${see(page.heldPins).join(" and ")}`
         : null,
     ),
 };
@@ -152,6 +167,12 @@ export const pincountCountsPins: KernelInvariant = {
     }),
 };
 
+/** Does a mapped page count as one of a file? Coherent memory is anonymous. */
+function countsAsFile(k: Kernel, see: See, page: Page): boolean {
+  const type = memoryType(k, see, page);
+  return type !== null && type !== MEMORY_DEVICE_COHERENT;
+}
+
 /** I24: a process counts the pages that it maps, of those through which the kernel counts references. */
 export const rssCountsMappings: KernelInvariant = {
   name: "rss-counts-mappings",
@@ -159,8 +180,8 @@ export const rssCountsMappings: KernelInvariant = {
   check: (k, see) => {
     for (const mm of k.world.mms) {
       const mapped = mappings(k, see).reduce((n, { mm: of, entry, pages }) => {
-        const page = entry.kind === "pte" ? k.vm_normal_page(entry) : k.zapped_page_pmd(entry);
-        return of === mm && page !== null && page.zone === "ZONE_DEVICE" ? n + pages : n;
+        const page = countedPage(k, entry);
+        return of === mm && page !== null && countsAsFile(k, see, page) ? n + pages : n;
       }, 0);
       const rss = see(mm.rss_file);
       if (rss !== mapped) return `${mm.name} counts ${rss} pages of files as its own, but maps ${mapped}`;
@@ -219,7 +240,7 @@ export const mappingShowsBlockOfFile: KernelInvariant = {
   check: (k, see) => {
     for (const mm of k.world.mms) {
       for (const { vm_flags, vm_start, vm_pages, vm_pgoff, vm_file } of see(mm.mm_mt)) {
-        if (!(vm_flags & VM_SHARED)) continue;
+        if (!(vm_flags & VM_SHARED) || !vm_file.is_fsdax) continue;
         for (let i = 0; i < vm_pages; i++) {
           const ptep = mm.page_table[vm_start + i];
           const extent = vm_file.i_data[vm_pgoff + i];
@@ -246,7 +267,7 @@ export const associationsCountEntries: KernelInvariant = {
     });
     return firstBroken(k, (page) => {
       // Of a large folio, the head speaks for all.
-      if (headOf(k, see, page) !== page) return null;
+      if (headOf(k, see, page) !== page || memoryType(k, see, page) !== MEMORY_DEVICE_FS_DAX) return null;
       const there = entries.filter((e) => e?.kind === "normal" && entryMaps(k, e, page)).length;
       const said = associations(see, page);
       return there === said
@@ -299,6 +320,49 @@ export const noMappingOfDeadDevice: KernelInvariant = {
   },
 };
 
+/** I9: every page that the order of a folio covers resolves to its head, and through it to one pgmap. */
+export const folioHasOnePgmap: KernelInvariant = {
+  name: "folio-has-one-pgmap",
+  check: (k, see) =>
+    firstBroken(k, (page) => {
+      if (headOf(k, see, page) !== page) return null;
+      const { order } = countsOf(k, see, page);
+      for (let i = 1; i < 2 ** order; i++) {
+        const tail = k.world.mem_map.get(toPfn(page.pfn + i));
+        if (tail !== undefined && headOf(k, see, tail) === page) continue;
+        const which = `page ${i} of the folio of pfn ${hex(page.pfn)}, of order ${order},`;
+        const pgmap = tail === undefined ? "has no struct page" : "asks another page for its pgmap";
+        return `${which} ${pgmap}`;
+      }
+      return null;
+    }),
+};
+
+/**
+ * I25: where tails share their struct page, nobody writes to one after it was made. Of a folio of a DAX device the head
+ * and the first tail are their own; further ones may be one piece of memory.
+ */
+export const sharedTailsAreNotWritten: KernelInvariant = {
+  name: "shared-tails-are-not-written",
+  check: (k, see) =>
+    firstBroken(k, (page) => {
+      const head = headOf(k, see, page);
+      if (page.pfn < head.pfn + 2 || memoryType(k, see, page) !== MEMORY_DEVICE_GENERIC) return null;
+      const words: readonly (readonly [string, unknown, unknown])[] = [
+        ["flags", see(page.flags), PG_reserved],
+        ["mapping", see(page.mapping), TAIL_MAPPING],
+        ["index", see(page.index), 0],
+        ["_mapcount", see(page._mapcount), -1],
+        ["_refcount", see(page._refcount), 0],
+      ];
+      const written = words.find(([, now, made]) => now !== made);
+      return written === undefined
+        ? null
+        : `${written[0]} of pfn ${hex(page.pfn)} was written, which shares its struct page with other tails of the ` +
+            `folio of pfn ${hex(head.pfn)}`;
+    }),
+};
+
 /** The kernel's own warnings: what its code says must not be. */
 export const noWarning: KernelInvariant = {
   name: "no-warning",
@@ -322,5 +386,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   associationsCountEntries,
   unflushedPageIsDirty,
   noMappingOfDeadDevice,
+  folioHasOnePgmap,
+  sharedTailsAreNotWritten,
   noWarning,
 ];

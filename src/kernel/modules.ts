@@ -1,6 +1,8 @@
 // Every file that adds functions to the table. `pagelife/kernel` names them all, so that a user's file
 // sees the types of all functions.
 
+export * as dax_bus from "./drivers/dax/bus.ts";
+export * as dax_device from "./drivers/dax/device.ts";
 export * as dax_super from "./drivers/dax/super.ts";
 export * as pmem from "./drivers/nvdimm/pmem.ts";
 export * as dax_associate from "./fs/dax-associate.ts";
@@ -27,8 +29,10 @@ export * as wait_bit from "./kernel/sched/wait_bit.ts";
 export * as gup from "./mm/gup.ts";
 export * as gup_fast from "./mm/gup-fast.ts";
 export * as gup_grab from "./mm/gup-grab.ts";
+export * as gup_longterm from "./mm/gup-longterm.ts";
 export * as gup_slow from "./mm/gup-slow.ts";
 export * as huge_memory from "./mm/huge_memory.ts";
+export * as huge_memory_pud from "./mm/huge_memory-pud.ts";
 export * as memory from "./mm/memory.ts";
 export * as memory_failure from "./mm/memory-failure.ts";
 export * as memory_private from "./mm/memory-private.ts";

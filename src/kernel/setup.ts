@@ -1,7 +1,10 @@
 // What a scenario is furnished with: memory, a file system, files and processes. All else that setup
 // does goes through the kernel's own functions.
+
+import { assert } from "../base/assert.ts";
 import { type Pfn, pfn } from "../base/brand.ts";
 import { type Code, cell, modelled } from "../explore/access.ts";
+import { dax_fs_type } from "./drivers/dax/device.ts";
 import { extentOf, takeBlock } from "./fs/blocks.ts";
 import { ext4 } from "./fs/ext4/inode.ts";
 import { fuse } from "./fs/fuse/dax.ts";
@@ -10,19 +13,28 @@ import type { FileSystemName, FileSystemType } from "./include/linux/fs.ts";
 import { pfn_to_page } from "./include/linux/mm.ts";
 import {
   type Inode,
+  MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
   type MmStruct,
   newInode,
   newMm,
   newPage,
+  type Page,
   type SuperBlock,
+  TABLE,
+  type UpperEntry,
   VM_HUGEPAGE,
   VM_SHARED,
   VM_WRITE,
   type VmArea,
 } from "./include/linux/mm_types.ts";
+import { pte_offset, pud_offset } from "./include/linux/pgtable.ts";
+import { spin_unlock } from "./kernel/locking/spinlock.ts";
 import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
+import { set_pte_at } from "./mm/memory.ts";
+import { addNewAnonRmap, ownPte } from "./mm/memory-private.ts";
 
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
@@ -45,23 +57,96 @@ export function mountDax(
 ): SuperBlock {
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
+  return newSuperBlock(k, fileSystems[type], pfns, "", pfns, options.rmapbt);
+}
+
+/** @param name What the names of its cells begin with. */
+function newSuperBlock(
+  k: Kernel,
+  s_type: FileSystemType,
+  pfns: readonly Pfn[],
+  name: string,
+  free: readonly Pfn[],
+  s_rmapbt: boolean = true,
+): SuperBlock {
   const sb: SuperBlock = modelled("super_block", {
-    s_type: fileSystems[type],
-    free_blocks: cell<readonly Pfn[]>("free_blocks", pfns),
-    refcountbt: cell<readonly Pfn[]>("refcountbt", []),
+    s_type,
+    free_blocks: cell<readonly Pfn[]>(`${name}free_blocks`, free),
+    refcountbt: cell<readonly Pfn[]>(`${name}refcountbt`, []),
     s_inodes: [],
-    s_rmapbt: options.rmapbt ?? true,
-    s_shutdown: cell("s_shutdown", false),
+    s_rmapbt,
+    s_shutdown: cell(`${name}s_shutdown`, false),
     s_dax_dev: modelled("dax_device", {
       pfns,
-      alive: cell("dax_dev.alive", true),
-      holder_ops: cell("dax_dev.holder_ops", fileSystems[type].holder),
-      dax_srcu: cell<readonly string[]>("dax_srcu", []),
-      srcu_pending: cell<readonly string[]>("dax_srcu.pending", []),
+      alive: cell(`${name}dax_dev.alive`, true),
+      holder_ops: cell(`${name}dax_dev.holder_ops`, s_type.holder),
+      dax_srcu: cell<readonly string[]>(`${name}dax_srcu`, []),
+      srcu_pending: cell<readonly string[]>(`${name}dax_srcu.pending`, []),
     }),
   });
   k.world.super_blocks.push(sb);
   return sb;
+}
+
+/** Page frame number of the first page of a DAX device, unless said otherwise. */
+export const FIRST_DEV_DAX_PFN = 0x800;
+
+/**
+ * Makes a DAX device, to be mapped with {@link mapFile}: memory that no file system has.
+ *
+ * @param name  As in `/dev/dax0.0`.
+ * @param align In pages: every entry maps as many. 1, `pmdPages(k)` or `pudPages(k)`.
+ * @param first Page frame number of its first page, a multiple of `align`.
+ */
+export function* createDevDax(
+  k: Kernel,
+  name: string,
+  pages: number,
+  align: number,
+  first: number = FIRST_DEV_DAX_PFN,
+): Code<Inode> {
+  assert(first % align === 0 && pages % align === 0, `${name} is not aligned to ${align} pages`);
+  const pfns = Array.from({ length: pages }, (_, i) => pfn(first + i));
+  const pgmap = k.memremap_pages(MEMORY_DEVICE_GENERIC, pfns, k.dev_dax_compound_order(align), name);
+  yield* k.memmap_init_compound(pgmap, pfns);
+  const sb = newSuperBlock(k, dax_fs_type, pfns, `${name}.`, []);
+  const dev_dax = modelled("dev_dax", { align, pgmap, pfns });
+  return newInode(name, [], sb, { is_fsdax: false, dev_dax });
+}
+
+/** Page frame number of the first page of coherent device memory. */
+export const FIRST_COHERENT_PFN = 0x2000;
+
+/**
+ * Gives a process a page of coherent device memory at an address of no file, as migrate_vma_finalize() leaves it.
+ *
+ * For GUP, on kernels that have such memory, from v6.0 on. Left out: how the page came there, and unmapping it.
+ */
+export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Page> {
+  const p = pfn(FIRST_COHERENT_PFN);
+  k.memremap_pages(MEMORY_DEVICE_COHERENT, [p], 0, mm.name);
+  const page = pfn_to_page(k, p);
+  const sb = newSuperBlock(k, dax_fs_type, [], "anon.", []);
+  const vma: VmArea = modelled("vma", {
+    vm_mm: mm,
+    vm_flags: VM_WRITE,
+    anon_vma: cell(`${mm.name}.anon_vma[${address}]`, true),
+    vm_start: address,
+    vm_pages: 1,
+    vm_pgoff: 0,
+    vm_file: newInode("anon", [], sb, { is_fsdax: false, dev_dax: null }),
+  });
+  const there = yield* READ_ONCE(mm.mm_mt);
+  yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
+  yield* WRITE_ONCE(page._refcount, 1);
+  yield* addNewAnonRmap(page);
+  const pudp = pud_offset(k, mm, address);
+  if (pudp !== null) yield* WRITE_ONCE<UpperEntry>(pudp, TABLE);
+  const ptl = yield* k.get_locked_pte(mm, address);
+  assert(ptl, `${mm.name} has a huge entry at page ${address}`);
+  yield* set_pte_at(pte_offset(mm, address), ownPte(page), mm.rss_anon, 1);
+  yield* spin_unlock(ptl);
+  return page;
 }
 
 /**

@@ -11,11 +11,13 @@ import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
 import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
 import { killDaxVsReadFault } from "./kill-dax-vs-read-fault.ts";
+import { killDevDaxVsFault } from "./kill-dev-dax-vs-fault.ts";
 import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
+import { munmapVsPinOfDeviceDax } from "./munmap-vs-pin-of-device-dax.ts";
 import {
   munmapVsPinOfHugePage,
   punchHoleVsPinOfHugePage,
@@ -80,4 +82,6 @@ export const catalogue: readonly Scenario[] = [
   memoryFailureVsPunchHole,
   memoryFailureVsSecondFile,
   killDaxVsReadFault,
+  killDevDaxVsFault,
+  munmapVsPinOfDeviceDax,
 ];

@@ -72,5 +72,11 @@ export const munmapVsPunchHole = scenario<World>({
       expect: "missed-wakeup",
       because: "the punch hole waits for the put of the munmap, and is not told",
     },
+    {
+      change: "twin/unmap-leaves-entries",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the page counts as idle though it is mapped, and its block is freed",
+    },
   ],
 });

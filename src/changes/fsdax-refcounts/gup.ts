@@ -1,7 +1,7 @@
 // GUP of pages whose mapping holds a reference, without a look at a devmap bit. Source: mm/gup.c.
 import { type Code, fail } from "../../explore/access.ts";
 import { is_zero_page, isTail, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
-import { MEMORY_DEVICE_FS_DAX, type Page } from "../../kernel/include/linux/mm_types.ts";
+import { MEMORY_DEVICE_GENERIC, type Page } from "../../kernel/include/linux/mm_types.ts";
 import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
@@ -43,10 +43,13 @@ export const gupFunctions: Partial<KernelFunctions> = {
     yield* k.folio_put_refs(folio, units);
   },
 
-  /** Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.15: a file system waits for short pins only. */
+  /**
+   * Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.15: a file system waits for short pins
+   * only, and coherent memory must be free to move.
+   */
   *folio_is_longterm_pinnable(_k, folio) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
-    return pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_FS_DAX;
+    return pgmap === null || isTail(pgmap) || pgmap.type === MEMORY_DEVICE_GENERIC;
   },
 
   /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v6.15: one step takes all the references. */

@@ -1,9 +1,14 @@
 // References to FS-DAX pages and their last put, when no page is one-based any more.
 // Source: include/linux/mm.h, mm/swap.c, mm/memremap.c.
-import { page_folio } from "../../kernel/include/linux/mm.ts";
+import { isTail, page_folio } from "../../kernel/include/linux/mm.ts";
+import {
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_GENERIC,
+  type PageMapping,
+} from "../../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../../kernel/include/linux/page_ref.ts";
 import type { KernelFunctions } from "../../kernel/kernel.ts";
-import { READ_ONCE } from "../../kernel/lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../../kernel/lib/atomic.ts";
 /** What drops references, and what the last drop does. */
 export const putFunctions: Partial<KernelFunctions> = {
   /** Ours: the number that v6.15 spells 0. */
@@ -24,11 +29,16 @@ export const putFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models `mm/memremap.c:free_zone_device_folio()` @ v6.15, for FS-DAX: mapping and order belong to the
-   * entry of the file and stay.
+   * Models `mm/memremap.c:free_zone_device_folio()` @ v6.15: mapping and order of an FS-DAX folio belong to the entry of
+   * the file and stay. The count of a page of a DAX device begins anew, which hides that a reference too many
+   * was dropped.
+   * Left out: handing coherent memory back to the driver, and the reference of the pgmap.
    */
   *free_zone_device_folio(k, folio) {
-    yield* READ_ONCE(folio.pgmap);
-    yield* k.wake_up_var(folio.page);
+    const pgmap = yield* READ_ONCE(folio.pgmap);
+    const type = pgmap === null || isTail(pgmap) ? null : pgmap.type;
+    if (type === MEMORY_DEVICE_GENERIC) yield* WRITE_ONCE(folio._refcount, 1);
+    else if (type === MEMORY_DEVICE_COHERENT) yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    else yield* k.wake_up_var(folio.page);
   },
 };

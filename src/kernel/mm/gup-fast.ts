@@ -10,7 +10,17 @@ import {
   TABLE,
   type UpperEntry,
 } from "../include/linux/mm_types.ts";
-import { isLeaf, pfnAt, pmd_offset, pmdPages, pmdStart, pte_offset } from "../include/linux/pgtable.ts";
+import {
+  isLeaf,
+  pfnAt,
+  pmd_offset,
+  pmdPages,
+  pmdStart,
+  pte_offset,
+  pud_offset,
+  pudPages,
+  pudStart,
+} from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./gup-flags.ts";
@@ -20,6 +30,7 @@ declare module "../kernel.ts" {
   interface KernelFunctions {
     gup_fast_pte_range: typeof gup_fast_pte_range;
     gup_fast_pmd_leaf: typeof gup_fast_pmd_leaf;
+    gup_fast_pud_leaf: typeof gup_fast_pud_leaf;
     gup_grab_devmap_page: typeof gup_grab_devmap_page;
     gup_fast_folio_allowed: typeof gup_fast_folio_allowed;
     gup_fast: typeof gup_fast;
@@ -127,6 +138,23 @@ export function* gup_fast_pmd_leaf(
 }
 
 /**
+ * Takes pages behind one PUD entry, without any lock, as behind one of a PMD.
+ *
+ * Models `mm/gup.c:gup_fast_pud_leaf()` @ v6.12, with gup_fast_devmap_pud_leaf().
+ * Context: interrupts off; may not sleep.
+ */
+export function* gup_fast_pud_leaf(
+  k: Kernel,
+  pudp: Cell<UpperEntry>,
+  pud: Pte,
+  address: number,
+  nr_pages: number,
+  flags: number,
+): Code<readonly Page[]> {
+  return yield* k.gup_fast_pmd_leaf(pudp, pud, address, nr_pages, flags);
+}
+
+/**
  * Takes one page of a huge devmap entry, without any lock, and without asking whether its count is 0.
  *
  * Models the call of try_grab_page() in `mm/gup.c:__gup_device_huge()` @ v5.18.
@@ -139,7 +167,7 @@ export function* gup_grab_devmap_page(k: Kernel, page: Page, flags: number): Cod
 /**
  * Takes pages of a process without locks: those that its page table has, up to the first that cannot be had so.
  *
- * Models `mm/gup.c:gup_fast()` @ v7.2, with gup_fast_pmd_range(); v5.18 has it as lockless_pages_from_mm().
+ * Models `mm/gup.c:gup_fast()` @ v7.2, with gup_fast_pud_range() and gup_fast_pmd_range(); v5.18 has it as lockless_pages_from_mm().
  * Left out: write_protect_seq of a process that has no child here, where nobody changes it.
  */
 export function* gup_fast(
@@ -157,6 +185,17 @@ export function* gup_fast(
   const end = Math.min(start + nr_pages, mm.page_table.length);
   let address = start;
   while (address < end) {
+    const pudp = pud_offset(k, mm, address);
+    const pud = pudp === null ? TABLE : yield* READ_ONCE(pudp);
+    if (pud === null) break;
+    if (pudp !== null && isLeaf(pud)) {
+      const n = Math.min(end, pudStart(k, address) + pudPages(k)) - address;
+      const taken = yield* k.gup_fast_pud_leaf(pudp, pud, address, n, flags);
+      if (taken.length === 0) break;
+      pages = [...pages, ...taken];
+      address += n;
+      continue;
+    }
     const pmdp = pmd_offset(k, mm, address);
     const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
     if (pmd === null) break;

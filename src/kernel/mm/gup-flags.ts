@@ -8,6 +8,8 @@ export const FOLL_FAST_ONLY = 1 << 17;
 export const FOLL_PIN = 1 << 18;
 
 /** Errors of the kernel that modelled functions return, negative as there. */
+export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EOPNOTSUPP = 95;

@@ -10,7 +10,7 @@ import {
   VM_WRITE,
   type VmArea,
 } from "../include/linux/mm_types.ts";
-import { isLeaf, pmd_offset, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
@@ -77,7 +77,7 @@ export function* follow_devmap_page(k: Kernel, pfn: Pfn): Code<DevPagemap | null
 /**
  * Takes the page at an address, whatever the size of the entry that maps it.
  *
- * Models `mm/gup.c:follow_page_mask()` and `follow_pmd_mask()` @ v6.12.
+ * Models `mm/gup.c:follow_page_mask()`, `follow_pud_mask()` and `follow_pmd_mask()` @ v6.12.
  * Context: mmap_lock held for reading.
  *
  * @returns the page, null if a fault must bring it first, or a negative error.
@@ -88,10 +88,15 @@ export function* follow_page_mask(
   address: number,
   flags: number,
 ): Code<Page | number | null> {
+  const wantsWrite = (flags & FOLL_WRITE) !== 0;
+  const pudp = pud_offset(k, vma.vm_mm, address);
+  const pud = pudp === null ? TABLE : yield* READ_ONCE(pudp);
+  if (pud === null) return null;
+  if (isLeaf(pud)) return yield* k.follow_huge_pud(vma, address, flags, wantsWrite);
   const pmdp = pmd_offset(k, vma.vm_mm, address);
   const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
   if (pmd === null) return null;
-  if (isLeaf(pmd)) return yield* k.follow_huge_pmd(vma, address, flags, (flags & FOLL_WRITE) !== 0);
+  if (isLeaf(pmd)) return yield* k.follow_huge_pmd(vma, address, flags, wantsWrite);
   return yield* k.follow_page_pte(vma, address, flags);
 }
 
@@ -99,7 +104,7 @@ export function* follow_page_mask(
  * May pages of this mapping be had at all?
  *
  * Models `mm/gup.c:check_vma_flags()` @ v6.12, for a mapping of a DAX file: no pins for long, which would hold up
- * the file system for as long.
+ * the file system for as long. A DAX device has no such qualms, and its mapping needs no dirty tracking.
  * Left out: FOLL_FORCE, protection keys, and mappings of other kinds.
  *
  * @returns 0, or a negative error.

@@ -1,5 +1,5 @@
-// Entries of a PMD and of a PUD: how they come, how they go, and how GUP takes the page behind one.
-// Source: mm/huge_memory.c.
+// Entries of a PMD: how they come, how they go, and how GUP takes the page behind one.
+// Source: mm/huge_memory.c. Entries of a PUD are in huge_memory-pud.ts.
 import type { Pfn } from "../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
@@ -74,6 +74,8 @@ function hasRoomForPmd(k: Kernel, vma: VmArea, address: number): boolean {
  * @returns FALLBACK where a small entry must do.
  */
 export function* handle_huge_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
+  const larger = yield* k.handle_huge_pud_fault(vma, address, write);
+  if (larger !== "FALLBACK") return larger;
   const pmdp = pmd_offset(k, vma.vm_mm, address);
   if (pmdp === null) return "FALLBACK";
   const { huge_fault } = vma.vm_file.i_sb.s_type;

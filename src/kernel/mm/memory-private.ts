@@ -16,10 +16,19 @@ import {
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
-import { pmd_offset, pmdPages, pmdStart, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import {
+  pmd_offset,
+  pmdPages,
+  pmdStart,
+  pte_lockptr,
+  pte_offset,
+  pud_offset,
+  pudStart,
+} from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { pmd_alloc } from "./huge_memory-pud.ts";
 import { clearCounted, set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
 
 declare module "../kernel.ts" {
@@ -58,13 +67,15 @@ export function* alloc_anon_folio(k: Kernel): Code<Page | null> {
 }
 
 /** Makes a new page one's own: models `mm/rmap.c:folio_add_new_anon_rmap()` @ v6.12, RMAP_EXCLUSIVE. */
-function* addNewAnonRmap(page: Page): Code {
+export function* addNewAnonRmap(page: Page): Code {
   yield* WRITE_ONCE<PageMapping>(page.mapping, PAGE_MAPPING_ANON);
-  yield* WRITE_ONCE(page.flags, PG_anon_exclusive);
+  const flags = yield* READ_ONCE(page.flags);
+  yield* WRITE_ONCE(page.flags, flags | PG_anon_exclusive);
   yield* atomic_add(page._mapcount, 1);
 }
 
-const ownPte = (page: Page): Pte => ({
+/** The entry of a page that is one process's own. */
+export const ownPte = (page: Page): Pte => ({
   kind: "pte",
   pfn: page.pfn,
   special: false,
@@ -178,6 +189,7 @@ export function* do_wp_page(k: Kernel, vma: VmArea, address: number, orig: Pte):
  * Copies the entries of a private mapping that has pages of its own to a child.
  *
  * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
+ * Left out: entries of a PUD: DAX devices are not mapped privately.
  * Context: mmap_lock of both held for writing.
  */
 export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
@@ -185,6 +197,10 @@ export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
   const cow = (src.vm_flags & VM_SHARED) === 0;
   if (cow) yield* atomic_add(write_protect_seq, 1);
   for (let address = src.vm_start; address < src.vm_start + src.vm_pages; address++) {
+    const pudp = pud_offset(k, dst.vm_mm, address);
+    if (pudp !== null && (address === src.vm_start || address === pudStart(k, address))) {
+      yield* pmd_alloc(k, dst.vm_mm, pudp);
+    }
     const pmdp = pmd_offset(k, src.vm_mm, address);
     const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
     if (pmd !== TABLE) {

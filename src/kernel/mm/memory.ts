@@ -1,5 +1,5 @@
 // Page-table entries: what they refer to, how they come and how they go. Source: mm/memory.c,
-// mm/mmap.c. Entries of a PMD and a PUD are in huge_memory.ts.
+// mm/mmap.c. Entries of a PMD and a PUD are in huge_memory.ts and huge_memory-pud.ts.
 import type { Pfn } from "../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
@@ -15,7 +15,17 @@ import {
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
-import { pmd_offset, pmdPages, pmdStart, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import {
+  isLeaf,
+  pmd_offset,
+  pmdPages,
+  pmdStart,
+  pte_lockptr,
+  pte_offset,
+  pud_offset,
+  pudPages,
+  pudStart,
+} from "../include/linux/pgtable.ts";
 import { down_read, down_write, up_read, up_write } from "../kernel/locking/rwsem.ts";
 import { type Spinlock, spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
@@ -300,8 +310,12 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
   let cleared = false;
   let address = first;
   while (address < end) {
-    const next = Math.min(end, pmdStart(k, address) + pmdPages(k));
-    const zapped = yield* k.zap_pmd_range(vma, address, next);
+    let next = Math.min(end, pudStart(k, address) + pudPages(k));
+    let zapped = yield* k.zap_pud_range(vma, address, next);
+    if (zapped === null) {
+      next = Math.min(end, pmdStart(k, address) + pmdPages(k));
+      zapped = yield* k.zap_pmd_range(vma, address, next);
+    }
     pages = [...pages, ...zapped.pages];
     cleared = cleared || zapped.cleared;
     address = next;
@@ -353,10 +367,12 @@ export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write:
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
  */
 export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean): Code<VmFault> {
+  const pudp = pud_offset(k, mm, address);
+  let entry = pudp === null ? TABLE : yield* READ_ONCE(pudp);
   const pmdp = pmd_offset(k, mm, address);
-  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
-  const entry = pmd === TABLE ? yield* READ_ONCE(pte_offset(mm, address)) : pmd;
-  if (entry !== null && (entry.write || !write)) return "NOPAGE";
+  if (entry === TABLE && pmdp !== null) entry = yield* READ_ONCE(pmdp);
+  if (entry === TABLE) entry = yield* READ_ONCE<UpperEntry>(pte_offset(mm, address));
+  if (isLeaf(entry) && (entry.write || !write)) return "NOPAGE";
   yield* down_read(k, mm.mmap_lock);
   const vma = yield* k.vma_lookup(mm, address);
   const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, write);
@@ -415,6 +431,10 @@ export function* munmap(k: Kernel, vma: VmArea): Code {
   for (let address = vma.vm_start; address < end; address += pmdPages(k)) {
     const pmdp = pmd_offset(k, mm, address);
     if (pmdp !== null) yield* WRITE_ONCE<UpperEntry>(pmdp, null);
+  }
+  for (let address = vma.vm_start; address < end; address += pudPages(k)) {
+    const pudp = pud_offset(k, mm, address);
+    if (pudp !== null) yield* WRITE_ONCE<UpperEntry>(pudp, null);
   }
   yield* up_write(mm.mmap_lock);
 }

@@ -1,9 +1,9 @@
 // Device memory's struct pages: where they come from and how they are given back.
 // Source: mm/memremap.c.
 import { assert } from "../../base/assert.ts";
-import type { Pfn } from "../../base/brand.ts";
+import { hex, type Pfn } from "../../base/brand.ts";
 import { type Code, cell, fail, modelled, rmw } from "../../explore/access.ts";
-import { pfn_to_page } from "../include/linux/mm.ts";
+import { idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type DevPagemap,
   type Folio,
@@ -19,6 +19,7 @@ import { READ_ONCE } from "../lib/atomic.ts";
 declare module "../kernel.ts" {
   interface KernelFunctions {
     memremap_pages: typeof memremap_pages;
+    memmap_init_compound: typeof memmap_init_compound;
     get_dev_pagemap: typeof get_dev_pagemap;
     put_dev_pagemap: typeof put_dev_pagemap;
     __put_devmap_managed_folio_refs: typeof __put_devmap_managed_folio_refs;
@@ -29,35 +30,67 @@ declare module "../kernel.ts" {
 /**
  * Gives a range of device memory its struct pages. Only in setup.
  *
- * Models `mm/memremap.c:memremap_pages()` @ v6.12, for FS-DAX memory.
- * Left out: altmap, vmemmap_shift, the reference of the pgmap that each page holds.
+ * Models `mm/memremap.c:memremap_pages()` @ v6.12, for memory whose pages are in use by a file system, a device or a
+ * process.
+ * Left out: altmap, the reference of the pgmap that each page holds.
+ *
+ * @param vmemmap_shift Order of the folios that the pages are made into by memmap_init_compound().
+ * @param owner Whose the memory is, if it is not a file system's to hand out.
  */
-export function memremap_pages(k: Kernel, type: MemoryType, pfns: readonly Pfn[]): DevPagemap {
+export function memremap_pages(
+  k: Kernel,
+  type: MemoryType,
+  pfns: readonly Pfn[],
+  vmemmap_shift: number = 0,
+  owner: string = "free",
+): DevPagemap {
+  const [first] = pfns;
+  assert(first !== undefined, "no memory is remapped");
   const pgmap: DevPagemap = modelled("pgmap", {
     type,
-    vmemmap_shift: 0,
-    ref: cell<PercpuRef>("pgmap.ref", { count: 1, dead: false }),
+    vmemmap_shift,
+    ref: cell<PercpuRef>(`pgmap${k.world.mem_map.size === 0 ? "" : `[${hex(first)}]`}.ref`, {
+      count: 1,
+      dead: false,
+    }),
   });
-  for (const pfn of pfns) {
+  pfns.forEach((pfn, i) => {
     assert(!k.world.mem_map.has(pfn), "memory is remapped twice");
-    k.world.mem_map.set(pfn, newPage(pfn, pgmap, k.fsdax_idle_count()));
-  }
+    const isHead = i % 2 ** vmemmap_shift === 0;
+    k.world.mem_map.set(pfn, newPage(pfn, pgmap, isHead ? idleCountOf(k, type) : 0, owner));
+  });
   return pgmap;
+}
+
+/**
+ * Makes the folios of a range. Only in setup.
+ *
+ * Models `mm/mm_init.c:memmap_init_compound()` @ v6.12; tails whose struct pages are one page of memory are written
+ * like others here.
+ */
+export function* memmap_init_compound(k: Kernel, pgmap: DevPagemap, pfns: readonly Pfn[]): Code {
+  if (pgmap.vmemmap_shift === 0) return;
+  for (let i = 0; i < pfns.length; i += 2 ** pgmap.vmemmap_shift) {
+    const pfn = pfns[i];
+    if (pfn !== undefined) yield* k.prep_compound_page(pfn_to_page(k, pfn), pgmap.vmemmap_shift);
+  }
 }
 
 /**
  * Keeps the pgmap of a page frame alive for as long as its struct page is looked at.
  *
  * Models `mm/memremap.c:get_dev_pagemap()` @ v6.12.
- * Left out: the look-up under RCU.
+ * Left out: the look-up under RCU, by page frame: here the struct page of the head says which pgmap it is.
  */
 export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
-  const pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
-  assert(pgmap !== null && !("head" in pgmap), "the pgmap of a tail page was asked for");
+  let pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
+  if (isTail(pgmap)) pgmap = yield* READ_ONCE(pfn_to_page(k, pgmap.head).pgmap);
+  assert(pgmap !== null && !isTail(pgmap), "a page of device memory has no pgmap");
+  const { ref } = pgmap;
   const live = yield* rmw(
-    [pgmap.ref],
-    (ref: PercpuRef) =>
-      ref.dead ? { next: [ref], result: false } : { next: [{ ...ref, count: ref.count + 1 }], result: true },
+    [ref],
+    (old: PercpuRef) =>
+      old.dead ? { next: [old], result: false } : { next: [{ ...old, count: old.count + 1 }], result: true },
     { note: { quiet: true } },
   );
   return live ? pgmap : null;

@@ -1,7 +1,7 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
-import { type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
-import { isLeaf, pmd_offset, pmdStart } from "../include/linux/pgtable.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import type { MmStruct, UpperEntry } from "../include/linux/mm_types.ts";
+import { isLeaf, pfnAt, pmd_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import type { VmFault } from "./memory.ts";
@@ -19,25 +19,25 @@ declare module "../kernel.ts" {
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
  */
 export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> {
-  const ptep = mm.page_table[address];
+  const ptep: Cell<UpperEntry> | undefined = mm.page_table[address];
   if (ptep === undefined) return "SIGSEGV";
-  const pmdp = pmd_offset(k, mm, address);
+  // From the top: the first entry that maps memory is the one that counts.
+  const levels = [pud_offset(k, mm, address), pmd_offset(k, mm, address), ptep].filter((p) => p !== null);
   const pages = [...k.world.mem_map.values()];
-  const pfns = pages.map((p) => p.pfn);
-  const offset = address - pmdStart(k, address);
   for (;;) {
     const stored = yield* rmw(
-      [ptep, pmdp ?? ptep, ...pages.map((p) => p.unflushed)],
-      (pte: Pte | null, pmd: UpperEntry, ...unflushed: boolean[]) => {
-        const huge = isLeaf(pmd) && pmd.kind === "pmd";
-        const entry = huge ? pmd : pte;
-        const pfn = entry === null ? -1 : entry.pfn + (huge ? offset : 0);
-        const writes = entry?.write === true;
-        const dirtied = writes && !entry.dirty ? { ...entry, dirty: true } : entry;
-        const stored = unflushed.map((u, i) => u || (writes && pfn === pfns[i]));
-        // Without a PMD there is one cell, named twice.
-        const upper = huge || pmdp === null ? dirtied : pmd;
-        return { next: [huge ? pte : dirtied, upper, ...stored], result: writes };
+      [...levels, ...pages.map((p) => p.unflushed)],
+      (...values: (UpperEntry | boolean)[]) => {
+        const entries = values.slice(0, levels.length) as UpperEntry[];
+        const unflushed = values.slice(levels.length) as boolean[];
+        const leaf = entries.find(isLeaf);
+        if (leaf === undefined || !leaf.write) return { next: values, result: false };
+        const pfn = pfnAt(k, leaf, address);
+        const dirtied = entries.map((e) => (e === leaf && !leaf.dirty ? { ...leaf, dirty: true } : e));
+        return {
+          next: [...dirtied, ...pages.map((p, i) => unflushed[i] || p.pfn === pfn)],
+          result: true,
+        };
       },
       { note: { text: (done) => (done ? "stores" : "<page fault>") } },
     );

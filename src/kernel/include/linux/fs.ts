@@ -7,9 +7,9 @@ export type FileSystemName = "ext4" | "xfs" | "fuse";
 
 /** The operations of a file system: file_system_type, and the tables that it puts into its inodes. */
 export interface FileSystemType {
-  readonly name: FileSystemName;
+  readonly name: FileSystemName | "dax";
   /** vm_operations_struct: a fault on a mapped file. */
-  readonly huge_fault: "ext4_dax_fault" | "xfs_dax_fault" | "fuse_dax_fault";
+  readonly huge_fault: "ext4_dax_fault" | "xfs_dax_fault" | "fuse_dax_fault" | "dev_dax_huge_fault";
   /** iomap_ops: which block, and what to do when the access is done. */
   readonly iomap_begin: "ext4_iomap_begin" | "xfs_iomap_begin" | "fuse_iomap_begin";
   readonly iomap_end: "xfs_dax_write_iomap_end" | null;

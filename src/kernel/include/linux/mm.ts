@@ -7,6 +7,9 @@ import { atomic_read, READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import {
   type Folio,
   type LargeCounts,
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
+  type MemoryType,
   type Page,
   type PageMapping,
   PG_head,
@@ -170,6 +173,17 @@ export function* prep_compound_page(k: Kernel, page: Page, order: number): Code 
  * Ours: the number that E0 to E2 of the kernel spell 1 in many places.
  */
 export const fsdax_idle_count = (_k: Kernel): number => 1;
+
+/**
+ * The count of a page that no one uses, or of the head of a folio: a page of a DAX device keeps its first reference in
+ * every kernel, and coherent memory has none while it is free.
+ *
+ * Ours: what memmap_init_zone_device() leaves, by type.
+ */
+export function idleCountOf(k: Kernel, type: MemoryType): number {
+  if (type === MEMORY_DEVICE_FS_DAX) return k.fsdax_idle_count();
+  return type === MEMORY_DEVICE_GENERIC ? 1 : 0;
+}
 
 /**
  * Drops a reference to a page.

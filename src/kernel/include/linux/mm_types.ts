@@ -12,7 +12,12 @@ import type { FileSystemType } from "./fs.ts";
 /** Kinds of device memory. */
 export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
 export const MEMORY_DEVICE_GENERIC = "GENERIC";
-export type MemoryType = typeof MEMORY_DEVICE_FS_DAX | typeof MEMORY_DEVICE_GENERIC;
+/** From v6.0 on. */
+export const MEMORY_DEVICE_COHERENT = "COHERENT";
+export type MemoryType =
+  | typeof MEMORY_DEVICE_FS_DAX
+  | typeof MEMORY_DEVICE_GENERIC
+  | typeof MEMORY_DEVICE_COHERENT;
 
 /** struct dev_pagemap: one remapped range of device memory. */
 export interface DevPagemap extends Modelled {
@@ -222,11 +227,21 @@ export interface AddressSpace extends Modelled {
   readonly i_mmap_rwsem: Rwsem;
 }
 
-/** struct inode of a file on a DAX file system. */
+/** struct dev_dax: memory that programs map as a device, without a file system. */
+export interface DevDax extends Modelled {
+  /** In pages: every entry maps as many, and every mapping begins at a multiple. 1, or what a PMD or PUD entry maps. */
+  readonly align: number;
+  readonly pgmap: DevPagemap;
+  readonly pfns: readonly Pfn[];
+}
+
+/** struct inode of a file on a DAX file system, or of a DAX device. */
 export interface Inode extends Modelled {
   readonly name: string;
   /** vma_is_fsdax(): a file of a file system, and not a character device. */
   readonly is_fsdax: boolean;
+  /** What a DAX device keeps in file->private_data; null for files. */
+  readonly dev_dax: DevDax | null;
   readonly i_rwsem: Rwsem;
   /** Size in pages. */
   readonly i_size: Cell<number>;
@@ -271,8 +286,12 @@ export interface SuperBlock extends Modelled {
   readonly s_dax_dev: DaxDevice;
 }
 
-/** Makes the struct page of one page: of device memory if it has a pgmap. */
-export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): Page {
+/**
+ * Makes the struct page of one page: of device memory if it has a pgmap.
+ *
+ * @param owner Whose the memory is: of nobody, if a file system is to hand it out.
+ */
+export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number, owner: string = "free"): Page {
   const name = `page[${hex(pfn)}]`;
   const words = {
     flags: cell(`${name}.flags`, pgmap === null ? 0 : PG_reserved),
@@ -291,7 +310,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number): P
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
     longtermPins: ghostCell(`${name}.longtermPins`, 0),
-    block_owner: ghostCell(`${name}.block_owner`, "free"),
+    block_owner: ghostCell(`${name}.block_owner`, owner),
     unflushed: ghostCell(`${name}.unflushed`, false),
   }) as Omit<Page, "folio"> & { folio?: Folio };
   page.folio = modelled("folio", { page: page as Page, ...words });
@@ -332,10 +351,16 @@ export function newMm(name: string, pages: number, geometry: Geometry): MmStruct
   });
 }
 
-export function newInode(name: string, blocks: readonly (Pfn | null)[], sb: SuperBlock): Inode {
+/** @param kind What the inode is if it is not a file of a DAX file system. */
+export function newInode(
+  name: string,
+  blocks: readonly (Pfn | null)[],
+  sb: SuperBlock,
+  kind: Pick<Inode, "is_fsdax" | "dev_dax"> = { is_fsdax: true, dev_dax: null },
+): Inode {
   const inode = modelled("inode", {
     name,
-    is_fsdax: true,
+    ...kind,
     i_rwsem: newRwsem(`${name}.i_rwsem`),
     i_size: cell(`${name}.i_size`, blocks.length),
     i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),

@@ -1,0 +1,68 @@
+// Folios of DAX devices, and coherent memory that moves before it is pinned for long.
+import { isTail } from "../kernel/include/linux/mm.ts";
+import { MEMORY_DEVICE_COHERENT, type PageMapping } from "../kernel/include/linux/mm_types.ts";
+import { change } from "../kernel/kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { EAGAIN, FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
+import { check_and_migrate_movable_pages, migrate_device_coherent_folio } from "../kernel/mm/gup-longterm.ts";
+
+export const devDaxCompound = change({
+  name: "device-dax-compound",
+  subject: "device-dax: compound devmap support",
+  source: "v5.17",
+  about:
+    "Before, the memory of a DAX device was made of pages of their own, whatever its alignment, and said whose it is " +
+    "after it was mapped.",
+  functions: {
+    /** Models the vmemmap_shift of `drivers/dax/device.c:dev_dax_probe()` @ v6.12. */
+    dev_dax_compound_order: (_k, align) => Math.log2(align),
+
+    /** Models the end of `drivers/dax/device.c:__dev_dax_pte_fault()` @ v6.12. */
+    *dev_dax_map(k, vmf, pfn) {
+      yield* k.dax_set_mapping(vmf, pfn);
+      return yield* k.dev_dax_insert(vmf, pfn);
+    },
+  },
+});
+
+export const deviceCoherent = change({
+  name: "device-coherent",
+  subject: "mm/gup: migrate device coherent pages when pinning instead of failing",
+  source: "v6.0, with the memory type itself",
+  about: "Before, there was no device memory that a page table maps like ordinary memory.",
+  adds: { check_and_migrate_movable_pages, migrate_device_coherent_folio },
+  functions: {
+    /**
+     * Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.12: coherent memory must be free to move.
+     * Left out: CMA, ZONE_MOVABLE.
+     */
+    *folio_is_longterm_pinnable(_k, folio) {
+      const pgmap = yield* READ_ONCE(folio.pgmap);
+      return pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_COHERENT;
+    },
+
+    /** Models `mm/gup.c:__gup_longterm_locked()` @ v6.12. */
+    *__gup_longterm_locked(k, mm, start, nr_pages, flags) {
+      for (;;) {
+        const pages = yield* k.__get_user_pages(mm, start, nr_pages, flags);
+        if (typeof pages === "number" || !(flags & FOLL_LONGTERM)) return pages;
+        const error = yield* k.check_and_migrate_movable_pages(mm, start, pages, flags);
+        if (error === 0) return pages;
+        if (error !== -EAGAIN) return error;
+      }
+    },
+
+    /**
+     * Models `mm/memremap.c:free_zone_device_folio()` @ v6.12, for coherent memory.
+     * Left out: handing the page back to the driver, and the reference of the pgmap.
+     */
+    *free_zone_device_folio(k, folio) {
+      const pgmap = yield* READ_ONCE(folio.pgmap);
+      if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_COHERENT) {
+        yield* k.below.free_zone_device_folio(folio);
+        return;
+      }
+      yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    },
+  },
+});

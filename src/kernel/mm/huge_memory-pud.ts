@@ -1,0 +1,277 @@
+// Entries of a PUD: how they come, how they go, and how GUP takes the page behind one. Only DAX devices have them.
+// Source: mm/huge_memory.c, mm/memory.c, mm/gup.c.
+import type { Pfn } from "../../base/brand.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import { WARN } from "../include/asm-generic/bug.ts";
+import { folio_order, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import {
+  type DevPagemap,
+  type Folio,
+  type MmStruct,
+  type Page,
+  type Pte,
+  TABLE,
+  type UpperEntry,
+  VM_NOHUGEPAGE,
+  VM_SHARED,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
+import { folio_ref_inc } from "../include/linux/page_ref.ts";
+import { isLeaf, pfnAt, pud_offset, pudOrder, pudPages, pudStart } from "../include/linux/pgtable.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    zapped_page_pud: typeof zapped_page_pud;
+    handle_huge_pud_fault: typeof handle_huge_pud_fault;
+    vmf_insert_pfn_pud: typeof vmf_insert_pfn_pud;
+    vmf_insert_folio_pud: typeof vmf_insert_folio_pud;
+    zap_pud_range: typeof zap_pud_range;
+    zap_huge_pud: typeof zap_huge_pud;
+    __split_huge_pud: typeof __split_huge_pud;
+    follow_huge_pud: typeof follow_huge_pud;
+  }
+}
+
+/**
+ * The page whose count falls when a PUD entry is cleared.
+ *
+ * Models what `mm/huge_memory.c:zap_huge_pud()` @ v6.12 asks of vma_is_special_huge(), which is true of DAX: none.
+ */
+export const zapped_page_pud = (_k: Kernel, _pud: Pte): Page | null => null;
+
+/** Has the mapping room for a PUD entry there? Models `mm/huge_memory.c:__thp_vma_allowable_orders()` @ v6.12. */
+function hasRoomForPud(k: Kernel, vma: VmArea, address: number): boolean {
+  const first = pudStart(k, address);
+  return (
+    (vma.vm_flags & VM_NOHUGEPAGE) === 0 &&
+    first >= vma.vm_start &&
+    first + pudPages(k) <= vma.vm_start + vma.vm_pages &&
+    (first - vma.vm_start + vma.vm_pgoff) % pudPages(k) === 0
+  );
+}
+
+/**
+ * The part of a fault that looks at the PUD: an entry that is none may become a huge one, a huge one may become
+ * writable, and where neither comes about there is a table afterwards.
+ *
+ * Models `mm/memory.c:create_huge_pud()` and `wp_huge_pud()` @ v7.2, with the beginning of `__handle_mm_fault()`.
+ *
+ * @returns FALLBACK where a smaller entry must do.
+ */
+export function* handle_huge_pud_fault(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  write: boolean,
+): Code<VmFault> {
+  const pudp = pud_offset(k, vma.vm_mm, address);
+  if (pudp === null) return "FALLBACK";
+  const { huge_fault } = vma.vm_file.i_sb.s_type;
+  const pgoff = vma.vm_pgoff + address - vma.vm_start;
+  const vmf: VmFaultInfo = { vma, address, pgoff, write, order: pudOrder(k) };
+  const pud = yield* READ_ONCE(pudp);
+  if (pud === null && hasRoomForPud(k, vma, address)) {
+    const fault = yield* k[huge_fault](vmf);
+    if (fault !== "FALLBACK") return fault;
+  } else if (isLeaf(pud)) {
+    if (!write || pud.write) return "NOPAGE";
+    if (vma.vm_flags & VM_SHARED) {
+      const fault = yield* k[huge_fault](vmf);
+      if (fault !== "FALLBACK") return fault;
+    }
+    yield* k.__split_huge_pud(vma, address);
+  }
+  return yield* pmd_alloc(k, vma.vm_mm, pudp);
+}
+
+/** Models `include/linux/mm.h:pmd_alloc()` @ v7.2. A huge entry that came first is left, and the access tried again. */
+export function* pmd_alloc(k: Kernel, vm_mm: MmStruct, pudp: Cell<UpperEntry>): Code<VmFault> {
+  let pud = yield* READ_ONCE(pudp);
+  if (pud === null) {
+    yield* spin_lock(k, vm_mm.pmd_lock);
+    pud = yield* READ_ONCE(pudp);
+    if (pud === null) yield* WRITE_ONCE<UpperEntry>(pudp, TABLE);
+    yield* spin_unlock(vm_mm.pmd_lock);
+  }
+  return isLeaf(pud) ? "NOPAGE" : "FALLBACK";
+}
+
+/** Makes the huge entry that is there writable. */
+function* upgradePud(k: Kernel, pudp: Cell<UpperEntry>, old: UpperEntry, pfn: Pfn, write: boolean): Code {
+  if (!write || !isLeaf(old)) return;
+  if (old.pfn === pfn) {
+    yield* WRITE_ONCE<UpperEntry>(pudp, { ...old, write: true, dirty: true });
+    return;
+  }
+  const over = `pfn 0x${old.pfn.toString(16)}`;
+  yield* WARN(k, "no-remap-of-present-pud", `pfn 0x${pfn.toString(16)} is mapped over ${over}`);
+}
+
+/**
+ * Maps page frames with a PUD entry, of which no reference is counted.
+ *
+ * Models `mm/huge_memory.c:vmf_insert_pfn_pud()` and `insert_pfn_pud()` @ v6.12, for device memory.
+ */
+export function* vmf_insert_pfn_pud(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, write: boolean): Code<VmFault> {
+  const { vm_mm } = vmf.vma;
+  const pudp = pud_offset(k, vm_mm, vmf.address);
+  if (pudp === null) return "FALLBACK";
+  yield* spin_lock(k, vm_mm.pmd_lock);
+  const old = yield* READ_ONCE(pudp);
+  if (old === null) {
+    const entry: Pte = { kind: "pud", pfn, special: false, devmap: true, write, dirty: write };
+    yield* WRITE_ONCE<UpperEntry>(pudp, entry);
+  } else yield* upgradePud(k, pudp, old, pfn, write);
+  yield* spin_unlock(vm_mm.pmd_lock);
+  return "NOPAGE";
+}
+
+/**
+ * Maps a folio with a PUD entry, which holds one reference and counts as one mapping.
+ *
+ * Models `mm/huge_memory.c:vmf_insert_folio_pud()` and `insert_pud()` @ v7.2.
+ */
+export function* vmf_insert_folio_pud(
+  k: Kernel,
+  vmf: VmFaultInfo,
+  folio: Folio,
+  write: boolean,
+): Code<VmFault> {
+  const { vm_mm } = vmf.vma;
+  const pudp = pud_offset(k, vm_mm, vmf.address);
+  if (pudp === null) return "FALLBACK";
+  const { pfn } = folio.page;
+  const order = yield* folio_order(k, folio);
+  if (order !== pudOrder(k)) {
+    const name = `pfn 0x${pfn.toString(16)}, of order ${order}`;
+    yield* WARN(k, "no-pud-of-small-folio", `${name}, is mapped with a PUD entry`);
+    return "SIGBUS";
+  }
+  yield* spin_lock(k, vm_mm.pmd_lock);
+  const old = yield* READ_ONCE(pudp);
+  if (old === null) {
+    yield* folio_ref_inc(folio);
+    yield* k.folio_add_file_rmap_pmd(folio);
+    const special = k.special_folio_pmd();
+    const entry: Pte = { kind: "pud", pfn, special, devmap: false, write, dirty: write };
+    yield* setPud(pudp, entry, vm_mm.rss_file, pudPages(k));
+  } else yield* upgradePud(k, pudp, old, pfn, write);
+  yield* spin_unlock(vm_mm.pmd_lock);
+  return "NOPAGE";
+}
+
+/** Writes a huge entry, and counts its pages. */
+function* setPud(pudp: Cell<UpperEntry>, entry: UpperEntry, rss: Cell<number>, pages: number): Code {
+  yield* rmw([pudp, rss], (_old: UpperEntry, count: number) => ({
+    next: [entry, count + pages],
+    result: null,
+  }));
+}
+
+/**
+ * Clears the PUD entry of a part of a mapping, if there is one; one of which only a part goes is split.
+ *
+ * Models `mm/memory.c:zap_pud_range()` @ v6.12, for one PUD.
+ *
+ * @returns null where there are tables below, which are still to be looked at.
+ */
+export function* zap_pud_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped | null> {
+  const pudp = pud_offset(k, vma.vm_mm, first);
+  const pud = pudp === null ? TABLE : yield* READ_ONCE(pudp);
+  if (pud === TABLE) return null;
+  if (isLeaf(pud)) {
+    if (end - first === pudPages(k)) return yield* k.zap_huge_pud(vma, first);
+    yield* k.__split_huge_pud(vma, first);
+  }
+  return { pages: [], cleared: false };
+}
+
+/**
+ * Clears a PUD entry.
+ *
+ * Models `mm/huge_memory.c:zap_huge_pud()` @ v7.2; in v6.12 that of a DAX device counts for nothing.
+ */
+export function* zap_huge_pud(k: Kernel, vma: VmArea, address: number): Code<Zapped> {
+  const pudp = pud_offset(k, vma.vm_mm, address);
+  if (pudp === null) return { pages: [], cleared: false };
+  const { pmd_lock, rss_file } = vma.vm_mm;
+  yield* spin_lock(k, pmd_lock);
+  const pud = yield* READ_ONCE(pudp);
+  let page: Page | null = null;
+  if (isLeaf(pud)) {
+    page = k.zapped_page_pud(pud);
+    if (page === null) yield* xchg<UpperEntry>(pudp, null);
+    else {
+      yield* setPud(pudp, null, rss_file, -pudPages(k));
+      const folio = yield* page_folio(k, page);
+      yield* k.folio_remove_rmap_pmd(folio);
+    }
+  }
+  yield* spin_unlock(pmd_lock);
+  return { pages: page === null ? [] : [page], cleared: isLeaf(pud) };
+}
+
+/**
+ * Takes a PUD entry apart: it is cleared, and smaller entries come with the next faults, if the device has any. The TLB
+ * is flushed, and the reference dropped, while the lock is held.
+ *
+ * Models `mm/huge_memory.c:__split_huge_pud()` and `__split_huge_pud_locked()` @ v7.2.
+ */
+export function* __split_huge_pud(k: Kernel, vma: VmArea, address: number): Code {
+  const { vm_mm } = vma;
+  const pudp = pud_offset(k, vm_mm, address);
+  if (pudp === null) return;
+  yield* spin_lock(k, vm_mm.pmd_lock);
+  const pud = yield* READ_ONCE(pudp);
+  if (isLeaf(pud)) {
+    const page = k.zapped_page_pud(pud);
+    if (page === null) yield* xchg<UpperEntry>(pudp, null);
+    else yield* setPud(pudp, null, vm_mm.rss_file, -pudPages(k));
+    yield* k.flush_tlb_mm(vm_mm);
+    if (page !== null) {
+      const folio = yield* page_folio(k, page);
+      yield* k.folio_remove_rmap_pmd(folio);
+      yield* k.folio_put(folio);
+    }
+  }
+  yield* spin_unlock(vm_mm.pmd_lock);
+}
+
+/**
+ * Takes the page behind a PUD entry, under its lock.
+ *
+ * Models `mm/gup.c:follow_huge_pud()` @ v6.12; v5.18 has it in mm/huge_memory.c, as follow_devmap_pud().
+ * Left out: references to several pages at once; each is taken by itself.
+ *
+ * @returns the page, null if a fault must bring it first, or a negative error.
+ */
+export function* follow_huge_pud(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  flags: number,
+  wantsWrite: boolean,
+): Code<Page | number | null> {
+  const pudp = pud_offset(k, vma.vm_mm, address);
+  if (pudp === null) return null;
+  const { pmd_lock } = vma.vm_mm;
+  let taken: Page | number | null = null;
+  yield* spin_lock(k, pmd_lock);
+  const pud = yield* READ_ONCE(pudp);
+  if (isLeaf(pud) && (pud.write || !wantsWrite)) {
+    const page = pfn_to_page(k, pfnAt(k, pud, address));
+    let pgmap: DevPagemap | null = null;
+    if (pud.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
+    const folio = yield* page_folio(k, page);
+    const error = yield* k.try_grab_folio(folio, 1, flags);
+    taken = error === 0 ? page : error;
+    // The kernel keeps the pgmap until the whole range is done.
+    if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
+  }
+  yield* spin_unlock(pmd_lock);
+  return taken;
+}
