@@ -36,6 +36,8 @@ export interface Machine {
 export interface SequentialOptions {
   readonly tlb?: TlbModel;
   readonly geometry?: Geometry;
+  /** Told of every write that changes a cell, with the cell's name. */
+  readonly onChange?: (name: string, value: Value) => void;
 }
 
 export const isBlocked = (result: unknown): result is Blocked =>
@@ -88,7 +90,11 @@ export function boot(version: KernelVersion, options: SequentialOptions = {}): M
             return { blocked: wait?.text ?? cells.map((c) => c.name).join(", ") };
           }
           // As in a search: values that are written alike are one value.
-          for (const { cell, value } of done.writes) memory[cell] = values.canonical(value);
+          for (const { cell, value } of done.writes) {
+            const next = values.canonical(value);
+            if (next !== memory[cell]) options.onChange?.(arena.cells[cell]?.name ?? "", next);
+            memory[cell] = next;
+          }
           turn = code.next(values.canonical(done.result));
         }
         return turn.value;
