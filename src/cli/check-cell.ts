@@ -1,10 +1,11 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
+import type { CheckpointOptions } from "../explore/checkpoint.ts";
 import { type ConcludeOptions, conclude, type Exploration } from "../explore/explore.ts";
 import { searchParallel } from "../explore/parallel.ts";
 import type { Prepared } from "../explore/program.ts";
 import { prepare } from "../explore/program.ts";
 import type { ProgramSource } from "../explore/program-source.ts";
-import { reduced } from "../explore/reduced.ts";
+import { reduced, type StatesStrategy } from "../explore/reduced.ts";
 import { formatToken, runSchedule } from "../explore/replay.ts";
 import type { Progress, SearchResult, Strategy } from "../explore/strategy.ts";
 import { underTso } from "../explore/tso.ts";
@@ -68,8 +69,13 @@ function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string |
 
 export interface CheckOptions extends ConcludeOptions {
   readonly strategy?: Strategy;
-  /** Searches on several cores, by the program's name, instead of here. */
-  readonly parallel?: { readonly source: ProgramSource; readonly jobs: number; readonly stateful: boolean };
+  /** Searches on several cores, or with checkpoints: by the program's name. */
+  readonly parallel?: {
+    readonly source: ProgramSource;
+    readonly jobs: number;
+    readonly strategy: StatesStrategy;
+    readonly checkpoints?: CheckpointOptions;
+  };
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -90,7 +96,15 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
   };
   if (expected === "not-applicable") {
     const none = { kind: null, property: null, detail: null, bound: null, counterexample: null };
-    const nothing = { complete: true, states: 0, executions: 0, steps: 0, millis: 0, strategy: "none" };
+    const nothing = {
+      complete: true,
+      bytes: null,
+      states: 0,
+      executions: 0,
+      steps: 0,
+      millis: 0,
+      strategy: "none",
+    };
     return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
   }
   const prepared = prepareCell(cell);
@@ -117,6 +131,7 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
       strategy,
       complete,
       bound,
+      bytes: searched.bytes ?? null,
       states,
       executions,
       steps,
@@ -129,9 +144,8 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
 async function search(prepared: Prepared, options: CheckOptions): Promise<SearchResult> {
   const { parallel, onProgress } = options;
   if (parallel !== undefined) {
-    const { source, jobs, stateful: full } = parallel;
-    const strategy = full ? "stateful" : "reduced";
-    return searchParallel(source, { ...options, jobs, strategy, ...(onProgress && { onProgress }) });
+    const { source, ...how } = parallel;
+    return searchParallel(source, { ...options, ...how, ...(onProgress && { onProgress }) });
   }
   const strategy = options.strategy ?? reduced;
   if (strategy.start === undefined) return strategy.search(prepared, options);

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { PagelifeError } from "../base/errors.ts";
 import { bounded } from "../explore/bounded.ts";
-import { type CheckpointStore, withCheckpoints } from "../explore/checkpoint.ts";
+import type { CheckpointOptions, CheckpointStore } from "../explore/checkpoint.ts";
 import { dpor } from "../explore/dpor.ts";
 import { pct } from "../explore/pct.ts";
 import { plain } from "../explore/plain.ts";
@@ -46,12 +46,16 @@ export function parseStrategy(text: string): Strategy {
 const CHECKPOINT_MS = 5_000;
 
 /**
- * The reduced search, written to a file now and then.
+ * A file that a long search is written to now and then.
  *
  * @param resume Whether to go on from what the file holds.
  * @throws {@link PagelifeError} PL102 if there is nothing to go on from.
  */
-export function checkpointed(file: string, resume: boolean): Strategy {
+export function checkpointFile(
+  file: string,
+  resume: boolean,
+  everyMillis: number = CHECKPOINT_MS,
+): CheckpointOptions {
   if (resume && !existsSync(file)) throw new PagelifeError("PL102", `${file}: no such checkpoint to resume`);
   const store: CheckpointStore = {
     read: () => (resume ? readFileSync(file) : null),
@@ -61,5 +65,5 @@ export function checkpointed(file: string, resume: boolean): Strategy {
       renameSync(`${file}.new`, file);
     },
   };
-  return withCheckpoints(store, CHECKPOINT_MS);
+  return { store, everyMillis };
 }

@@ -5,12 +5,12 @@ import { createHash } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
 import { PagelifeError } from "../base/errors.ts";
 import type { Prepared } from "./program.ts";
-import { ReducedSearch, type SavedReduced } from "./reduced.ts";
+import { ReducedSearch, type SavedStates, type StatesStrategy } from "./reduced.ts";
 import { Space } from "./space.ts";
 import {
+  asStrategy,
   type Bounds,
   type Progress,
-  runToEnd,
   type SearchResult,
   type SearchRun,
   type Strategy,
@@ -25,48 +25,77 @@ export interface CheckpointStore {
   write(bytes: Uint8Array): void;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Checkpoint {
   readonly format: number;
   readonly program: string;
-  readonly search: SavedReduced;
+  readonly search: SavedStates;
+}
+
+/** How often a search is written, and where. */
+export interface CheckpointOptions {
+  readonly store: CheckpointStore;
+  /** Time between two writes; the first comes after that time, so a short search makes none. */
+  readonly everyMillis: number;
 }
 
 /**
- * The reduced search with checkpoints.
+ * A search over states with checkpoints. Each can be gone on from here or by `exploreParallel`, with whatever
+ * number of workers.
  *
- * @param everyMillis Time between two writes; the first comes after that time, so a short search makes none.
- * @throws {@link PagelifeError} PL202 when it begins with a checkpoint that is damaged, or of another program.
+ * @throws {@link PagelifeError} PL202 when it begins with a checkpoint that is damaged, or of another search.
  */
-export const withCheckpoints = (store: CheckpointStore, everyMillis: number): Strategy => ({
-  name: "reduced",
-  search: (prepared, bounds) => runToEnd(new CheckpointedSearch(prepared, bounds, store, everyMillis)),
-  start: (prepared, bounds) => new CheckpointedSearch(prepared, bounds, store, everyMillis),
-});
+export const withCheckpoints = (options: CheckpointOptions, strategy: StatesStrategy = "reduced"): Strategy =>
+  asStrategy(strategy, (prepared, bounds) => new CheckpointedSearch(prepared, bounds, options, strategy));
 
-class CheckpointedSearch implements SearchRun {
+/** The checkpoints of one search. */
+export class Checkpoints {
+  readonly #options: CheckpointOptions;
   readonly #prepared: Prepared;
-  readonly #store: CheckpointStore;
-  readonly #everyMillis: number;
-  readonly #search: ReducedSearch;
   #last = performance.now();
 
-  constructor(prepared: Prepared, bounds: Bounds, store: CheckpointStore, everyMillis: number) {
+  constructor(options: CheckpointOptions, prepared: Prepared) {
+    this.#options = options;
     this.#prepared = prepared;
-    this.#store = store;
-    this.#everyMillis = everyMillis;
-    this.#search = new ReducedSearch(new Space(prepared), bounds);
-    const bytes = store.read();
-    if (bytes !== null) this.#search.restore(open(bytes, prepared));
+  }
+
+  /** What to go on from, if anything. */
+  read(strategy: StatesStrategy): SavedStates | null {
+    const bytes = this.#options.store.read();
+    if (bytes === null) return null;
+    const saved = open(bytes, this.#prepared);
+    if (saved.strategy === strategy) return saved;
+    throw new PagelifeError(
+      "PL202",
+      `the checkpoint is of a ${saved.strategy} search; go on with that strategy, or begin anew without it`,
+    );
+  }
+
+  get due(): boolean {
+    return performance.now() - this.#last >= this.#options.everyMillis;
+  }
+
+  write(search: SavedStates): void {
+    this.#options.store.write(seal(search, this.#prepared));
+    this.#last = performance.now();
+  }
+}
+
+class CheckpointedSearch implements SearchRun {
+  readonly #checkpoints: Checkpoints;
+  readonly #search: ReducedSearch;
+
+  constructor(prepared: Prepared, bounds: Bounds, options: CheckpointOptions, strategy: StatesStrategy) {
+    this.#checkpoints = new Checkpoints(options, prepared);
+    this.#search = new ReducedSearch(new Space(prepared), bounds, strategy);
+    const saved = this.#checkpoints.read(strategy);
+    if (saved !== null) this.#search.restore(saved);
   }
 
   advance(): boolean {
     const more = this.#search.advance();
-    if (more && performance.now() - this.#last >= this.#everyMillis) {
-      this.#store.write(seal(this.#search.save(), this.#prepared));
-      this.#last = performance.now();
-    }
+    if (more && this.#search.settled && this.#checkpoints.due) this.#checkpoints.write(this.#search.save());
     return more;
   }
 
@@ -90,13 +119,13 @@ function fingerprint(prepared: Prepared): string {
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const DIGEST_BYTES = 64;
 
-function seal(search: SavedReduced, prepared: Prepared): Uint8Array {
+function seal(search: SavedStates, prepared: Prepared): Uint8Array {
   const checkpoint: Checkpoint = { format: FORMAT, program: fingerprint(prepared), search };
   const body = serialize(checkpoint);
   return Buffer.concat([Buffer.from(digest(body), "latin1"), body]);
 }
 
-function open(bytes: Uint8Array, prepared: Prepared): SavedReduced {
+function open(bytes: Uint8Array, prepared: Prepared): SavedStates {
   const body = bytes.subarray(DIGEST_BYTES);
   if (digest(body) !== Buffer.from(bytes.subarray(0, DIGEST_BYTES)).toString("latin1")) {
     throw new PagelifeError(

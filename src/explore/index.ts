@@ -29,7 +29,7 @@ export {
 } from "./access.ts";
 export { audit } from "./audit.ts";
 export { bounded } from "./bounded.ts";
-export { type CheckpointStore, withCheckpoints } from "./checkpoint.ts";
+export { type CheckpointOptions, type CheckpointStore, withCheckpoints } from "./checkpoint.ts";
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { findLivelock, type LivelockResult } from "./livelock.ts";

@@ -18,21 +18,27 @@ export interface WorkerData {
   readonly reduced: boolean;
 }
 
-/** Begin a round, or go on with the one that was paused. */
-export interface RoundOrder {
-  /** `spread`: put a share of the states into a table that has grown, and no more. */
-  readonly do: "begin" | "spread" | "go on";
-  /** The cells that each rule is known to look at. */
-  readonly watched: readonly (readonly number[])[];
-}
+export type WorkerOrder =
+  | {
+      readonly do: "begin";
+      /** The cells that each rule is known to look at. */
+      readonly watched: readonly (readonly number[])[];
+      /** States to go on with; null to begin where the threads start. */
+      readonly waiting: Int32Array | null;
+    }
+  /** Put a share of the states into a table that has grown. */
+  | { readonly do: "spread" }
+  /** After a pause. */
+  | { readonly do: "go on" };
 
 /** What came of it. */
-export interface RoundReport {
+export interface WorkerReport {
   readonly watched: readonly (readonly number[])[];
   readonly findings: readonly Finding[];
   readonly steps: number;
   readonly executions: number;
-  readonly notes: readonly string[];
+  /** States in hand, if all had to pause. */
+  readonly waiting: Int32Array;
   /** The shared memory is full. */
   readonly full: boolean;
   /** The text of an error, if the worker cannot go on. */
@@ -59,7 +65,7 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
   let findings = new Findings();
   let search: StateSearch | null = null;
 
-  const begin = (watched: readonly (readonly number[])[]): StateSearch => {
+  const begin = ({ watched, waiting }: WorkerOrder & { do: "begin" }): StateSearch => {
     shared.catchUp(space, 0);
     space.rules.watch(watched);
     for (const t of tables) t.reset();
@@ -67,7 +73,9 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
     findings = new Findings();
     const seen = new StateSet(space.packing, states);
     const made = new StateSearch("", space, {}, { reduction: sets, findings, seen });
-    return worker === 0 ? made.begin() : made;
+    if (waiting === null) made.begin();
+    else made.waiting.restore(waiting);
+    return made;
   };
 
   /** Searches until nobody has anything left, or all must stop or pause. */
@@ -82,15 +90,15 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
     }
   };
 
-  const obey = ({ do: what, watched }: RoundOrder): RoundReport => {
+  const obey = (order: WorkerOrder): WorkerReport => {
     let full = false;
     try {
-      if (what === "spread") {
+      if (order.do === "spread") {
         const { width } = memory.states;
         states.spread(worker, memory.jobs, (rows, offset) => hashOf(rows, offset, width));
       } else {
-        search = what === "go on" && search !== null ? search : begin(watched);
-        work(search);
+        if (order.do === "begin") search = begin(order);
+        if (search !== null) work(search);
       }
     } catch (error) {
       if (!(error instanceof TableFull)) throw error;
@@ -105,13 +113,13 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
       findings: findings.list().map((f) => f.finding),
       steps,
       executions,
-      notes: space.notes(),
+      waiting: search?.waiting.save() ?? new Int32Array(0),
       full,
       error: null,
     };
   };
 
-  parentPort?.on("message", (order: RoundOrder) => {
+  parentPort?.on("message", (order: WorkerOrder) => {
     try {
       parentPort?.postMessage(obey(order));
     } catch (error) {

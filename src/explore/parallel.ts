@@ -3,34 +3,35 @@
 // reduction is asked for. Which states are visited depends on what is known of the threads alone, and at
 // the end that is everything; so the result is the same for every number of workers, counts included.
 //
-// A small program is searched here before any worker is started: most never need one.
-import { Worker } from "node:worker_threads";
-import { PagelifeError } from "../base/errors.ts";
+// A search begins here and moves to the workers when it turns out to be long: most never need one.
+import { type CheckpointOptions, Checkpoints } from "./checkpoint.ts";
 import { conclude, type Exploration } from "./explore.ts";
-import type { RoundOrder, RoundReport, WorkerData } from "./parallel-worker.ts";
+import { Crew } from "./parallel-crew.ts";
+import { Watch } from "./parallel-watch.ts";
+import type { WorkerOrder, WorkerReport } from "./parallel-worker.ts";
 import { loadSource, type ProgramSource } from "./program-source.ts";
-import { ReducedSearch, reduced } from "./reduced.ts";
-import { Shared, shareMemory } from "./shared-search.ts";
-import { COUNT_WORD, clearRows, growSlots } from "./shared-table.ts";
+import { ReducedSearch, type SavedStates, type StatesStrategy } from "./reduced.ts";
+import { moveIn, moveOut } from "./shared-move.ts";
+import { Shared, type SharedMemory, shareMemory } from "./shared-search.ts";
+import { clearRows, growSlots, isCrowded, TableFull } from "./shared-table.ts";
 import { Space } from "./space.ts";
-import { StateSearch } from "./state-search.ts";
-import { stateful } from "./stateful.ts";
-import { type Bounds, Findings, type Progress, type SearchResult, type SearchRun } from "./strategy.ts";
+import { type Bounds, Findings, type FoundAt, type Progress, type SearchResult } from "./strategy.ts";
 
 export interface ParallelOptions extends Bounds {
   /** Workers. */
   readonly jobs: number;
   /** `reduced` if not given. */
-  readonly strategy?: "reduced" | "stateful";
+  readonly strategy?: StatesStrategy;
   /** Told now and then how far the search has come. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Steps after which the search moves to the workers; for tests. */
+  /** Where to write the search now and then, and what to go on from. */
+  readonly checkpoints?: CheckpointOptions;
+  /** For tests: steps after which the search moves to the workers, whether or not a reduction is of use. */
   readonly aloneSteps?: number;
 }
 
 const DEFAULT_BYTES = 1 << 30;
 const ALONE_STEPS = 400_000;
-const EVERY_MS = 100;
 
 /** As `explore`, on several cores. The program is named, so that each worker can build its own. */
 export async function exploreParallel(source: ProgramSource, options: ParallelOptions): Promise<Exploration> {
@@ -40,187 +41,216 @@ export async function exploreParallel(source: ProgramSource, options: ParallelOp
 
 /** Searches on several cores. */
 export async function searchParallel(source: ProgramSource, options: ParallelOptions): Promise<SearchResult> {
-  const space = new Space(await loadSource(source));
+  const { jobs, strategy = "reduced", aloneSteps = ALONE_STEPS, onProgress } = options;
   const start = performance.now();
-  const alone: SearchRun =
-    options.strategy === "stateful"
-      ? new StateSearch(stateful.name, space, options).begin()
-      : new ReducedSearch(space, options);
-  while (alone.advance()) {
-    options.onProgress?.(alone.progress());
+  const space = new Space(await loadSource(source));
+  const checkpoints =
+    options.checkpoints === undefined ? null : new Checkpoints(options.checkpoints, space.prepared);
+  const alone = new ReducedSearch(space, options, strategy);
+  const saved = checkpoints?.read(strategy) ?? null;
+  if (saved !== null) alone.restore(saved);
+  for (;;) {
+    const settled = alone.settled || options.aloneSteps !== undefined;
+    if (jobs > 1 && settled && alone.progress().steps >= aloneSteps) {
+      return new SharedStates(space, source, options, start, checkpoints).search(alone.save());
+    }
+    if (!alone.advance()) return alone.result();
+    onProgress?.(alone.progress());
     await new Promise(setImmediate);
-    if (options.jobs > 1 && alone.progress().steps > (options.aloneSteps ?? ALONE_STEPS)) {
-      const full = alone instanceof ReducedSearch ? alone.full : true;
-      return searchShared(space, source, options, start, full);
-    }
-  }
-  return alone.result();
-}
-
-async function searchShared(
-  space: Space,
-  source: ProgramSource,
-  options: ParallelOptions,
-  start: number,
-  full: boolean,
-): Promise<SearchResult> {
-  const { jobs } = options;
-  const memory = shareMemory(space, jobs, options.maxBytes ?? DEFAULT_BYTES);
-  const shared = new Shared(memory);
-  const crew = await Crew.hire(jobs, (worker): WorkerData => {
-    return { worker, source, memory, reduced: !full };
-  });
-  const bound = new Watch(shared, options, start);
-  try {
-    for (;;) {
-      shared.reset();
-      for (const rows of [memory.states, ...memory.chunks]) clearRows(rows);
-      const before = shared.journalLength;
-      const watched = space.rules.watching();
-      let reports = await bound.during(() => crew.all({ do: "begin", watched }));
-      while (shared.paused && !shared.stopped) {
-        growSlots(memory.states);
-        await crew.all({ do: "spread", watched });
-        shared.goOn();
-        reports = await bound.during(() => crew.all({ do: "go on", watched }));
-      }
-      const error = reports.find((r) => r.error !== null)?.error;
-      if (error) throw new PagelifeError("PL207", `a worker failed: ${error}`);
-      space.rules.watch(merge(reports.map((r) => r.watched)));
-      const learned = shared.journalLength > before || grew(watched, space.rules.watching());
-      const overflow = reports.some((r) => r.full);
-      if (overflow) bound.reached ??= `memory: ${options.maxBytes ?? DEFAULT_BYTES} bytes`;
-      // Without a reduction one round is all: nothing was left out for want of knowledge.
-      const again = !full && learned && bound.reached === null;
-      if (!again) return resultOf(reports, bound, options, shared);
-    }
-  } finally {
-    bound.end();
-    await crew.dismiss();
+    if (alone.settled && checkpoints?.due) checkpoints.write(alone.save());
   }
 }
 
-function resultOf(
-  reports: readonly RoundReport[],
-  bound: Watch,
-  options: ParallelOptions,
-  shared: Shared,
-): SearchResult {
-  const findings = new Findings();
-  for (const f of reports.flatMap((r) => r.findings)) findings.add(f, () => null);
-  const { states, bytes } = bound.progress(shared);
-  return {
-    strategy: (options.strategy === "stateful" ? stateful : reduced).name,
-    complete: bound.reached === null,
-    bound: bound.reached,
-    states,
-    executions: reports.reduce((sum, r) => sum + r.executions, 0),
-    steps: reports.reduce((sum, r) => sum + r.steps, 0),
-    findings: findings.list(),
-    notes: reports[0]?.notes ?? [],
-    bytes,
-  };
+/** What one round has come to without the workers: before it moved to them. */
+interface Before {
+  readonly steps: number;
+  readonly ends: number;
+  readonly findings: readonly FoundAt[];
 }
 
-const merge = (all: readonly (readonly (readonly number[])[])[]): number[][] =>
-  (all[0] ?? []).map((_, rule) => [...new Set(all.flatMap((w) => w[rule] ?? []))].sort((a, b) => a - b));
+const NOTHING: Before = { steps: 0, ends: 0, findings: [] };
 
-const grew = (before: readonly (readonly number[])[], after: readonly (readonly number[])[]): boolean =>
-  after.some((cells, rule) => cells.length > (before[rule]?.length ?? 0));
-
-/** Watches the bounds while the workers search, and tells how far they are. */
-class Watch {
-  readonly #shared: Shared;
+/** A search over states that others make; here it is begun, paused, written and ended. */
+class SharedStates {
+  readonly #space: Space;
+  readonly #source: ProgramSource;
   readonly #options: ParallelOptions;
-  readonly #start: number;
-  readonly #counts: Int32Array;
-  #timer: NodeJS.Timeout | null = null;
-  reached: string | null = null;
+  readonly #checkpoints: Checkpoints | null;
+  readonly #memory: SharedMemory;
+  readonly #shared: Shared;
+  readonly #watch: Watch;
+  /** What was known when the round began. */
+  #known = 0;
+  #rounds = 1;
+  #full = false;
+  #before = NOTHING;
+  readonly #earlier = new Findings();
 
-  constructor(shared: Shared, options: ParallelOptions, start: number) {
-    this.#shared = shared;
+  constructor(
+    space: Space,
+    source: ProgramSource,
+    options: ParallelOptions,
+    start: number,
+    checkpoints: Checkpoints | null,
+  ) {
+    this.#space = space;
+    this.#source = source;
     this.#options = options;
-    this.#start = start;
-    this.#counts = new Int32Array(shared.memory.states.counts);
+    this.#checkpoints = checkpoints;
+    this.#memory = shareMemory(space, options.jobs, options.maxBytes ?? DEFAULT_BYTES);
+    this.#shared = new Shared(this.#memory);
+    this.#watch = new Watch(this.#shared, options, start, checkpoints);
   }
 
-  progress(shared: Shared): Progress {
-    const states = Atomics.load(this.#counts, COUNT_WORD);
-    const { steps, ends, queue } = shared.reported();
-    const { states: rows, chunks } = shared.memory;
-    const bytes = [rows, ...chunks].reduce(
-      (sum, r) => sum + Math.min(new Int32Array(r.counts)[0] ?? 0, r.capacity) * r.width * 4,
-      0,
-    );
-    return { states, executions: ends, steps, queue, bytes };
-  }
-
-  async during<T>(work: () => Promise<T>): Promise<T> {
-    this.#timer = setInterval(() => this.#look(), EVERY_MS);
+  /** Goes on with a search of the same space. */
+  async search(saved: SavedStates): Promise<SearchResult> {
+    const waiting = this.#restore(saved);
+    const crew = await Crew.hire(this.#options.jobs, (worker) => ({
+      worker,
+      source: this.#source,
+      memory: this.#memory,
+      reduced: !this.#full,
+    }));
     try {
-      return await work();
+      let reports = waiting === null ? [] : await this.#round(crew, waiting);
+      while (this.#watch.reached === null && !this.#understood) {
+        this.#beginAnew(reports);
+        reports = await this.#round(crew, null);
+      }
+      return this.#result(reports);
     } finally {
-      this.end();
+      this.#watch.end();
+      await crew.dismiss();
     }
   }
 
-  end(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
-  }
-
-  #look(): void {
-    const { maxStates, maxMillis, maxSteps, signal, onProgress } = this.#options;
-    const now = this.progress(this.#shared);
-    onProgress?.(now);
-    if (maxStates !== undefined && now.states > maxStates) this.reached = `states: ${maxStates}`;
-    else if (maxSteps !== undefined && now.steps > maxSteps) this.reached = `steps: ${maxSteps}`;
-    else if (signal?.aborted === true) this.reached = "interrupted";
-    else if (maxMillis !== undefined && performance.now() - this.#start > maxMillis) {
-      this.reached = `time: ${maxMillis} ms`;
+  /** @returns the states that wait; null if the memory does not suffice. */
+  #restore({ round, earlier, ...saved }: SavedStates): Int32Array | null {
+    this.#known = saved.known;
+    this.#rounds = saved.rounds;
+    this.#full = saved.full;
+    this.#before = round;
+    this.#watch.before = round;
+    for (const { finding, schedule } of earlier) this.#earlier.add(finding, () => schedule);
+    try {
+      moveIn(this.#memory, round.states, saved.chunks);
+      return round.waiting;
+    } catch (error) {
+      if (!(error instanceof TableFull)) throw error;
+      this.#watch.memoryFull();
+      return null;
     }
-    if (this.reached !== null) this.#shared.stop();
-  }
-}
-
-/** The workers. */
-class Crew {
-  readonly #workers: readonly Worker[];
-
-  private constructor(workers: readonly Worker[]) {
-    this.#workers = workers;
   }
 
-  static async hire(jobs: number, data: (worker: number) => WorkerData): Promise<Crew> {
-    // What names the form of the main script does not fit the workers'.
-    const execArgv = process.execArgv.filter((a) => !/^(-e|--eval|-p|--print|--input-type)\b/.test(a));
-    const file = new URL("./parallel-worker.js", import.meta.url);
-    const workers = Array.from(
-      { length: jobs },
-      (_, w) => new Worker(file, { workerData: data(w), execArgv }),
+  #beginAnew(reports: readonly WorkerReport[]): void {
+    for (const { finding, schedule } of this.#found(reports)) this.#earlier.add(finding, () => schedule);
+    this.#rounds++;
+    this.#known = this.#space.knowledge;
+    this.#before = NOTHING;
+    this.#watch.before = NOTHING;
+    this.#shared.reset();
+    for (const rows of [this.#memory.states, ...this.#memory.chunks]) clearRows(rows);
+  }
+
+  /** True if nothing was chosen for want of knowledge. */
+  get #understood(): boolean {
+    return this.#full || this.#space.knowledge === this.#known;
+  }
+
+  /** @param waiting States to go on with; null to begin where the threads start. */
+  async #round(crew: Crew, waiting: Int32Array | null): Promise<WorkerReport[]> {
+    const { states, jobs } = this.#memory;
+    const watched = this.#space.rules.watching();
+    const share = (worker: number): Int32Array | null =>
+      waiting === null && worker === 0
+        ? null
+        : (waiting ?? new Int32Array(0)).filter((_, i) => i % jobs === worker);
+    const work = async (order: (worker: number) => WorkerOrder): Promise<WorkerReport[]> => {
+      const reports = await this.#watch.during(() => crew.all(order));
+      this.#learn(reports);
+      return reports;
+    };
+    let reports = await work((w) => ({ do: "begin", watched, waiting: share(w) }));
+    while (this.#shared.paused && !this.#shared.stopped) {
+      if (this.#checkpoints?.due) this.#checkpoints.write(this.#save(reports));
+      if (isCrowded(states)) {
+        growSlots(states);
+        await crew.all(() => ({ do: "spread" }));
+      }
+      this.#shared.goOn();
+      reports = await work(() => ({ do: "go on" }));
+    }
+    if (reports.some((r) => r.full)) this.#watch.memoryFull();
+    return reports;
+  }
+
+  /** Learns what the workers have learned. */
+  #learn(reports: readonly WorkerReport[]): void {
+    this.#shared.catchUp(this.#space, 0);
+    const { rules } = this.#space;
+    rules.watch(
+      rules.watching().map((_, rule) => {
+        const cells = new Set(reports.flatMap((r) => r.watched[rule] ?? []));
+        return [...cells].sort((a, b) => a - b);
+      }),
     );
-    const crew = new Crew(workers);
-    await Promise.all(workers.map((w) => answer(w)));
-    return crew;
   }
 
-  async all(order: RoundOrder): Promise<RoundReport[]> {
-    const reports = this.#workers.map((w) => answer(w) as Promise<RoundReport>);
-    for (const w of this.#workers) w.postMessage(order);
-    return await Promise.all(reports);
+  /** What was found in this round. */
+  #found(reports: readonly WorkerReport[]): FoundAt[] {
+    const found = new Findings();
+    for (const { finding, schedule } of this.#before.findings) found.add(finding, () => schedule);
+    for (const finding of reports.flatMap((r) => r.findings)) found.add(finding, () => null);
+    return found.list();
   }
 
-  async dismiss(): Promise<void> {
-    await Promise.all(this.#workers.map((w) => w.terminate()));
+  #save(reports: readonly WorkerReport[]): SavedStates {
+    const waiting = [...reports.map((r) => r.waiting), this.#shared.queued()];
+    const { states, chunks, inHand } = moveOut(this.#memory, waiting);
+    const none = new Int32Array(0);
+    return {
+      strategy: this.#options.strategy ?? "reduced",
+      journal: Int32Array.from(this.#space.journal),
+      watching: this.#space.rules.watching(),
+      chunks,
+      known: this.#known,
+      full: this.#full,
+      rounds: this.#rounds,
+      earlier: this.#earlier.list(),
+      round: {
+        states,
+        waiting: inHand,
+        parents: none,
+        wayEnds: none,
+        ways: new Uint8Array(0),
+        steps: this.#before.steps + sum(reports, (r) => r.steps),
+        ends: this.#before.ends + sum(reports, (r) => r.executions),
+        findings: this.#found(reports),
+      },
+    };
+  }
+
+  #result(reports: readonly WorkerReport[]): SearchResult {
+    const found = this.#found(reports);
+    const bound = this.#watch.reached;
+    // As in the search of one: where the last round was whole, it alone counts.
+    if (bound !== null) {
+      for (const { finding, schedule } of found) this.#earlier.add(finding, () => schedule);
+    }
+    const { states, bytes } = this.#watch.progress();
+    return {
+      strategy: this.#options.strategy ?? "reduced",
+      complete: bound === null,
+      bound,
+      states,
+      executions: this.#before.ends + sum(reports, (r) => r.executions),
+      steps: this.#before.steps + sum(reports, (r) => r.steps),
+      findings: bound === null ? found : this.#earlier.list(),
+      notes: this.#space.notes(),
+      bytes,
+    };
   }
 }
 
-/** The next message of a worker. */
-const answer = (worker: Worker): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    worker.once("message", (message) => {
-      worker.removeListener("error", reject);
-      resolve(message);
-    });
-    worker.once("error", reject);
-  });
+const sum = (reports: readonly WorkerReport[], of: (report: WorkerReport) => number): number =>
+  reports.reduce((total, r) => total + of(r), 0);

@@ -10,8 +10,8 @@ import { runToEnd, type SearchResult } from "./strategy.ts";
 /** Searches with full knowledge of the automata: the first search sees more than it must. */
 function searchWithout<W>(program: Program<W>, ...rules: Rule[]): SearchResult {
   const space = new Space(prepare(program));
-  runToEnd(new ReducedSearch(space, {}, rules));
-  return runToEnd(new ReducedSearch(space, {}, rules));
+  runToEnd(new ReducedSearch(space, {}, "reduced", rules));
+  return runToEnd(new ReducedSearch(space, {}, "reduced", rules));
 }
 
 const kinds = (r: SearchResult): string[] => r.findings.map((f) => `${f.finding.kind} ${f.finding.property}`);

@@ -72,9 +72,14 @@ export class PersistentSets implements Reduction {
     this.#others = space.threads.map(() => null);
   }
 
+  /** True once enough was chosen on one state of knowledge to tell whether it is of use. */
+  get tried(): boolean {
+    return this.#thought > ENOUGH;
+  }
+
   /** True if there is next to nothing to leave out: thinking about it costs more than it saves. */
   get useless(): boolean {
-    return this.#thought > ENOUGH && this.#useful * 16 < this.#thought;
+    return this.#useful * 16 < this.#thought;
   }
 
   /** Makes what is known by now the basis of all further choices. */

@@ -9,6 +9,7 @@ import { finalStatesOf, type SavedSearch, StateSearch } from "./state-search.ts"
 import {
   type Bounds,
   Findings,
+  type FoundAt,
   Limits,
   type Progress,
   runToEnd,
@@ -23,34 +24,55 @@ export const reduced: Strategy = {
   start: (prepared, bounds) => new ReducedSearch(new Space(prepared), bounds),
 };
 
-/** A reduced search that was put aside. */
-export interface SavedReduced {
+/** A search over states that was put aside, by whatever number of workers. */
+export interface SavedStates {
+  readonly strategy: StatesStrategy;
   readonly journal: Int32Array;
   readonly watching: readonly (readonly number[])[];
   readonly chunks: readonly Int32Array[];
   readonly known: number;
   readonly full: boolean;
   readonly rounds: number;
+  /** Findings of the rounds before. */
+  readonly earlier: readonly FoundAt[];
   readonly round: SavedSearch;
 }
+
+export type StatesStrategy = "reduced" | "stateful";
 
 /** Searches again until nothing was learned on the way: then every choice was made on full knowledge. */
 export class ReducedSearch implements SearchRun {
   readonly #space: Space;
+  readonly #strategy: StatesStrategy;
   readonly #bounds: Bounds;
   readonly #sets: PersistentSets;
-  readonly #findings = new Findings();
+  #findings = new Findings();
+  /** Of the rounds before; they count if the last one is cut short. */
+  readonly #earlier = new Findings();
   readonly #limits: Limits;
   #round: StateSearch;
   #known = 0;
   /** Searches made, the last one included. */
   rounds = 0;
   /** True if every state is visited after all: there was next to nothing to leave out. */
-  full = false;
+  full: boolean;
+  /** True once that is settled, early in the search: by then it has not been put aside or shared. */
+  settled: boolean;
 
-  /** @param without Rules to leave out; only to show that this is caught. */
-  constructor(space: Space, bounds: Bounds, without: readonly Rule[] = []) {
+  /**
+   * @param strategy `stateful`: visits every state from the start.
+   * @param without  Rules to leave out; only to show that this is caught.
+   */
+  constructor(
+    space: Space,
+    bounds: Bounds,
+    strategy: StatesStrategy = "reduced",
+    without: readonly Rule[] = [],
+  ) {
     this.#space = space;
+    this.#strategy = strategy;
+    this.full = strategy === "stateful";
+    this.settled = this.full;
     this.#bounds = bounds;
     this.#limits = new Limits(bounds);
     this.#sets = new PersistentSets(space, without);
@@ -59,6 +81,7 @@ export class ReducedSearch implements SearchRun {
 
   #begin(): StateSearch {
     this.rounds++;
+    this.#findings = new Findings();
     this.#sets.refresh();
     this.#known = this.#space.knowledge;
     return this.#search().begin();
@@ -70,17 +93,22 @@ export class ReducedSearch implements SearchRun {
       findings: this.#findings,
       limits: this.#limits,
     };
-    return new StateSearch(reduced.name, this.#space, this.#bounds, parts);
+    return new StateSearch(this.#strategy, this.#space, this.#bounds, parts);
   }
 
   advance(): boolean {
     const more = this.#round.advance();
-    if (!this.full && more && this.#sets.useless) {
-      this.full = true;
-      this.#round = this.#begin();
-      return true;
+    if (!this.settled && this.#sets.tried) {
+      this.settled = true;
+      this.full = this.#sets.useless;
+      if (this.full) return this.#again();
     }
     if (more || this.#limits.reached !== null || this.#understood) return more;
+    return this.#again();
+  }
+
+  #again(): true {
+    for (const { finding, schedule } of this.#findings.list()) this.#earlier.add(finding, () => schedule);
     this.#round = this.#begin();
     return true;
   }
@@ -94,40 +122,52 @@ export class ReducedSearch implements SearchRun {
     return this.#round.progress();
   }
 
-  save(): SavedReduced {
+  save(): SavedStates {
     return {
+      strategy: this.#strategy,
       journal: Int32Array.from(this.#space.journal),
       watching: this.#space.rules.watching(),
       chunks: this.#space.packing.save(),
       known: this.#known,
       full: this.full,
       rounds: this.rounds,
+      earlier: this.#earlier.list(),
       round: this.#round.save(),
     };
   }
 
   /** Goes on where a search of the same program was saved. */
-  restore(saved: SavedReduced): void {
+  restore(saved: SavedStates): void {
     this.#space.catchUp(saved.journal, 0, saved.journal.length);
     this.#space.rules.watch(saved.watching);
     this.#space.packing.restore(saved.chunks);
     this.#sets.refresh();
     this.#known = saved.known;
     this.full = saved.full;
+    this.settled = true;
     this.rounds = saved.rounds;
+    for (const { finding, schedule } of saved.earlier) this.#earlier.add(finding, () => schedule);
     this.#round = this.#search().restore(saved.round);
   }
 
   result(): SearchResult {
     const result = this.#round.result();
-    return { ...result, complete: result.complete && this.#understood };
+    const complete = result.complete && this.#understood;
+    return { ...result, complete, findings: complete ? result.findings : this.#allFindings() };
+  }
+
+  /** All that was found so far. */
+  #allFindings(): FoundAt[] {
+    const all = new Findings();
+    for (const f of [...this.#findings.list(), ...this.#earlier.list()]) all.add(f.finding, () => f.schedule);
+    return all.list();
   }
 }
 
 /** The values of all cells in every state in which nobody can run, as this search finds them. */
 export function reducedFinalStates(prepared: Prepared, without: readonly Rule[] = []): string[] {
   const space = new Space(prepared);
-  runToEnd(new ReducedSearch(space, {}, without));
+  runToEnd(new ReducedSearch(space, {}, "reduced", without));
   const sets = new PersistentSets(space, without);
   sets.refresh();
   return finalStatesOf(space, sets);

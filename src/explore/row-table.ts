@@ -1,6 +1,6 @@
 // Rows of integers, each kept once and known by a number. Rows lie in typed arrays and are found again
 // by open addressing; they are compared whole, so two rows are never taken for one.
-import type { Table } from "./shared-table.ts";
+import { hashOfRow, type Table } from "./shared-table.ts";
 
 /** Share of the slots that may be taken: more costs probes, less costs misses of the cache. */
 const FULL = 0.6;
@@ -45,11 +45,7 @@ export class RowTable implements Table {
 
   /** The number of the row that stands in `source` from `from` on; numbers are given in order. */
   add(source: Int32Array, from: number): number {
-    let hash = 0x811c9dc5;
-    const width = this.#width;
-    for (let i = 0; i < width; i++) hash = Math.imul(hash ^ (source[from + i] as number), 0x01000193) + i;
-    hash ^= hash >>> 15;
-    return this.addHashed(source, from, Math.imul(hash, 0x7feb352d));
+    return this.addHashed(source, from, hashOfRow(source, from, this.#width));
   }
 
   /** As {@link add}, for a caller that knows a hash of the row. Always the same kind of hash, please. */

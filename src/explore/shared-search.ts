@@ -4,7 +4,7 @@
 // node and edge have the same number in every worker, and rows mean the same to all.
 import type { Edge } from "./automaton.ts";
 import type { IntList } from "./int-list.ts";
-import { type SharedRows, sharedRows } from "./shared-table.ts";
+import { type SharedRows, sharedRows, TableFull } from "./shared-table.ts";
 import type { Space } from "./space.ts";
 
 /** States handed from worker to worker at a time. */
@@ -12,6 +12,8 @@ const BATCH = 64;
 /** A worker with more states than this gives half of them away while few are on offer. */
 const PLENTY = 4;
 const JOURNAL = 1 << 23;
+/** One entry of the journal is shorter. */
+const MAX_ENTRY = 1 << 12;
 const QUEUE = 1 << 16;
 
 /** Words of the control block. */
@@ -27,6 +29,8 @@ const COUNTS = 8;
 /** Sent to the workers when they begin. */
 export interface SharedMemory {
   readonly jobs: number;
+  /** What the states may take. */
+  readonly maxBytes: number;
   readonly control: SharedArrayBuffer;
   readonly journal: SharedArrayBuffer;
   readonly queue: SharedArrayBuffer;
@@ -44,6 +48,7 @@ export function shareMemory(space: Space, jobs: number, maxBytes: number): Share
   new Int32Array(control)[JOURNAL_LENGTH] = space.journal.length;
   return {
     jobs,
+    maxBytes,
     control,
     journal,
     queue: new SharedArrayBuffer(QUEUE * 4),
@@ -105,6 +110,11 @@ export class Shared {
     this.#control.fill(0, COUNTS);
   }
 
+  /** States that nobody works on; only while nobody is at work. */
+  queued(): Int32Array {
+    return this.#queue.slice(0, Atomics.load(this.#control, QUEUED));
+  }
+
   /** Adds to counters that the main thread shows: steps, ends and states in hand of one worker. */
   report(worker: number, steps: number, ends: number, queue: number): void {
     const at = COUNTS + 4 * worker;
@@ -145,6 +155,7 @@ export class Shared {
         known = this.catchUp(space, known);
         const edge = space.threads[thread]?.known(node, row);
         if (edge !== undefined) return edge;
+        if (known > JOURNAL - MAX_ENTRY) throw new TableFull();
         const before = space.journal.length;
         const learned = space.learnHere(thread, node, row);
         for (let i = before; i < space.journal.length; i++)

@@ -16,11 +16,19 @@ export interface Table {
   hasHashed(source: Int32Array, from: number, hash: number): boolean;
 }
 
+/** The hash of a row whose parts are not known to change one at a time. */
+export function hashOfRow(source: Int32Array, from: number, width: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < width; i++) hash = Math.imul(hash ^ (source[from + i] as number), 0x01000193) + i;
+  hash ^= hash >>> 15;
+  return Math.imul(hash, 0x7feb352d);
+}
+
 /** A slot holds the number of a row plus one in its low bits, and some bits of its hash above. */
 const ROW_BITS = 26;
 const ROW_MASK = (1 << ROW_BITS) - 1;
 /** Where the number of rows in the table stands, away from the word that hands rows out. */
-export const COUNT_WORD = 32;
+const COUNT_WORD = 32;
 /** Where the number of slots in use stands. */
 const SLOTS_WORD = 48;
 const FIRST_SLOTS = 1 << 21;
@@ -29,7 +37,7 @@ const COUNT_AT_ONCE = 256;
 /** Rows that a worker takes for itself at a time. */
 const ROWS_AT_ONCE = 64;
 /** Stands first in a row that is handed out but not in the table. */
-const UNUSED = -1;
+export const UNUSED = -1;
 
 /** Shared memory of one table; made by the main thread, sent to the workers. */
 export interface SharedRows {
@@ -58,11 +66,51 @@ export function sharedRows(width: number, capacity: number): SharedRows {
 const maskOf = ({ slots, counts }: SharedRows): number =>
   (Atomics.load(new Int32Array(counts), SLOTS_WORD) || Math.min(FIRST_SLOTS, slots.byteLength / 4)) - 1;
 
+/** Rows in the table; exact while all rest. */
+export const countRows = ({ counts }: SharedRows): number => Atomics.load(new Int32Array(counts), COUNT_WORD);
+
+/** Memory that a table takes, in bytes, as far as it was touched. */
+export const bytesOf = (shared: SharedRows): number =>
+  Math.min(Atomics.load(new Int32Array(shared.counts), 0), shared.capacity) * shared.width * 4 +
+  (maskOf(shared) + 1) * 4;
+
 /** Empties a table. Nobody may use it meanwhile. */
 export function clearRows(rows: SharedRows): void {
   new Int32Array(rows.slots).fill(0, 0, maskOf(rows) + 1);
   new Int32Array(rows.counts).fill(0, 0, SLOTS_WORD);
 }
+
+/** True if the slots in use should be more: then all stop for a moment, and {@link growSlots}. */
+export const isCrowded = (shared: SharedRows): boolean =>
+  isCrowdedBy(countRows(shared), maskOf(shared) + 1, shared);
+
+const isCrowdedBy = (rows: number, slots: number, shared: SharedRows): boolean =>
+  rows > slots * CROWDED && slots * 4 < shared.slots.byteLength;
+
+/**
+ * Fills an empty table with rows, numbered in order. Nobody may use it meanwhile.
+ *
+ * @throws {@link TableFull} if they are too many.
+ */
+export function fillRows(shared: SharedRows, rows: Int32Array, hashOf: HashOf): void {
+  const count = rows.length / shared.width;
+  if (count > shared.capacity) throw new TableFull();
+  const counts = new Int32Array(shared.counts);
+  new Int32Array(shared.rows).set(rows);
+  counts[0] = count;
+  counts[COUNT_WORD] = count;
+  while (isCrowded(shared)) growSlots(shared);
+  new SharedTable(shared).spread(0, 1, hashOf);
+}
+
+/** The rows of a table, by number; those not in use begin with {@link UNUSED}. All have to rest before. */
+export function rowsOf(shared: SharedRows): Int32Array {
+  const handedOut = Math.min(Atomics.load(new Int32Array(shared.counts), 0), shared.capacity);
+  return new Int32Array(shared.rows).slice(0, handedOut * shared.width);
+}
+
+/** The hash under which the row at an offset was added. */
+export type HashOf = (rows: Int32Array, offset: number) => number;
 
 /**
  * Gives a table four times the slots, all empty: then each worker puts its share of the rows back with
@@ -121,10 +169,8 @@ export class SharedTable implements Table {
   /**
    * Puts a share of the rows into the slots of a table that was given more of them. All have to
    * {@link rest} before.
-   *
-   * @param hashOf The hash under which the row at an offset was added.
    */
-  spread(part: number, parts: number, hashOf: (rows: Int32Array, offset: number) => number): void {
+  spread(part: number, parts: number, hashOf: HashOf): void {
     this.reload();
     const width = this.#width;
     const handedOut = Math.min(Atomics.load(this.#counts, 0), this.#shared.capacity);
@@ -139,9 +185,9 @@ export class SharedTable implements Table {
     }
   }
 
-  /** True if the slots in use should be more: then all stop for a moment, and {@link growRows}. */
+  /** As {@link isCrowded}. */
   get crowded(): boolean {
-    return this.size > (this.#mask + 1) * CROWDED && this.#mask + 1 < this.#slots.length;
+    return isCrowdedBy(this.size, this.#mask + 1, this.#shared);
   }
 
   get size(): number {
@@ -161,11 +207,7 @@ export class SharedTable implements Table {
   }
 
   add(source: Int32Array, from: number): number {
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < this.#width; i++)
-      hash = Math.imul(hash ^ (source[from + i] as number), 0x01000193) + i;
-    hash ^= hash >>> 15;
-    return this.addHashed(source, from, Math.imul(hash, 0x7feb352d));
+    return this.addHashed(source, from, hashOfRow(source, from, this.#width));
   }
 
   addHashed(source: Int32Array, from: number, rawHash: number): number {

@@ -68,7 +68,7 @@ export class StateSearch implements SearchRun {
   /** States that wait to be expanded. */
   readonly waiting = new IntList();
   /** True if the way to each state is kept; not where others share the states. */
-  readonly #trail: boolean;
+  #trail: boolean;
   /** For each state the one before it that was kept, and where in `ways` the steps to it end. */
   readonly #parents = new IntList();
   readonly #wayEnds = new IntList();
@@ -273,6 +273,8 @@ export class StateSearch implements SearchRun {
 
   /** Goes on where a search of the same program was saved; the space must have learned the same already. */
   restore(saved: SavedSearch): this {
+    // A search that several workers made has none.
+    this.#trail = saved.parents.length > 0;
     this.#seen.restore(saved.states);
     this.waiting.restore(saved.waiting);
     this.#parents.restore(saved.parents);

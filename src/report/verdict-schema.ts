@@ -39,6 +39,7 @@ export const verdictRecord = z.object({
       ),
     complete: z.boolean().describe("every interleaving was covered"),
     bound: z.string().nullable().describe("which bound cut the search short"),
+    bytes: z.number().nullable().describe("memory that the states took; null where none are kept"),
     states: z.int(),
     executions: z.int(),
     steps: z.int(),

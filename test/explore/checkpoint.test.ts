@@ -61,23 +61,28 @@ describe("a search that is killed", () => {
     const whole = reduced.search(prepare(program()), {});
     expect(whole).toMatchObject({ complete: true });
     const kept = new Kept();
-    expect(compare(withCheckpoints(kept, 0).search(prepare(program()), {}))).toEqual(compare(whole));
+    expect(compare(withCheckpoints({ store: kept, everyMillis: 0 }).search(prepare(program()), {}))).toEqual(
+      compare(whole),
+    );
     expect(kept.writes.length).toBeGreaterThan(2);
     const some = kept.writes.filter((_, i) => i % Math.ceil(kept.writes.length / 4) === 0);
     for (const bytes of some) {
-      const resumed = withCheckpoints(new Kept(bytes), 1e9).search(prepare(program()), {});
+      const resumed = withCheckpoints({ store: new Kept(bytes), everyMillis: 1e9 }).search(
+        prepare(program()),
+        {},
+      );
       expect(compare(resumed)).toEqual(compare(whole));
     }
   });
 
   it("is refused a checkpoint that is damaged, or of another program", () => {
     const kept = new Kept();
-    withCheckpoints(kept, 0).search(prepare(program()), {});
+    withCheckpoints({ store: kept, everyMillis: 0 }).search(prepare(program()), {});
     const bytes = kept.writes[0] as Uint8Array;
     const damaged = Uint8Array.from(bytes);
     damaged[damaged.length - 5] = (damaged[damaged.length - 5] as number) ^ 1;
     const goOn = (from: Uint8Array, name: string) => () =>
-      withCheckpoints(new Kept(from), 0).search(prepare(program(name)), {});
+      withCheckpoints({ store: new Kept(from), everyMillis: 0 }).search(prepare(program(name)), {});
     expect(goOn(damaged, "long")).toThrow(/PL202: the checkpoint is damaged/);
     expect(goOn(bytes.slice(0, 20), "long")).toThrow(/PL202: the checkpoint is damaged/);
     expect(goOn(bytes, "other")).toThrow(/PL202: the checkpoint is of another program than other/);

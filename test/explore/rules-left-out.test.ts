@@ -25,7 +25,7 @@ function traces(prepared: Prepared, ...without: DporRule[]): Record<string, unkn
 function reducedWithout(prepared: Prepared, ...without: Rule[]): Record<string, unknown> {
   const space = new Space(prepared);
   runToEnd(new ReducedSearch(space, {}));
-  const result = runToEnd(new ReducedSearch(space, {}, without));
+  const result = runToEnd(new ReducedSearch(space, {}, "reduced", without));
   return { findings: said(result), finals: reducedFinalStates(prepared, without).join() };
 }
 

@@ -21,7 +21,7 @@ import {
   selectKernels,
   selectScenarios,
 } from "../select.ts";
-import { checkpointed, parseStrategy, strategyNames } from "../strategies.ts";
+import { checkpointFile, parseStrategy, strategyNames } from "../strategies.ts";
 
 interface Options {
   readonly kernel?: string;
@@ -37,11 +37,17 @@ interface Options {
   readonly schema?: true;
   readonly twins?: true;
   readonly maxStates: string;
+  readonly maxMemory: string;
   readonly budget?: string;
 }
 
 /** States that a search may have before it is called inconclusive, unless the user says otherwise. */
 const MAX_STATES = 20_000_000;
+/** Memory that its states may take, likewise. */
+const MAX_MEMORY_MB = 2_000;
+const MB = 1_000_000;
+/** A search that took longer says how fast it was. */
+const LONG_MS = 5_000;
 
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
 
@@ -66,6 +72,7 @@ export function registerCheck(program: Command): void {
     .option("--json", "one JSON record a line")
     .option("--schema", "print the JSON schema of these records")
     .option("--max-states <N>", "states after which a search is inconclusive", String(MAX_STATES))
+    .option("--max-memory <MB>", "memory for states after which it is inconclusive", String(MAX_MEMORY_MB))
     .option("--budget <SECONDS>", "time after which a search is inconclusive")
     .addHelpText(
       "after",
@@ -99,8 +106,11 @@ async function run(names: string[], options: Options): Promise<void> {
   const memory = parseMemory(options.memory);
   const jobs = parseCount("--jobs", options.jobs);
   const strategy = strategyOf(options, scenarios.length * kernels.length);
+  const checkpoints =
+    options.checkpoint === undefined ? null : checkpointFile(options.checkpoint, options.resume === true);
   const bounds = {
     maxStates: parseCount("--max-states", options.maxStates),
+    maxBytes: parseCount("--max-memory", options.maxMemory) * MB,
     livelock: options.livelock === true,
     ...(options.budget === undefined ? {} : { maxMillis: parseCount("--budget", options.budget) * 1000 }),
   };
@@ -125,13 +135,14 @@ async function run(names: string[], options: Options): Promise<void> {
         if (process.stderr.isTTY) showProgress(`${where}: ${progressText(p, start)}`);
       };
       const parallel =
-        jobs === 1
+        jobs === 1 && checkpoints === null
           ? {}
           : {
               parallel: {
                 source: sourceOf(cell, file, options.with),
                 jobs,
-                stateful: strategy.name === stateful.name,
+                strategy: strategy === stateful ? ("stateful" as const) : ("reduced" as const),
+                ...(checkpoints && { checkpoints }),
               },
             };
       const done = await checkCell(cell, {
@@ -194,6 +205,7 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
   const lines = [head, ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  "))];
   if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
   if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
+  if (verdict.bound !== null || verdict.millis > LONG_MS) lines.push(`  ${effort(verdict)}`);
   for (const note of exploration?.search.notes ?? []) lines.push(...wrap(`  note: ${note}`, 100, "    "));
   const shortest = exploration?.counterexample;
   if (exploration && shortest && verdict.counterexample) {
@@ -223,6 +235,14 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
     lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
   }
   return lines.join("\n");
+}
+
+/** What a search took. */
+function effort({ states, steps, millis, bytes }: Verdict): string {
+  const n = (x: number): string => Math.round(x).toLocaleString("en");
+  const memory = bytes === null ? "" : `, ${n(Math.ceil(bytes / MB))} MB`;
+  const seconds = (millis / 1000).toFixed(1);
+  return `searched: ${n(states)} states, ${n(steps)} steps in ${seconds} s (${n((states / millis) * 1000)} states/s)${memory}`;
 }
 
 /** A command that shows the execution again; files of the user's must be named anew. */
@@ -257,21 +277,22 @@ export function parseMemory(value: string | undefined): MemoryModel {
 function strategyOf(options: Options, cells: number): Strategy {
   const strategy = parseStrategy(options.strategy);
   const several = options.jobs !== "1";
-  if (several && strategy !== reduced && strategy !== stateful) {
+  if (several && !overStates(strategy)) {
     throw new PagelifeError("PL105", `--jobs goes with the strategies reduced and stateful`);
   }
   if (options.resume && options.checkpoint === undefined) {
     throw new PagelifeError("PL105", "--resume needs --checkpoint FILE");
   }
-  if (options.checkpoint === undefined) return strategy;
-  if (several || strategy !== reduced || cells !== 1) {
+  if (options.checkpoint !== undefined && (!overStates(strategy) || cells !== 1)) {
     throw new PagelifeError(
       "PL105",
-      "--checkpoint goes with one scenario on one kernel, the strategy reduced, and one job",
+      "--checkpoint goes with one scenario on one kernel, and the strategies reduced and stateful",
     );
   }
-  return checkpointed(options.checkpoint, options.resume === true);
+  return strategy;
 }
+
+const overStates = (strategy: Strategy): boolean => strategy === reduced || strategy === stateful;
 
 function parseCount(option: string, value: string): number {
   const n = Number(value.replaceAll("_", ""));
@@ -280,10 +301,10 @@ function parseCount(option: string, value: string): number {
 }
 
 /** States, rate and queue of a search that takes its time. */
-function progressText({ states, steps, queue }: Progress, start: number): string {
+function progressText({ states, steps, queue, bytes }: Progress, start: number): string {
   const rate = Math.round((states / (performance.now() - start)) * 1000);
   const n = (x: number): string => x.toLocaleString("en");
-  return `${n(states)} states, ${n(rate)}/s, ${n(steps)} steps, ${n(queue)} queued`;
+  return `${n(states)} states, ${n(rate)}/s, ${n(steps)} steps, ${n(queue)} queued, ${n(Math.round(bytes / MB))} MB`;
 }
 
 function showProgress(text: string): void {
