@@ -8,7 +8,7 @@ import { Shared, type SharedMemory } from "./shared-search.ts";
 import { type SharedRows, SharedTable, TableFull } from "./shared-table.ts";
 import { Space } from "./space.ts";
 import { StateSearch } from "./state-search.ts";
-import { hashOf, StateSet } from "./state-set.ts";
+import { StateSet } from "./state-set.ts";
 import { Findings } from "./strategy.ts";
 
 export interface WorkerData {
@@ -26,8 +26,6 @@ export type WorkerOrder =
       /** States to go on with; null to begin where the threads start. */
       readonly waiting: Int32Array | null;
     }
-  /** Put a share of the states into a table that has grown. */
-  | { readonly do: "spread" }
   /** After a pause. */
   | { readonly do: "go on" };
 
@@ -93,13 +91,9 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
   const obey = (order: WorkerOrder): WorkerReport => {
     let full = false;
     try {
-      if (order.do === "spread") {
-        const { width } = memory.states;
-        states.spread(worker, memory.jobs, (rows, offset) => hashOf(rows, offset, width));
-      } else {
-        if (order.do === "begin") search = begin(order);
-        if (search !== null) work(search);
-      }
+      if (order.do === "begin") search = begin(order);
+      else for (const t of tables) t.reload();
+      if (search !== null) work(search);
     } catch (error) {
       if (!(error instanceof TableFull)) throw error;
       full = true;

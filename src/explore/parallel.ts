@@ -31,7 +31,7 @@ export interface ParallelOptions extends Bounds {
 }
 
 const DEFAULT_BYTES = 1 << 30;
-const ALONE_STEPS = 400_000;
+const ALONE_STEPS = 200_000;
 
 /** As `explore`, on several cores. The program is named, so that each worker can build its own. */
 export async function exploreParallel(source: ProgramSource, options: ParallelOptions): Promise<Exploration> {
@@ -173,10 +173,7 @@ class SharedStates {
     let reports = await work((w) => ({ do: "begin", watched, waiting: share(w) }));
     while (this.#shared.paused && !this.#shared.stopped) {
       if (this.#checkpoints?.due) this.#checkpoints.write(this.#save(reports));
-      if (isCrowded(states)) {
-        growSlots(states);
-        await crew.all(() => ({ do: "spread" }));
-      }
+      if (isCrowded(states)) growSlots(states);
       this.#shared.goOn();
       reports = await work(() => ({ do: "go on" }));
     }

@@ -52,8 +52,8 @@ export function shareMemory(space: Space, jobs: number, maxBytes: number): Share
     control,
     journal,
     queue: new SharedArrayBuffer(QUEUE * 4),
-    // A slot takes 4 bytes, and up to 3.2 slots come on a row.
-    states: sharedRows(packing.width, Math.floor(maxBytes / (packing.width * 4 + 13))),
+    // A slot takes 8 bytes, and up to 3.2 slots come on a row.
+    states: sharedRows(packing.width, Math.floor(maxBytes / (packing.width * 4 + 26))),
     chunks: Array.from({ length: chunkRows }, () => sharedRows(packing.chunk, 1 << 18)),
   };
 }

@@ -24,13 +24,17 @@ export function hashOfRow(source: Int32Array, from: number, width: number): numb
   return Math.imul(hash, 0x7feb352d);
 }
 
-/** A slot holds the number of a row plus one in its low bits, and some bits of its hash above. */
+/**
+ * A slot is two words. The first holds the number of a row plus one in its low bits, and some bits of its hash
+ * above; it is what is exchanged. The second holds the hash: it is written later, and read only while all rest.
+ */
 const ROW_BITS = 26;
 const ROW_MASK = (1 << ROW_BITS) - 1;
 /** Where the number of rows in the table stands, away from the word that hands rows out. */
 const COUNT_WORD = 32;
 /** Where the number of slots in use stands. */
 const SLOTS_WORD = 48;
+const SLOT_BYTES = 8;
 const FIRST_SLOTS = 1 << 21;
 const CROWDED = 0.55;
 const COUNT_AT_ONCE = 256;
@@ -57,14 +61,15 @@ export function sharedRows(width: number, capacity: number): SharedRows {
   return {
     width,
     capacity: rows,
-    slots: new SharedArrayBuffer(slots * 4),
+    slots: new SharedArrayBuffer(slots * SLOT_BYTES),
     rows: new SharedArrayBuffer((rows + 1) * width * 4),
     counts: new SharedArrayBuffer(256),
   };
 }
 
 const maskOf = ({ slots, counts }: SharedRows): number =>
-  (Atomics.load(new Int32Array(counts), SLOTS_WORD) || Math.min(FIRST_SLOTS, slots.byteLength / 4)) - 1;
+  (Atomics.load(new Int32Array(counts), SLOTS_WORD) || Math.min(FIRST_SLOTS, slots.byteLength / SLOT_BYTES)) -
+  1;
 
 /** Rows in the table; exact while all rest. */
 export const countRows = ({ counts }: SharedRows): number => Atomics.load(new Int32Array(counts), COUNT_WORD);
@@ -72,11 +77,11 @@ export const countRows = ({ counts }: SharedRows): number => Atomics.load(new In
 /** Memory that a table takes, in bytes, as far as it was touched. */
 export const bytesOf = (shared: SharedRows): number =>
   Math.min(Atomics.load(new Int32Array(shared.counts), 0), shared.capacity) * shared.width * 4 +
-  (maskOf(shared) + 1) * 4;
+  (maskOf(shared) + 1) * SLOT_BYTES;
 
 /** Empties a table. Nobody may use it meanwhile. */
 export function clearRows(rows: SharedRows): void {
-  new Int32Array(rows.slots).fill(0, 0, maskOf(rows) + 1);
+  new Int32Array(rows.slots).fill(0, 0, 2 * (maskOf(rows) + 1));
   new Int32Array(rows.counts).fill(0, 0, SLOTS_WORD);
 }
 
@@ -85,7 +90,7 @@ export const isCrowded = (shared: SharedRows): boolean =>
   isCrowdedBy(countRows(shared), maskOf(shared) + 1, shared);
 
 const isCrowdedBy = (rows: number, slots: number, shared: SharedRows): boolean =>
-  rows > slots * CROWDED && slots * 4 < shared.slots.byteLength;
+  rows > slots * CROWDED && slots * SLOT_BYTES < shared.slots.byteLength;
 
 /**
  * Fills an empty table with rows, numbered in order. Nobody may use it meanwhile.
@@ -100,7 +105,11 @@ export function fillRows(shared: SharedRows, rows: Int32Array, hashOf: HashOf): 
   counts[0] = count;
   counts[COUNT_WORD] = count;
   while (isCrowded(shared)) growSlots(shared);
-  new SharedTable(shared).spread(0, 1, hashOf);
+  const slots = new Int32Array(shared.slots);
+  for (let row = 0; row < count; row++) {
+    const hash = hashOf(rows, row * shared.width);
+    put(slots, maskOf(shared), tagOf(hash) | (row + 1), hash);
+  }
 }
 
 /** The rows of a table, by number; those not in use begin with {@link UNUSED}. All have to rest before. */
@@ -113,17 +122,28 @@ export function rowsOf(shared: SharedRows): Int32Array {
 export type HashOf = (rows: Int32Array, offset: number) => number;
 
 /**
- * Gives a table four times the slots, all empty: then each worker puts its share of the rows back with
- * {@link SharedTable.spread}. Nobody may use it otherwise meanwhile.
+ * Spreads a table over twice the slots. Nobody may use it meanwhile, and all have to rest before.
  *
- * A table that begins large would do without this, but slots spread thinly over memory cost a miss of the
- * cache and of the address map each.
+ * The hash stands beside each entry, so the old slots are read in order, and those that follow one another
+ * go to places that do so, too: a row is never looked at, and a miss of the cache is rare.
  */
 export function growSlots(shared: SharedRows): void {
   const slots = new Int32Array(shared.slots);
   const before = maskOf(shared) + 1;
-  slots.fill(0, 0, before);
-  Atomics.store(new Int32Array(shared.counts), SLOTS_WORD, Math.min(before * 4, slots.length));
+  const old = slots.slice(0, 2 * before);
+  slots.fill(0, 0, 2 * before);
+  for (let at = 0; at < old.length; at += 2) {
+    if (old[at] !== 0) put(slots, 2 * before - 1, old[at] as number, old[at + 1] as number);
+  }
+  Atomics.store(new Int32Array(shared.counts), SLOTS_WORD, 2 * before);
+}
+
+/** Puts an entry where nobody else does. */
+function put(slots: Int32Array, mask: number, entry: number, hash: number): void {
+  let slot = slotOf(hash) & mask;
+  while (slots[2 * slot] !== 0) slot = (slot + 1) & mask;
+  slots[2 * slot] = entry;
+  slots[2 * slot + 1] = hash;
 }
 
 const slotOf = (hash: number): number => hash ^ (hash >>> 16);
@@ -166,25 +186,6 @@ export class SharedTable implements Table {
     this.#mask = maskOf(this.#shared);
   }
 
-  /**
-   * Puts a share of the rows into the slots of a table that was given more of them. All have to
-   * {@link rest} before.
-   */
-  spread(part: number, parts: number, hashOf: HashOf): void {
-    this.reload();
-    const width = this.#width;
-    const handedOut = Math.min(Atomics.load(this.#counts, 0), this.#shared.capacity);
-    const share = Math.ceil(handedOut / parts);
-    const end = Math.min((part + 1) * share, handedOut);
-    for (let row = part * share; row < end; row++) {
-      if (this.#rows[row * width] === UNUSED) continue;
-      const hash = hashOf(this.#rows, row * width);
-      const entry = tagOf(hash) | (row + 1);
-      let slot = slotOf(hash) & this.#mask;
-      while (Atomics.compareExchange(this.#slots, slot, 0, entry) !== 0) slot = (slot + 1) & this.#mask;
-    }
-  }
-
   /** As {@link isCrowded}. */
   get crowded(): boolean {
     return isCrowdedBy(this.size, this.#mask + 1, this.#shared);
@@ -195,7 +196,7 @@ export class SharedTable implements Table {
   }
 
   get bytes(): number {
-    return this.size * this.#width * 4 + (this.#mask + 1) * 4;
+    return this.size * this.#width * 4 + (this.#mask + 1) * SLOT_BYTES;
   }
 
   block(_row: number): Int32Array {
@@ -218,11 +219,12 @@ export class SharedTable implements Table {
     for (;;) {
       // An ordinary load, which costs a tenth of an atomic one: what is stale is empty, and the
       // exchange below notices that.
-      let found = slots[slot] as number;
+      let found = slots[2 * slot] as number;
       if (found === 0) {
         if (prepared < 0) prepared = this.#prepare(source, from);
-        found = Atomics.compareExchange(slots, slot, 0, tag | (prepared + 1));
+        found = Atomics.compareExchange(slots, 2 * slot, 0, tag | (prepared + 1));
         if (found === 0) {
+          slots[2 * slot + 1] = rawHash;
           this.#next++;
           this.#inserted();
           this.added = true;
@@ -240,7 +242,7 @@ export class SharedTable implements Table {
   hasHashed(source: Int32Array, from: number, rawHash: number): boolean {
     const tag = tagOf(rawHash);
     for (let slot = slotOf(rawHash) & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const found = this.#slots[slot] as number;
+      const found = this.#slots[2 * slot] as number;
       if (found === 0) return false;
       if ((found & ~ROW_MASK) === tag && this.#equals(slot, found, source, from)) return true;
     }
@@ -256,7 +258,7 @@ export class SharedTable implements Table {
       if (i === width) return true;
       if (fresh) return false;
       // On a machine that reorders loads the row may be older than the slot: an atomic load puts that right.
-      Atomics.load(this.#slots, slot);
+      Atomics.load(this.#slots, 2 * slot);
     }
   }
 
