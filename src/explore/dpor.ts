@@ -3,7 +3,8 @@
 // Mazurkiewicz trace, no more: two executions that differ in the order of independent steps alone are
 // one trace. A clean and complete result proves what the plain search proves; the number of executions
 // is the number of traces, which other tools can be held against. It suits programs with few conflicts,
-// and ends only on programs whose executions end: a loop that waits runs into a bound.
+// and needs executions that end: one that comes to a state a second time stops the search, which then is not
+// complete and says which threads go round.
 //
 // Executions are not replayed: threads are automata (`automaton.ts`), so going back is to restore a row
 // of integers.
@@ -53,6 +54,9 @@ export type DporRule =
   | "waiting"
   /** Changes of what one invariant looks at conflict. */
   | "invariants";
+
+/** Steps of an execution after which it is looked at for a loop; again at twice as many, and so on. */
+const LOOK_FOR_LOOP = 1 << 10;
 
 /** Steps made between two looks at the clock. */
 const STEPS_IN_PIECE = 1 << 14;
@@ -170,10 +174,9 @@ export class DporSearch implements SearchRun {
       if (next === null) return false;
       wakeup.push({ step: next, children: [] });
     }
-    if (depth >= this.#maxSteps) {
-      this.#limits.reached ??= `steps: ${this.#maxSteps}`;
-      return false;
-    }
+    if (depth >= this.#maxSteps) this.#limits.reached ??= `steps: ${this.#maxSteps}`;
+    if (depth >= LOOK_FOR_LOOP && (depth & (depth - 1)) === 0) this.#lookForLoop(depth);
+    if (this.#limits.reached !== null) return false;
     const { step, children } = wakeup[0] as Wakeup;
     const made = this.#next(this.#row, step.thread) as Step;
     this.#sleep[depth + 1] ??= [];
@@ -188,6 +191,18 @@ export class DporSearch implements SearchRun {
     this.#wakeup[depth + 1] = children;
     this.#make(made);
     return true;
+  }
+
+  /** Stops the search where the execution stands in a state that it was in before. */
+  #lookForLoop(depth: number): void {
+    for (let i = depth - 1; i >= 0; i--) {
+      const row = this.#rows[i] as Int32Array;
+      if (!row.every((v, p) => v === this.#row[p])) continue;
+      const threads = new Set(this.#run.steps.slice(i).map((s) => s.thread));
+      const names = [...threads].map((t) => this.space.prepared.threads[t]?.name).join(" and ");
+      this.#limits.reached ??= `an execution without end: ${names} can go round for ever`;
+      return;
+    }
   }
 
   /** A step to go on with where nothing is prescribed; null at the end. */

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { searchTraces } from "../../src/explore/dpor.ts";
+import { type Cell, cell, read, write } from "../../src/explore/access.ts";
+import { dpor, searchTraces } from "../../src/explore/dpor.ts";
 import { Execution } from "../../src/explore/execution.ts";
 import { footprint } from "../../src/explore/operation.ts";
 import { findingKey } from "../../src/explore/outcome.ts";
 import { searchExecutions } from "../../src/explore/plain.ts";
-import { type Prepared, prepare } from "../../src/explore/program.ts";
+import { type Prepared, type Program, prepare } from "../../src/explore/program.ts";
 import type { SearchResult } from "../../src/explore/strategy.ts";
 import { program, type Sketch, sketch, written } from "./random-program.ts";
 
@@ -54,6 +55,25 @@ const calm = (s: Sketch): Sketch => ({
   ...s,
   rules: [],
   threads: s.threads.map((of, t) => of.filter((i) => i.do !== "fail-if" && (i.do !== "spawn" || t === 0))),
+});
+
+it("stops at an execution without end, and names who goes round", () => {
+  const spinner: Program<Cell<number>> = {
+    name: "spinner",
+    setup: () => cell("flag", 0),
+    threads: {
+      *spins(flag) {
+        while ((yield* read(flag)) === 0);
+      },
+      *other(flag) {
+        yield* write(flag, 1);
+      },
+    },
+  };
+  expect(dpor.search(prepare(spinner), {})).toMatchObject({
+    complete: false,
+    bound: "an execution without end: spins can go round for ever",
+  });
 });
 
 describe(`optimal DPOR on random programs (SEED=${seed})`, () => {
