@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { bounded } from "../../src/explore/bounded.ts";
 import { Execution } from "../../src/explore/execution.ts";
-import { findingKey } from "../../src/explore/outcome.ts";
+import { type Counterexample, findingKey } from "../../src/explore/outcome.ts";
 import { searchExecutions } from "../../src/explore/plain.ts";
 import { type Prepared, prepare } from "../../src/explore/program.ts";
 import { findShortest } from "../../src/explore/shortest.ts";
@@ -48,7 +49,16 @@ it(`finds what no execution beats, on random programs (SEED=${seed})`, () => {
         compared++;
         const found = findShortest(new Space(prepared), finding, {});
         const cost = found === null ? null : [found.preemptions, found.switches, found.steps];
-        expect(cost, written(s)).toEqual(least(prepared, findingKey(finding)));
+        const key = findingKey(finding);
+        expect(cost, written(s)).toEqual(least(prepared, key));
+        // And with so many preemptions it is found, with fewer it is not.
+        const within = (preemptions: number): string[] =>
+          bounded(preemptions)
+            .search(prepared, {})
+            .findings.map((f) => findingKey(f.finding));
+        const { preemptions } = found as Counterexample;
+        expect(within(preemptions), written(s)).toContain(key);
+        if (preemptions > 0) expect(within(preemptions - 1), written(s)).not.toContain(key);
       }
     }),
     { seed, numRuns: 80 },
