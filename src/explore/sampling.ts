@@ -62,6 +62,8 @@ export class Sampling implements SearchRun {
   #executions = 0;
   #steps = 0;
   #longest = 1;
+  /** Executions that were not run to their end. */
+  #cut = 0;
 
   constructor(prepared: Prepared, bounds: Bounds, of: Sampled) {
     this.#space = new Space(prepared);
@@ -105,6 +107,7 @@ export class Sampling implements SearchRun {
       schedule.push(t);
       space.findingsAfter(row, t, edge, add);
     }
+    if (schedule.length >= this.#maxSteps) this.#cut++;
     return schedule.length;
   }
 
@@ -113,6 +116,7 @@ export class Sampling implements SearchRun {
   }
 
   result(): SearchResult {
+    const cut = this.#cut === 0 ? [] : [`executions cut after ${this.#maxSteps} steps: ${this.#cut}`];
     return {
       strategy: this.#of.name,
       complete: false,
@@ -121,7 +125,7 @@ export class Sampling implements SearchRun {
       executions: this.#executions,
       steps: this.#steps,
       findings: this.#findings.list(),
-      notes: [`seed ${this.#of.seed}`, ...this.#space.notes()],
+      notes: [`seed ${this.#of.seed}`, ...cut, ...this.#space.notes()],
     };
   }
 }

@@ -58,4 +58,9 @@ describe.each([
     expect(first.notes).toEqual(["seed 7"]);
     expect(strategy.search(prepared, { maxExecutions: 200 })).toEqual(first);
   });
+
+  it("says how many executions it did not run to their end", () => {
+    const { notes } = strategy.search(prepare(lost(2, 4)), { maxExecutions: 9, maxSteps: 5 });
+    expect(notes).toEqual(["seed 7", "executions cut after 5 steps: 9"]);
+  });
 });
