@@ -6,9 +6,9 @@
 // A spinning loop is a cycle here, and never runs into a limit on its turns.
 //
 // A clean and complete result proves that every fair execution ends, or makes steps for ever that its program calls
-// progress. Weak fairness is a strong thing to assume of a lock, and a weak one of its takers: a thread that finds a
-// lock held each time it looks may starve, and that is reported. The way to the loop is the shortest there is; the
-// loop itself is not, since it gives each thread its turn.
+// progress. Weak fairness promises nothing to a thread that can go on only now and then: one that finds a lock held
+// each time it looks may starve, and that is reported. The way to the loop is the shortest there is; the loop itself
+// need not be, since it gives each thread its turn.
 
 import type { Counterexample, Finding } from "./outcome.ts";
 import type { Prepared } from "./program.ts";

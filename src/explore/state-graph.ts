@@ -1,6 +1,6 @@
 // All states of a program and the steps between them, kept as a graph; and its strongly connected parts, in which
 // an execution can stay for ever. No reduction is used: one may leave out the very steps that lead out of a loop,
-// or into it. Four integers a step and a state, in typed arrays.
+// or into it. It takes two integers a step, in typed arrays, beside the set of states.
 import { IntList } from "./int-list.ts";
 import type { Space } from "./space.ts";
 import { StateSet } from "./state-set.ts";
