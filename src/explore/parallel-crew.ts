@@ -1,26 +1,36 @@
 // The workers of a parallel search, as the main thread sees them.
 import { Worker } from "node:worker_threads";
 import { PagelifeError } from "../base/errors.ts";
-import type { WorkerData, WorkerOrder, WorkerReport } from "./parallel-worker.ts";
+import type { WorkerOrder, WorkerReport, WorkerShare } from "./parallel-worker.ts";
+import type { ProgramSource } from "./program-source.ts";
 
 export class Crew {
   readonly #workers: readonly Worker[];
 
-  private constructor(workers: readonly Worker[]) {
-    this.#workers = workers;
-  }
+  readonly #ready: Promise<unknown>;
 
-  static async hire(jobs: number, data: (worker: number) => WorkerData): Promise<Crew> {
+  /** Starts the workers; they build the program while others do something else. */
+  constructor(jobs: number, source: ProgramSource) {
     // What names the form of the main script does not fit the workers'.
     const execArgv = process.execArgv.filter((a) => !/^(-e|--eval|-p|--print|--input-type)\b/.test(a));
     const file = new URL("./parallel-worker.js", import.meta.url);
-    const workers = Array.from(
-      { length: jobs },
-      (_, w) => new Worker(file, { workerData: data(w), execArgv }),
-    );
-    const crew = new Crew(workers);
-    await Promise.all(workers.map((w) => answer(w)));
-    return crew;
+    this.#workers = Array.from({ length: jobs }, () => new Worker(file, { workerData: source, execArgv }));
+    this.#ready = Promise.all(this.#workers.map((w) => answer(w)));
+    // Whoever equips them is told.
+    this.#ready.catch(() => {});
+    // A search that ends meanwhile, with an error as well, does not wait for them.
+    for (const w of this.#workers) w.unref();
+  }
+
+  /** Gives each worker its share in a search. */
+  async equip(share: (worker: number) => WorkerShare): Promise<void> {
+    for (const w of this.#workers) w.ref();
+    await this.#ready;
+    const answers = this.#workers.map((w) => answer(w));
+    this.#workers.forEach((w, i) => {
+      w.postMessage(share(i));
+    });
+    await Promise.all(answers);
   }
 
   /**

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Finding } from "./outcome.ts";
 import { PersistentSets } from "./persistent.ts";
+import type { Prepared } from "./program.ts";
 import { loadSource, type ProgramSource } from "./program-source.ts";
 import { Shared, type SharedMemory } from "./shared-search.ts";
 import { type SharedRows, SharedTable, TableFull } from "./shared-table.ts";
@@ -11,9 +12,9 @@ import { StateSearch } from "./state-search.ts";
 import { StateSet } from "./state-set.ts";
 import { Findings } from "./strategy.ts";
 
-export interface WorkerData {
+/** Told to a worker when it is to take part. */
+export interface WorkerShare {
   readonly worker: number;
-  readonly source: ProgramSource;
   readonly memory: SharedMemory;
   readonly reduced: boolean;
 }
@@ -46,8 +47,7 @@ export interface WorkerReport {
 /** States expanded between two looks at the others. */
 const PIECE = 256;
 
-async function main({ worker, source, memory, reduced }: WorkerData): Promise<void> {
-  const prepared = await loadSource(source);
+function takePart(prepared: Prepared, { worker, memory, reduced }: WorkerShare): void {
   const tables: SharedTable[] = [];
   const table = (rows: SharedRows): SharedTable => {
     const made = new SharedTable(rows);
@@ -124,4 +124,6 @@ async function main({ worker, source, memory, reduced }: WorkerData): Promise<vo
   parentPort?.postMessage("ready");
 }
 
-await main(workerData as WorkerData);
+const prepared = await loadSource(workerData as ProgramSource);
+parentPort?.once("message", (share: WorkerShare) => takePart(prepared, share));
+parentPort?.postMessage("ready");

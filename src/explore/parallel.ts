@@ -49,12 +49,21 @@ export async function searchParallel(source: ProgramSource, options: ParallelOpt
   const alone = new ReducedSearch(space, options, strategy);
   const saved = checkpoints?.read(strategy) ?? null;
   if (saved !== null) alone.restore(saved);
+  let crew: Crew | null = null;
   for (;;) {
-    const settled = alone.settled || options.aloneSteps !== undefined;
-    if (jobs > 1 && settled && alone.progress().steps >= aloneSteps) {
-      return new SharedStates(space, source, options, start, checkpoints).search(alone.save());
+    const { steps } = alone.progress();
+    if (jobs > 1 && steps >= aloneSteps / 2) {
+      // They take as long to start as it takes to get here.
+      crew ??= new Crew(jobs, source);
+      const settled = alone.settled || options.aloneSteps !== undefined;
+      if (settled && steps >= aloneSteps) {
+        return new SharedStates(space, crew, options, start, checkpoints).search(alone.save());
+      }
     }
-    if (!alone.advance()) return alone.result();
+    if (!alone.advance()) {
+      await crew?.dismiss();
+      return alone.result();
+    }
     onProgress?.(alone.progress());
     await new Promise(setImmediate);
     if (alone.settled && checkpoints?.due) checkpoints.write(alone.save());
@@ -73,7 +82,7 @@ const NOTHING: Before = { steps: 0, ends: 0, findings: [] };
 /** A search over states that others make; here it is begun, paused, written and ended. */
 class SharedStates {
   readonly #space: Space;
-  readonly #source: ProgramSource;
+  readonly #crew: Crew;
   readonly #options: ParallelOptions;
   readonly #checkpoints: Checkpoints | null;
   readonly #memory: SharedMemory;
@@ -88,13 +97,13 @@ class SharedStates {
 
   constructor(
     space: Space,
-    source: ProgramSource,
+    crew: Crew,
     options: ParallelOptions,
     start: number,
     checkpoints: Checkpoints | null,
   ) {
     this.#space = space;
-    this.#source = source;
+    this.#crew = crew;
     this.#options = options;
     this.#checkpoints = checkpoints;
     this.#memory = shareMemory(space, options.jobs, options.maxBytes ?? DEFAULT_BYTES);
@@ -104,18 +113,14 @@ class SharedStates {
 
   /** Goes on with a search of the same space. */
   async search(saved: SavedStates): Promise<SearchResult> {
+    const crew = this.#crew;
     const waiting = this.#restore(saved);
-    const crew = await Crew.hire(this.#options.jobs, (worker) => ({
-      worker,
-      source: this.#source,
-      memory: this.#memory,
-      reduced: !this.#full,
-    }));
     try {
-      let reports = waiting === null ? [] : await this.#round(crew, waiting);
+      await crew.equip((worker) => ({ worker, memory: this.#memory, reduced: !this.#full }));
+      let reports = waiting === null ? [] : await this.#round(waiting);
       while (this.#watch.reached === null && !this.#understood) {
         this.#beginAnew(reports);
-        reports = await this.#round(crew, null);
+        reports = await this.#round(null);
       }
       return this.#result(reports);
     } finally {
@@ -158,7 +163,7 @@ class SharedStates {
   }
 
   /** @param waiting States to go on with; null to begin where the threads start. */
-  async #round(crew: Crew, waiting: Int32Array | null): Promise<WorkerReport[]> {
+  async #round(waiting: Int32Array | null): Promise<WorkerReport[]> {
     const { states, jobs } = this.#memory;
     const watched = this.#space.rules.watching();
     const share = (worker: number): Int32Array | null =>
@@ -166,7 +171,7 @@ class SharedStates {
         ? null
         : (waiting ?? new Int32Array(0)).filter((_, i) => i % jobs === worker);
     const work = async (order: (worker: number) => WorkerOrder): Promise<WorkerReport[]> => {
-      const reports = await this.#watch.during(() => crew.all(order));
+      const reports = await this.#watch.during(() => this.#crew.all(order));
       this.#learn(reports);
       return reports;
     };
