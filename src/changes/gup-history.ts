@@ -7,6 +7,19 @@ import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { gup_put_folio, try_get_folio, try_grab_folio_fast } from "../kernel/mm/gup-grab.ts";
 import { __gup_longterm_locked, check_vma_flags } from "../kernel/mm/gup-slow.ts";
 
+export const gupForkSeq = change({
+  name: "gup-fork-seq",
+  subject: "mm/gup: prevent gup_fast from racing with COW during fork",
+  source: "commit 57efa1fe5957, v5.11; stable 5.10 has it, too",
+  about:
+    "Before, fork() could look for pins, find none, and share a page that GUP without locks pinned before the entry lost " +
+    "the right to write.",
+  functions: {
+    /** Models write_protect_seq in `mm/gup.c:lockless_pages_from_mm()` @ v5.17. */
+    gup_looks_for_fork: () => true,
+  },
+});
+
 export const gupHeadRecheck = change({
   name: "gup-head-recheck",
   subject: "mm/gup: fix try_grab_compound_head() race with split_huge_page()",

@@ -16,6 +16,7 @@ import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";
 import {
   gupFolioAllowed,
+  gupForkSeq,
   gupHeadRecheck,
   gupLongtermEarly,
   gupPmdRecheck,
@@ -31,6 +32,7 @@ import { twins } from "./twins.ts";
  * that wakes those who wait for 1.
  */
 export const v5_18 = laterKernel("v5.18", v5_10, [
+  gupForkSeq,
   gupLongtermEarly,
   daxWakeAll,
   gupHeadRecheck,
@@ -69,6 +71,7 @@ export const kernels: readonly KernelVersion[] = [v5_10, v5_18, v6_1, v6_12, v6_
 
 /** Every change by name, twins included. */
 export const changes: readonly Change[] = [
+  gupForkSeq,
   gupLongtermEarly,
   daxWakeAll,
   gupHeadRecheck,

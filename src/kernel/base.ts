@@ -69,6 +69,7 @@ export const v5_10 = baseKernel("v5.10", {
   try_grab_folio: gup_grab.try_grab_folio,
   gup_put_folio: gup_grab.put_compound_head,
   gup_fast: gup_fast.gup_fast,
+  gup_looks_for_fork: gup_fast.gup_looks_for_fork,
   gup_fast_pte_range: gup_fast.gup_fast_pte_range,
   gup_fast_pmd_leaf: gup_fast.gup_fast_pmd_leaf,
   gup_fast_pud_leaf: gup_fast.gup_fast_pud_leaf,

@@ -4,6 +4,7 @@ import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
+import { forkVsPin } from "./fork-vs-pin.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fsyncVsStoreBesideHugePage } from "./fsync-vs-store-beside-huge-page.ts";
@@ -63,6 +64,7 @@ export const catalogue: readonly Scenario[] = [
   umountVsPin,
   umountOfFuseVsPin,
   forkVsMunmapOfHugePage,
+  forkVsPin,
   folioPutVsPunchHole,
   fsyncVsPunchHole,
   unpinVsPunchOfSharedExtent,

@@ -34,6 +34,7 @@ declare module "../kernel.ts" {
     gup_grab_devmap_page: typeof gup_grab_devmap_page;
     gup_fast_folio_allowed: typeof gup_fast_folio_allowed;
     gup_fast: typeof gup_fast;
+    gup_looks_for_fork: (k: Kernel) => boolean;
     gup_pte_unchanged: typeof gup_pte_unchanged;
   }
 }
@@ -164,6 +165,9 @@ export function* gup_grab_devmap_page(k: Kernel, page: Page, flags: number): Cod
   return (yield* k.try_grab_folio(folio, 1, flags)) === 0;
 }
 
+/** Does GUP without locks give a pin up if a fork() went on meanwhile? Not in v5.10. */
+export const gup_looks_for_fork = (_k: Kernel): boolean => false;
+
 /**
  * Takes pages of a process without locks: those that its page table has, up to the first that cannot be had so.
  *
@@ -177,7 +181,7 @@ export function* gup_fast(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[]> {
-  const forks = (flags & FOLL_PIN) !== 0 && mm.children.length > 0;
+  const forks = k.gup_looks_for_fork() && (flags & FOLL_PIN) !== 0 && mm.children.length > 0;
   const seq = forks ? yield* READ_ONCE(mm.write_protect_seq) : 0;
   if (seq % 2 === 1) return [];
   let pages: readonly Page[] = [];

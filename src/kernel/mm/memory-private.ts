@@ -51,11 +51,11 @@ declare module "../kernel.ts" {
  * @returns null if there is none: VM_FAULT_OOM.
  */
 export function* alloc_anon_folio(k: Kernel): Code<Page | null> {
-  const { free_ram, mem_map } = k.world;
+  const { free_ram } = k.world;
   for (;;) {
     const free = yield* READ_ONCE(free_ram);
     const pfn = free[0];
-    const page = pfn === undefined ? undefined : mem_map.get(pfn);
+    const page = pfn === undefined ? undefined : k.world.mem_map.get(pfn);
     if (page === undefined) return null;
     const taken = yield* rmw([free_ram, page._refcount], (pool: readonly Pfn[], count: number) =>
       pool.includes(page.pfn)

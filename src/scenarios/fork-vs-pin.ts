@@ -1,0 +1,81 @@
+import { hex } from "../base/brand.ts";
+import { mappersOf } from "../kernel/counts.ts";
+import { type MmStruct, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
+import { type KernelInvariant, noWarning, rssCountsMappings } from "../kernel/invariants.ts";
+import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
+import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { addRam, createChild, createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+
+interface World {
+  readonly parent: MmStruct;
+  readonly child: MmStruct;
+}
+
+/** A pinned page of one's own is nobody else's: its owner's next store would go to a copy, and leave the pin behind. */
+const pinnedPageIsNotShared: KernelInvariant = {
+  name: "pinned-page-is-not-shared",
+  at: "end",
+  check: (k, see) => {
+    for (const page of k.world.mem_map.values()) {
+      if (page.zone !== "ZONE_NORMAL" || see(page.heldPins).length === 0) continue;
+      const mappers = mappersOf(k, see, page);
+      if (mappers.length > 1) return `pfn ${hex(page.pfn)} is pinned, and ${mappers.length} entries map it`;
+    }
+    return null;
+  },
+};
+
+const looksForFork: Expectation = {
+  verdict: "holds",
+  because: "mm/gup: prevent gup_fast from racing with COW during fork (v5.11)",
+};
+
+export const forkVsPin = scenario<World>({
+  name: "fork-vs-pin",
+  question: "Does fork() leave a page to its owner that is being pinned without locks?",
+  claim:
+    "GUP without locks may pin a page after fork() has looked for pins (changelog of mm/gup: prevent gup_fast from racing with COW during fork).",
+  closed:
+    "The page is a private copy of a page of a DAX file. The caller gives up where the kernel would fall back to the slow path.",
+  *setup(k) {
+    const sb = mountDax(k, 1);
+    yield* addRam(k, 2);
+    const inode = yield* createFile(k, sb, "file", 1);
+    const parent = createProcess(k, "parent", 1);
+    yield* mapFile(k, parent, inode, 0, 1, VM_WRITE);
+    const child = yield* createChild(k, parent, "child");
+    k.current.mm = parent;
+    yield* k.touch(parent, 0, true);
+    return { parent, child };
+  },
+  threads: {
+    fork: {
+      title: "fork",
+      cpu: 0,
+      mm: ({ parent }) => parent,
+      *run(k, { parent, child }) {
+        yield* k.dup_mmap(parent, child);
+      },
+    },
+    pin: {
+      title: "pin by another thread of the parent",
+      cpu: 1,
+      mm: ({ parent }) => parent,
+      *run(k) {
+        yield* k.pin_user_pages_fast_only(0, 1, FOLL_WRITE);
+      },
+    },
+  },
+  invariants: [pinnedPageIsNotShared, rssCountsMappings, noWarning],
+  expected: {
+    "v5.10": {
+      verdict: "invariant",
+      because: "the pin comes between the look for pins and the loss of the right to write",
+    },
+    "v5.18": looksForFork,
+    "v6.1": looksForFork,
+    "v6.12": looksForFork,
+    "v6.15": looksForFork,
+    "v7.2": looksForFork,
+  },
+});
