@@ -1,10 +1,11 @@
 // A page of device memory has gone bad: who uses it loses it. Source: mm/memory-failure.c.
 
 import type { Pfn } from "../../base/brand.ts";
-import { type Code, rmw } from "../../explore/access.ts";
-import { pfn_to_page } from "../include/linux/mm.ts";
+import { type Code, fail, rmw } from "../../explore/access.ts";
+import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
 import { type AddressSpace, type Page, PG_hwpoison } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
+import { READ_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -48,7 +49,7 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
  * Takes a bad page away from those who map it, by what the page says of its file.
  *
  * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
- * Left out: the signals to those who map it.
+ * Left out: the signals to those who map it; that nothing is unmapped where nobody maps it.
  *
  * @returns 0, or -EBUSY if the page says of no file.
  */
@@ -57,7 +58,16 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
   const cookie = yield* k.dax_lock_folio(folio);
   if (cookie === null) return -EBUSY;
   yield* SetPageHWPoison(folio.page);
-  yield* k.unmap_mapping_pages(cookie.mapping, cookie.index, 1);
+  // The page is asked again, as if the lock of the entry held what it says.
+  const mapping = yield* READ_ONCE(folio.mapping);
+  if (!isMapping(mapping)) {
+    fail(
+      "no-dereference-of-a-mark",
+      "mf_generic_kill_procs() finds the page that it has locked without mapping",
+    );
+  }
+  const index = yield* READ_ONCE(folio.index);
+  yield* k.unmap_mapping_pages(mapping, index, 1);
   yield* k.dax_unlock_folio(folio, cookie);
   return 0;
 }
