@@ -9,6 +9,7 @@ import { textReader } from "../trace/read.ts";
 import { ReadContext } from "../trace/readers/reader.ts";
 import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
 import { DamagedFile, prepareZstd } from "../trace/readers/trace-dat/decompress.ts";
+import { readHeader, type TraceDatHeader } from "../trace/readers/trace-dat/header.ts";
 import { TraceDatReader } from "../trace/readers/trace-dat/trace-dat.ts";
 import type { TraceReport } from "../trace/report.ts";
 import type { Clock, TraceSink } from "../trace/sink.ts";
@@ -54,7 +55,6 @@ export async function readRecording(
     if (!packed && file !== "-") await peeked.rest.return(undefined);
     try {
       if (detected.version !== "6") await prepareZstd();
-      learnMap(opened.source, map);
       return readTraceDat(name, opened.source, map, log, options, begin);
     } finally {
       opened.close();
@@ -127,7 +127,9 @@ function readTraceDat(
   const context = new ReadContext(log, map, quiet, options.probes);
   let reader: TraceDatReader;
   try {
-    reader = new TraceDatReader(source, context);
+    const header = readHeader(source);
+    learnMap(source, header, map);
+    reader = new TraceDatReader(source, context, header);
   } catch (error) {
     if (!(error instanceof DamagedFile)) throw error;
     throw new PagelifeError("PL402", `${name} is a trace.dat that cannot be read: ${error.message}.`);
@@ -142,7 +144,7 @@ function readTraceDat(
 }
 
 /** Reads ahead for the place of the memory map: soon an event has both an address and a pfn. */
-function learnMap(source: ByteSource, map: PageMap): void {
+function learnMap(source: ByteSource, header: TraceDatHeader, map: PageMap): void {
   if (map.base !== null) return;
   let left = 200_000;
   let placed = 0;
@@ -155,7 +157,7 @@ function learnMap(source: ByteSource, map: PageMap): void {
     },
   };
   try {
-    new TraceDatReader(source, new ReadContext(new ImportLog(), map, sink)).read();
+    new TraceDatReader(source, new ReadContext(new ImportLog(), map, sink), header).read();
   } catch (error) {
     if (!(error instanceof EnoughSeen) && !(error instanceof DamagedFile)) throw error;
   }

@@ -1,31 +1,21 @@
 // trace-cmd's binary recordings, versions 6 and 7: the CPUs' buffers merged by time, each event read
 // by the description of it that stands in the file.
-import type { KernelEvent, Task } from "../../../events/event.ts";
-import type { EventSpec, FieldName } from "../../../events/vocabulary.ts";
-import { AddressTexts } from "../../bytes.ts";
+import type { Task } from "../../../events/event.ts";
+import type { EventSpec } from "../../../events/vocabulary.ts";
 import { FtraceTextReader } from "../ftrace-text.ts";
 import type { EventEntry, ReadContext } from "../reader.ts";
 import type { ByteSource } from "./byte-source.ts";
 import type { EventField, EventFormat } from "./event-format.ts";
+import { FieldReader, type FieldStep, planFields } from "./fields.ts";
 import { readHeader, type TraceDatHeader } from "./header.ts";
 import { CpuStream, type StreamEvents } from "./ring-buffer.ts";
 import { Symbols } from "./symbols.ts";
-
-/** How one field of ours is read from an event's bytes. */
-interface Step {
-  readonly field: FieldName;
-  /** The field as a number: what the hot loop switches on. */
-  readonly code: number;
-  readonly at: number;
-  readonly size: number;
-  readonly signed: boolean;
-}
 
 interface Plan {
   readonly format: EventFormat;
   readonly entry: EventEntry;
   readonly spec: EventSpec | null;
-  readonly steps: readonly Step[];
+  readonly steps: readonly FieldStep[];
   readonly kind: "event" | "stack" | "print";
   readonly callerAt: number;
   readonly functionAt: number;
@@ -34,26 +24,6 @@ interface Plan {
 }
 
 const MAX_TEXT = 200;
-/** Fields by the number that `TraceDatReader` switches on. */
-const CODES: readonly FieldName[] = [
-  "page",
-  "pfn",
-  "count",
-  "mapcount",
-  "mapping",
-  "pgmap",
-  "flags",
-  "index",
-  "n",
-  "gup",
-  "val",
-  "ret",
-  "vma",
-  "inode",
-  "start",
-  "end",
-  "pid",
-];
 const MAX_FRAMES = 64;
 
 export class TraceDatReader {
@@ -64,19 +34,22 @@ export class TraceDatReader {
   readonly #plans: (Plan | undefined)[] = [];
   readonly #symbols: Symbols;
   readonly #tasks = new Map<number, Task>();
-  readonly #addresses = new AddressTexts();
+  readonly #fields: FieldReader;
   readonly #streams: CpuStream[] = [];
   readonly #pidAt: number;
   readonly #little: boolean;
   #unknownIds = 0;
 
-  /** @throws DamagedFile if the file is too damaged to find events in it. */
-  constructor(source: ByteSource, context: ReadContext) {
+  /**
+   * @param header What `readHeader` found, if it was called before.
+   * @throws DamagedFile if the file is too damaged to find events in it.
+   */
+  constructor(source: ByteSource, context: ReadContext, header: TraceDatHeader = readHeader(source)) {
     this.#source = source;
     this.#context = context;
-    this.header = readHeader(source);
-    const { header } = this;
+    this.header = header;
     this.#little = !header.bigEndian;
+    this.#fields = new FieldReader(this.#little, context.map);
     this.#symbols = new Symbols(header.kallsyms);
     for (const format of header.formats) if (format.id < 65_536) this.#plans[format.id] = this.#plan(format);
     this.#pidAt = header.formats[0]?.fields.find((f) => f.name === "common_pid")?.offset ?? 4;
@@ -214,7 +187,8 @@ export class TraceDatReader {
     e.cpu = s.cpu;
     e.where = context.events;
     e.task = this.#task(view.getInt32(at + this.#pidAt, this.#little));
-    for (const step of plan.steps) this.#fill(step, view, at, e);
+    const { steps } = plan;
+    for (let i = 0; i < steps.length; i++) this.#fields.read(steps[i] as FieldStep, view, at, e);
     if (plan.kind === "print") e.text = this.#text(plan, s);
     if (plan.callerAt >= 0) {
       const caller = this.#symbols.name(view.getBigUint64(at + plan.callerAt, this.#little));
@@ -232,82 +206,6 @@ export class TraceDatReader {
       this.#tasks.set(pid, task);
     }
     return task;
-  }
-
-  #fill(step: Step, view: DataView, base: number, e: KernelEvent): void {
-    const at = base + step.at;
-    const little = this.#little;
-    switch (step.code) {
-      case 0: {
-        const lo = view.getUint32(little ? at : at + 4, little);
-        const hi = view.getUint32(little ? at + 4 : at, little);
-        e.pfn = this.#context.map.pfnOf(hi, lo);
-        e.offset = this.#context.map.offset;
-        return;
-      }
-      case 1: {
-        const lo =
-          step.size === 8 ? view.getUint32(little ? at : at + 4, little) : view.getUint32(at, little);
-        const hi = step.size === 8 ? view.getUint32(little ? at + 4 : at, little) : 0;
-        e.pfn = (hi & 0xfffff) * 2 ** 32 + lo;
-        e.pfnFlags = hi >>> 20;
-        this.#context.map.sawPfn(e.pfn);
-        return;
-      }
-      case 2:
-        e.count = number(view, at, step, little) | 0;
-        return;
-      case 3:
-        e.mapcount = number(view, at, step, little) | 0;
-        return;
-      case 4:
-        e.mapping = this.#addressAt(view, at);
-        return;
-      case 5:
-        e.pgmap = this.#addressAt(view, at);
-        return;
-      case 6:
-        e.flags = view.getUint32(step.size === 8 && !little ? at + 4 : at, little);
-        return;
-      case 7:
-        e.index = number(view, at, step, little);
-        return;
-      case 8:
-        e.n = number(view, at, step, little) | 0;
-        return;
-      case 9:
-        e.gup = number(view, at, step, little) | 0;
-        return;
-      case 10:
-        e.val = number(view, at, step, little) | 0;
-        return;
-      case 11:
-        e.ret = number(view, at, step, little) | 0;
-        return;
-      case 12:
-        e.vma = this.#addressAt(view, at);
-        return;
-      case 13:
-        e.inode = this.#addressAt(view, at);
-        return;
-      case 14:
-        e.start = number(view, at, step, little);
-        return;
-      case 15:
-        e.end = number(view, at, step, little);
-        return;
-      case 16:
-        e.pid = number(view, at, step, little) | 0;
-        return;
-    }
-  }
-
-  #addressAt(view: DataView, at: number): string {
-    const little = this.#little;
-    return this.#addresses.get(
-      view.getUint32(little ? at + 4 : at, little),
-      view.getUint32(little ? at : at + 4, little),
-    );
   }
 
   #text(plan: Plan, s: CpuStream): string {
@@ -344,30 +242,9 @@ export class TraceDatReader {
       (format.name === "print" || format.name === "bprint" || format.name === "bputs");
     const entry = this.#context.entryOf(format.name);
     const fieldOf = (name: string): EventField | undefined => format.fields.find((f) => f.name === name);
-    const steps: Step[] = [];
     const { spec } = entry;
-    let least = 4;
-    for (const [field, name] of Object.entries(spec?.fields ?? {})) {
-      const f = fieldOf(name);
-      if (f === undefined || f.located !== null || f.array || ![1, 2, 4, 8].includes(f.size)) continue;
-      if (
-        (field === "page" ||
-          field === "mapping" ||
-          field === "pgmap" ||
-          field === "inode" ||
-          field === "vma") &&
-        f.size !== 8
-      )
-        continue;
-      steps.push({
-        field: field as FieldName,
-        code: CODES.indexOf(field as FieldName),
-        at: f.offset,
-        size: f.size,
-        signed: f.signed,
-      });
-      least = Math.max(least, f.offset + f.size);
-    }
+    const planned = planFields(spec, fieldOf, this.#little);
+    let { least } = planned;
     const caller = spec !== null && spec.sampled === "return" ? fieldOf("__probe_ret_ip") : undefined;
     if (caller !== undefined) least = Math.max(least, caller.offset + 8);
     const fn = isPrint ? fieldOf("ip") : fieldOf("__probe_func");
@@ -375,7 +252,7 @@ export class TraceDatReader {
       format,
       entry,
       spec,
-      steps,
+      steps: planned.steps,
       kind: isStack ? "stack" : isPrint ? "print" : "event",
       callerAt: caller !== undefined && caller.size === 8 ? caller.offset : -1,
       functionAt: fn !== undefined && fn.size === 8 ? fn.offset : -1,
@@ -395,23 +272,5 @@ export class TraceDatReader {
       at += chunk.length;
     }
     reader.end();
-  }
-}
-
-function number(view: DataView, at: number, step: Step, little: boolean): number {
-  switch (step.size) {
-    case 8: {
-      const lo = view.getUint32(little ? at : at + 4, little);
-      const hi = step.signed
-        ? view.getInt32(little ? at + 4 : at, little)
-        : view.getUint32(little ? at + 4 : at, little);
-      return hi * 2 ** 32 + lo;
-    }
-    case 4:
-      return step.signed ? view.getInt32(at, little) : view.getUint32(at, little);
-    case 2:
-      return step.signed ? view.getInt16(at, little) : view.getUint16(at, little);
-    default:
-      return step.signed ? view.getInt8(at) : view.getUint8(at);
   }
 }
