@@ -6,10 +6,10 @@ import { importNotes } from "../trace/import-log.ts";
 import { isUnplaced, unplacedAddress } from "../trace/page-map.ts";
 import { outcomeOf, type TraceReport } from "../trace/report.ts";
 import type { Clock, Stack } from "../trace/sink.ts";
+import type { HolderGroup } from "../trace/trackers/holder-groups.ts";
 import type { Certainty } from "../trace/trackers/lifelines.ts";
 import type { ChangeListener } from "../trace/trackers/listeners.ts";
 import type { Moment, PageState } from "../trace/trackers/page-state.ts";
-import type { HolderGroup } from "../trace/trackers/waits.ts";
 import { nanosecondsText, rangesOf } from "../trace/wording.ts";
 import type { RecordData, RecordType } from "./trace-schema.ts";
 

@@ -166,11 +166,11 @@ describe("a call stack", () => {
   it("belongs to the event before it on its CPU, and not to one before that", () => {
     const { seen } = events(
       "ftrace text",
-      ftrace([
+      `${ftrace([
         { at: 1, event: probe.pin(64, 1) },
         { at: 2, event: "sched_switch: prev_comm=a ==> next_comm=b" },
         { at: 3, event: "<stack trace>" },
-      ]) + " => schedule\n => do_exit\n",
+      ])} => schedule\n => do_exit\n`,
     );
     expect(seen.filter((s) => s.startsWith("stack"))).toEqual([]);
   });

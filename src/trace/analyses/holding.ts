@@ -9,7 +9,8 @@ import { pathOf } from "../trackers/completed-holds.ts";
 import type { Holder, HolderKind, PageState } from "../trackers/page-state.ts";
 import { durationText, pagesText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
-import { callPath, eventText, putsAreVisible } from "./waiting.ts";
+import { putsAreVisible } from "./not-waiting.ts";
+import { callPath, eventText } from "./wait-wording.ts";
 
 /** What `--cull` may merge outstanding references by. */
 export const cullKeys = ["stack", "task", "comm", "kind", "event"] as const;

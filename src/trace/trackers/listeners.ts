@@ -3,18 +3,14 @@ import type { KernelEvent } from "../../events/event.ts";
 import type { Stack } from "../sink.ts";
 import type { Certainty } from "./lifelines.ts";
 import type { Holder, PageState } from "./page-state.ts";
+import type { Change } from "./wait-state.ts";
 
 /** Stands for an event's name where a put shows only by what follows from it. */
 export const UNRECORDED_PUT = "a put that was not recorded";
 
 /** Called when something has changed on a page that somebody waits for. */
 export interface PageWatcher {
-  pageChanged(
-    page: PageState,
-    e: KernelEvent,
-    what: "put" | "get" | "map" | "unmap" | "insert" | "wake" | "sample",
-    event?: string,
-  ): void;
+  pageChanged(page: PageState, e: KernelEvent, what: Change, event?: string): void;
 }
 
 /** Whoever wants each change as it happens, for output that does not fit in memory. */

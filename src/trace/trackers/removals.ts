@@ -1,9 +1,9 @@
 // Devices that are taken away: who begins it, how long memunmap_pages() takes, and who still refers
 // to pages whose struct page is about to go.
 import type { KernelEvent, Task } from "../../events/event.ts";
+import { groupHolders, type HolderGroup } from "./holder-groups.ts";
 import type { PageState } from "./page-state.ts";
 import type { PageTracker } from "./pages.ts";
-import { groupHolders, type HolderGroup } from "./waits.ts";
 
 export interface Removal {
   readonly task: Task;

@@ -7,107 +7,24 @@
 //       dax_layout_busy_page_range()           … to here: scan-enter … scan-exit page=0
 //     returns                                  break-exit
 import type { KernelEvent, Task } from "../../events/event.ts";
-import type { Stack } from "../sink.ts";
 import { functionName } from "../stacks.ts";
+import { groupHolders } from "./holder-groups.ts";
 import type { PageWatcher } from "./listeners.ts";
-import { type Holder, type HolderKind, type Moment, moment, type PageState } from "./page-state.ts";
+import { moment, type PageState } from "./page-state.ts";
 import type { PageTracker } from "./pages.ts";
-
-/** Holders that are alike: the same task took them by the same path. */
-export interface HolderGroup {
-  readonly kind: HolderKind;
-  readonly task: Task | null;
-  readonly event: string;
-  readonly stack: Stack | null;
-  readonly since: number;
-  readonly where: number;
-  readonly gup: number;
-  readonly seen: Holder["seen"];
-  readonly pfns: number[];
-  readonly references: number;
-}
-
-/** One page slept for. */
-export interface Segment {
-  readonly page: PageState;
-  readonly since: number;
-  readonly where: number;
-  readonly cpu: number;
-  readonly count: number;
-  readonly mappings: number;
-  /** Who held references to pages of the file when the sleep began. */
-  readonly blockers: readonly HolderGroup[];
-  until: number | null;
-  /** The put after which nobody outside held a reference; taken back if somebody takes one again. */
-  externalGone: Moment | null;
-  /** The first time, after that, that the count was 0 and 1. */
-  atZero: Moment | null;
-  atOne: Moment | null;
-  /** The last wake of this page before the waiter ran again. */
-  wake: Moment | null;
-  /** The page was mapped again during the sleep. */
-  readonly refaults: Moment[];
-  readonly unmaps: Moment[];
-  /** References taken from outside during the sleep. */
-  readonly newHolders: Moment[];
-  /** Losses of events during the sleep. */
-  losses: number;
-}
-
-export interface Wait {
-  readonly task: Task;
-  /** The functions entered, outermost first. */
-  readonly via: readonly string[];
-  /** Who called the outermost, if its return told. */
-  caller: string;
-  readonly enteredAt: number;
-  readonly where: number;
-  readonly mapping: string;
-  readonly inode: string;
-  readonly segments: Segment[];
-  endedAt: number | null;
-  /** Return value; NaN while not known. */
-  result: number;
-}
-
-/** A scan that found no page to wait for, although the recording knows of a holder. */
-export interface MissedHolder {
-  readonly task: Task;
-  readonly via: readonly string[];
-  readonly scan: Moment;
-  readonly groups: readonly HolderGroup[];
-  readonly pages: readonly PageState[];
-  /** The holders were still there when break-layouts returned. */
-  confirmed: boolean;
-  readonly losses: number;
-}
-
-interface Context {
-  readonly fn: string;
-  readonly enteredAt: number;
-  readonly where: number;
-  readonly inode: string;
-}
-
-interface Scan {
-  readonly mapping: string;
-  readonly start: number;
-  readonly end: number;
-  readonly time: number;
-}
-
-interface WaiterState {
-  readonly contexts: Context[];
-  scan: Scan | null;
-  wait: Wait | null;
-  missed: MissedHolder | null;
-  /** An inner function has returned; whether the outer ones leave an event, too, is not known yet. */
-  provisional: boolean;
-}
+import {
+  type Change,
+  type MissedHolder,
+  newSegment,
+  noteChange,
+  type Scan,
+  type Segment,
+  type Wait,
+  type WaiterState,
+} from "./wait-state.ts";
 
 /** At most this many waits are kept whole; of more, the longest. */
 const MAX_WAITS = 1000;
-const MAX_NOTED = 16;
 /** What trace-cmd report prints for a function without symbols. */
 const ADDRESS = /^(0x)?[0-9a-f]{8,16}$/;
 const MAX_CONTEXTS = 16;
@@ -185,36 +102,10 @@ export class WaitTracker implements PageWatcher {
     }
   }
 
-  pageChanged(
-    page: PageState,
-    e: KernelEvent,
-    what: "put" | "get" | "map" | "unmap" | "insert" | "wake" | "sample",
-    event: string = e.spec.name,
-  ): void {
+  pageChanged(page: PageState, e: KernelEvent, what: Change, event: string = e.spec.name): void {
     const segments = this.#watched.get(page);
     if (segments === undefined) return;
-    for (const segment of segments) {
-      const now = { ...moment(e, page.count), event };
-      if (what === "wake") segment.wake = now;
-      else if (what === "unmap") push(segment.unmaps, now);
-      else if (what === "map") push(segment.refaults, now);
-      else if (what === "insert" && Number.isNaN(e.count)) push(segment.refaults, now);
-      else if (what === "get" && this.#isExternal(page, e)) push(segment.newHolders, now);
-      if (page.external > 0) {
-        segment.externalGone = null;
-        segment.atZero = null;
-        segment.atOne = null;
-      } else if (segment.externalGone === null) segment.externalGone = now;
-      if (segment.externalGone !== null) {
-        if (page.count === 0) segment.atZero ??= now;
-        if (page.count === 1) segment.atOne ??= now;
-      }
-    }
-  }
-
-  #isExternal(page: PageState, e: KernelEvent): boolean {
-    const last = page.holders[page.holders.length - 1];
-    return last !== undefined && last.kind !== "fault" && last.where === e.where;
+    for (const segment of segments) noteChange(segment, e, what, event);
   }
 
   #waiter(task: Task): WaiterState {
@@ -314,24 +205,7 @@ export class WaitTracker implements PageWatcher {
       };
       this.#keep(w.wait);
     }
-    const segment: Segment = {
-      page,
-      since: e.time,
-      where: e.where,
-      cpu: e.cpu,
-      count: page.count,
-      mappings: page.mappings,
-      blockers: this.#groups(this.#heldOf(scan, page)),
-      until: null,
-      externalGone: null,
-      atZero: null,
-      atOne: null,
-      wake: null,
-      refaults: [],
-      unmaps: [],
-      newHolders: [],
-      losses: 0,
-    };
+    const segment = newSegment(page, e, groupHolders(this.#heldOf(scan, page)));
     page.watchers++;
     if (w.wait.segments.length < 10_000) w.wait.segments.push(segment);
     const watching = this.#watched.get(page);
@@ -353,7 +227,7 @@ export class WaitTracker implements PageWatcher {
             task: e.task,
             via: w.contexts.map((c) => c.fn),
             scan: moment(e, Number.NaN),
-            groups: this.#groups(pages),
+            groups: groupHolders(pages),
             pages,
             confirmed: false,
             losses: this.#pages.losses,
@@ -418,42 +292,4 @@ export class WaitTracker implements PageWatcher {
     if (also !== null) pages.push(also);
     return pages.sort((a, b) => a.pfn - b.pfn);
   }
-
-  #groups(pages: readonly PageState[]): HolderGroup[] {
-    return groupHolders(pages);
-  }
-}
-
-function push<T>(list: T[], item: T): void {
-  if (list.length < MAX_NOTED) list.push(item);
-}
-
-/** Puts holders of the same task, path and kind together; the order is that of their first page. */
-export function groupHolders(pages: readonly PageState[]): HolderGroup[] {
-  const groups = new Map<string, HolderGroup & { pfns: number[]; references: number }>();
-  for (const page of pages) {
-    for (const h of page.holders) {
-      if (h.kind === "fault") continue;
-      const key = `${h.kind} ${h.task?.id ?? `none ${h.seen}`} ${h.event} ${h.stack?.id ?? ""}`;
-      const group = groups.get(key);
-      if (group === undefined) {
-        groups.set(key, {
-          kind: h.kind,
-          task: h.task,
-          event: h.event,
-          stack: h.stack,
-          since: h.time,
-          where: h.where,
-          gup: h.gup,
-          seen: h.seen,
-          pfns: [page.pfn],
-          references: h.n,
-        });
-      } else {
-        if (group.pfns[group.pfns.length - 1] !== page.pfn) group.pfns.push(page.pfn);
-        group.references += h.n;
-      }
-    }
-  }
-  return [...groups.values()];
 }
