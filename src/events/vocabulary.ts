@@ -54,6 +54,8 @@ export type Role =
   /** A task waits for a folio lock. */
   | "lock-enter"
   | "lock-exit"
+  /** A folio lock is about to be given back. */
+  | "lock-release"
   /** A person, or the workload, wrote a line into the recording. */
   | "mark"
   /** A task has ended. */
@@ -255,6 +257,7 @@ const entries: readonly Omit<EventSpec, "id">[] = [
   entry("wait_page_idle", "sleep", "entry", { page: "page" }),
   entry("folio_lock", "lock-enter", "entry", { page: "page" }, { fn: "__folio_lock" }),
   entry("folio_lock_ret", "lock-exit", "return", {}, { fn: "__folio_lock" }),
+  entry("folio_unlock", "lock-release", "entry", { page: "page" }),
 
   // Devices coming and going.
   entry("kill_dax", "kill", "entry"),

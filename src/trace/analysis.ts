@@ -94,6 +94,7 @@ export class TraceAnalysis implements TraceSink {
       }
       case "lock-enter":
       case "lock-exit":
+      case "lock-release":
         this.locks.event(e);
         return;
       case "kill":

@@ -370,3 +370,37 @@ describe("a put that no event tells of", () => {
     expect(report.outstanding.map((g) => [g.kind, g.references])).toEqual([["get", 1]]);
   });
 });
+
+describe("a task that waits for a folio lock", () => {
+  const lock = (tid: number, at: number) => ({
+    at,
+    tid,
+    event: `folio_lock: (__folio_lock+0x4/0x10) page=${pageAt(P)}`,
+  });
+  const locked = (tid: number, at: number) => ({
+    at,
+    tid,
+    event: "folio_lock_ret: (truncate_inode_pages_range+0x10/0x100 <- __folio_lock)",
+  });
+  const unlock = (tid: number, at: number) => ({
+    at,
+    tid,
+    event: `folio_unlock: (folio_unlock+0x4/0x10) page=${pageAt(P)}`,
+  });
+  const named = { at: 0, tid: 9, event: probe.free(P) };
+  const end = { at: 9, tid: 9, event: "tracing_mark_write: end" };
+
+  it.each([
+    [
+      "got it at 102.000000, after waiting for it itself, and has not unlocked it",
+      [unlock(1, 1.9), locked(2, 2)],
+    ],
+    ["task-1 unlocked it at 101.900000, and who took it since is not known", [unlock(1, 1.9)]],
+    ["who holds it is not known: who finds a folio lock free takes it inline", []],
+    ["whether it still holds it is not recorded (no folio_unlock())", [locked(2, 2)]],
+  ])("is told: %s", (text, between) => {
+    const lines = [named, lock(2, 1), ...between, lock(3, 3), end];
+    const hang = analyseText("t", ftrace(lines), recent).findings.filter((f) => f.kind === "lock-hang");
+    expect(hang.at(-1)?.sentence).toContain(text);
+  });
+});

@@ -1,5 +1,6 @@
 // Devices taken away while somebody still used their pages, and removals that do not end.
 import type { Finding } from "../finding.ts";
+import type { LockWait } from "../trackers/locks.ts";
 import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
 
@@ -135,7 +136,7 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
     findings.push({
       kind: "lock-hang",
       severity: "warning",
-      sentence: `${taskName(w.task)} is waiting for the lock of ${w.pfn >= 0 ? pageText(w.pfn) : "a folio"} since ${at(c, w.since)}, ${durationText(age)} until the recording ends; who holds a folio lock is not recorded.`,
+      sentence: `${taskName(w.task)} is waiting for the lock of ${w.pfn >= 0 ? pageText(w.pfn) : "a folio"} since ${at(c, w.since)}, ${durationText(age)} until the recording ends; ${lockHolderText(c, w)}.`,
       evidence: [{ time: w.since, where: w.where, cpu: w.cpu, task: w.task, text: "enters __folio_lock()" }],
       pfns: w.pfn >= 0 ? [w.pfn] : [],
       tasks: [w.task],
@@ -145,4 +146,19 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
     });
   }
   return findings;
+}
+
+/** Who holds the lock that a task waits for, or why that is not known. */
+function lockHolderText(c: AnalysisContext, w: LockWait): string {
+  const state = c.locks.stateOf(w.pfn);
+  if (state !== null && state.holder !== null) {
+    const since = `${taskName(state.holder)} got it at ${at(c, state.time)}, after waiting for it itself`;
+    return c.locks.unlocksSeen
+      ? `${since}, and has not unlocked it`
+      : `${since}; whether it still holds it is not recorded (no folio_unlock())`;
+  }
+  const inline = "who finds a folio lock free takes it inline, which no event can tell";
+  return state !== null && state.unlockedBy !== null
+    ? `${taskName(state.unlockedBy)} unlocked it at ${at(c, state.time)}, and who took it since is not known: ${inline}`
+    : `who holds it is not known: ${inline}`;
 }

@@ -77,6 +77,7 @@ const WANTED: readonly Wanted[] = [
   w("dev_pagemap_percpu_release"),
   w("folio_lock", "page"),
   w("folio_lock_ret"),
+  w("folio_unlock", "page"),
 ];
 
 /** Names that the kernel gives to the parameter we want, and its usual place. */
