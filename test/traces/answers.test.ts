@@ -404,3 +404,26 @@ describe("a task that waits for a folio lock", () => {
     expect(hang.at(-1)?.sentence).toContain(text);
   });
 });
+
+describe("a scan that found nothing although a page was held", () => {
+  const before = [
+    { at: 0.0, tid: 1, event: probe.unpin(P + 1, 1025) }, // puts of pins are recorded
+    { at: 0.1, tid: 1, event: probe.pin(P, 1) },
+  ];
+  const scan = [
+    { at: 0.3, tid: 2, event: probe.breakLayouts() },
+    { at: 0.3, tid: 2, event: probe.scan() },
+    { at: 0.3, tid: 2, event: probe.idle() },
+    { at: 0.3, tid: 2, event: probe.breakDone() },
+  ];
+  const kindOf = (between: string): string | undefined =>
+    kinds(analyseText("t", ftrace(before) + between + ftrace(scan), old)).find((k) => k.startsWith("did"));
+
+  it("is an error", () => {
+    expect(kindOf("")).toBe("did-not-wait error");
+  });
+
+  it("is unknown if events were lost since the page was taken: perhaps its put", () => {
+    expect(kindOf("CPU:0 [LOST 3 EVENTS]\n")).toBe("did-not-wait unknown");
+  });
+});

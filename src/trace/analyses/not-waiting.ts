@@ -11,7 +11,6 @@ import { countText, eventEvidence, eventText, holderText, MAX_GROUPS } from "./w
 export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
   const { rules } = c;
   const pfns = m.groups.flatMap((g) => g.pfns);
-  const lost = m.losses !== c.pages.losses;
   const fn = m.via[0] ?? "dax_layout_busy_page_range";
   const page = m.pages[0];
   const idle = page === undefined ? Number.NaN : c.pages.idleCount(page);
@@ -28,7 +27,7 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
       m.pages.every((p) => p.lastPut !== null && p.lastPut.time > m.scan.time));
   return {
     kind: "did-not-wait",
-    severity: lost || !sure ? "unknown" : "error",
+    severity: m.lost || !sure ? "unknown" : "error",
     sentence:
       `${taskName(m.task)} did not wait in ${fn}(): dax_layout_busy_page_range() returned NULL at ${at(c, m.scan.time)}, but ${holders} ${pfns.length === 1 ? "was" : "were"} still referenced ` +
       `(idle is ${countText(idle)}), so blocks may be freed and used again while somebody reads or writes them.` +
@@ -54,7 +53,7 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
     tasks: [m.task, ...m.groups.map((g) => g.task).filter((t) => t !== null)],
     stacks: m.groups.map((g) => g.stack).filter((s) => s !== null),
     caveats: [
-      ...(lost ? ["events were lost after the pages were taken"] : []),
+      ...(m.lost ? ["events were lost after the pages were taken"] : []),
       ...(sure
         ? []
         : taken

@@ -56,7 +56,8 @@ export interface MissedHolder {
   readonly pages: readonly PageState[];
   /** The holders were still there when break-layouts returned. */
   confirmed: boolean;
-  readonly losses: number;
+  /** Events were lost since they took the pages: perhaps their puts. */
+  lost: boolean;
 }
 
 export interface Context {

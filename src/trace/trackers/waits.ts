@@ -149,6 +149,7 @@ export class WaitTracker implements PageWatcher {
     }
     if ((at <= 0 || this.#leftUnseen(w, at)) && w.missed !== null) {
       w.missed.confirmed = w.missed.pages.some((p) => p.external > 0);
+      w.missed.lost = w.missed.pages.some((p) => p.holders.some((h) => h.losses !== this.#pages.losses));
       if (w.missed.confirmed && this.missed.length < MAX_WAITS) this.missed.push(w.missed);
       w.missed = null;
     }
@@ -230,7 +231,7 @@ export class WaitTracker implements PageWatcher {
             groups: groupHolders(pages),
             pages,
             confirmed: false,
-            losses: this.#pages.losses,
+            lost: false,
           };
         }
       }

@@ -148,13 +148,11 @@ export class TraceDatReader {
   #event(s: CpuStream): void {
     const context = this.#context;
     const { view, at, length } = s;
-    if (length < 4) {
-      this.#unknownIds++;
-      return;
-    }
-    const plan = this.#plans[view.getUint16(at, this.#little)];
+    const plan = length < 4 ? undefined : this.#plans[view.getUint16(at, this.#little)];
     if (plan === undefined || length < plan.least) {
+      // Damage, and an event of which nothing is known: answers must not build on what it may have been.
       this.#unknownIds++;
+      context.sink.lost(s.cpu);
       return;
     }
     if (plan.kind === "stack") {
