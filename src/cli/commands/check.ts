@@ -173,11 +173,11 @@ async function run(names: string[], options: Options): Promise<void> {
   const explained = names.length > 0 ? checked : checked.filter((c) => needsExplaining(c.verdict));
   for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
-  out(`\n${COVERAGE}${options.livelock ? `\n${FAIRNESS}` : ""}`);
+  out(`\n${coverage(memory)}${options.livelock ? `\n${FAIRNESS}` : ""}`);
 }
 
-const COVERAGE =
-  "Explored: sequentially consistent interleavings at the granularity of docs/fidelity.md, which also\n" +
+const coverage = (memory: MemoryModel): string =>
+  `Explored: ${memory === "tso" ? "interleavings on x86 store buffers," : "sequentially consistent interleavings"} at the granularity of docs/fidelity.md, which also\n` +
   "says what the subsystem leaves out. A scenario is a closed world: what no thread does does not happen.";
 
 const FAIRNESS =
