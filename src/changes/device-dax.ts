@@ -62,6 +62,7 @@ export const deviceCoherent = change({
         yield* k.below.free_zone_device_folio(folio);
         return;
       }
+      yield* k.mem_cgroup_uncharge(folio);
       yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
     },
   },

@@ -4,7 +4,7 @@ import { dev_dax_fault } from "../kernel/drivers/dax/device.ts";
 import { folio_page, pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { PageMapping, Word0 } from "../kernel/include/linux/mm_types.ts";
 import { change } from "../kernel/kernel.ts";
-import { WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { atomic_add, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -62,10 +62,22 @@ export const folioMissesLastTail = twin(
   },
 );
 
+export const freeUnchargesAlways = twin(
+  "free-uncharges-always",
+  "a freed page of device memory is taken from the charge of the control group, whether it was charged or not",
+  {
+    *free_zone_device_folio(k, folio) {
+      yield* atomic_add(k.world.memcg_usage, -1);
+      yield* k.below.free_zone_device_folio(folio);
+    },
+  },
+);
+
 export const deviceTwins = [
   pudZapKeepsReference,
   deviceFaultOutsideOfSrcu,
   killDevDaxLeavesMappings,
   mappingIsSetOnTails,
   folioMissesLastTail,
+  freeUnchargesAlways,
 ];

@@ -1,8 +1,10 @@
 // The two candidate fixes of the missed wakeup of 2022. Both make the last drop of a pin see that an
 // FS-DAX page is idle at 1; they differ in who looks.
+
 import { is_zero_page } from "../kernel/include/linux/mm.ts";
 import { folio_put_testzero, folio_ref_sub } from "../kernel/include/linux/page_ref.ts";
 import { change } from "../kernel/kernel.ts";
+import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
 import { dropPincount } from "../kernel/mm/gup-grab.ts";
 
 /** As posted: every folio put looks. A drop of several keeps one unit back for the put that looks. */
@@ -43,7 +45,7 @@ export const gupPut = change({
       yield* k.folio_put_refs(folio, refs);
     },
     *gup_put_folio(k, folio, refs, flags) {
-      if (is_zero_page(k, folio.page)) return;
+      if (flags & FOLL_PIN && is_zero_page(k, folio.page)) return;
       const units = yield* dropPincount(k, folio, refs, flags);
       if (yield* k.put_devmap_managed_folio_refs(folio, units)) return;
       yield* k.folio_put_refs(folio, units);

@@ -7,10 +7,13 @@ import {
   folio_ref_try_add,
 } from "../kernel/include/linux/page_ref.ts";
 import { pte_lockptr, pte_offset } from "../kernel/include/linux/pgtable.ts";
+import { copyOf } from "../kernel/kernel/fork.ts";
+import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change } from "../kernel/kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
+import { linkFile } from "../kernel/mm/memory.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -72,6 +75,50 @@ export const rmapAfterUnlock = twin(
       return { pages: [], cleared: false };
     },
   },
+);
+
+export const dropBeforeFlush = twin(
+  "drop-before-flush",
+  "a zap drops the references of entries before the TLB is flushed",
+  {
+    *zap_pte_range(k, vma, first, end) {
+      const ptl = pte_lockptr(k, vma.vm_mm, first);
+      const pages: Page[] = [];
+      yield* spin_lock(k, ptl);
+      for (let address = first; address < end; address++) {
+        const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+        if (pte === null) continue;
+        const { page, delayed } = yield* k.zap_present_pte(vma, address, pte);
+        if (page === null) continue;
+        pages.push(page);
+        if (!delayed) continue;
+        const folio = yield* page_folio(k, page);
+        yield* k.folio_remove_rmap_pte(folio, page);
+      }
+      yield* spin_unlock(ptl);
+      yield* k.zap_drop_references(pages);
+      return { pages: [], cleared: pages.length > 0 };
+    },
+  },
+);
+
+export const flushForgetsNested = twin(
+  "flush-forgets-nested",
+  "a zap that finds nothing to clear does not flush, whoever else is about to",
+  {
+    *zap_page_range(k, vma, first, end) {
+      const { pages, cleared } = yield* k.zap_pmd_range(vma, first, end);
+      if (!cleared) return;
+      yield* k.flush_tlb_mm(vma.vm_mm);
+      yield* k.zap_drop_references(pages);
+    },
+  },
+);
+
+export const dropBeforeFlushNotNested = twin(
+  "drop-before-flush-not-nested",
+  "a zap drops the references of entries before the TLB is flushed, and none flushes for another",
+  { ...dropBeforeFlush.functions, ...flushForgetsNested.functions },
 );
 
 export const dropBeforeRmap = twin(
@@ -180,12 +227,37 @@ export const unpinDropsTwice = twin("unpin-drops-twice", "a pin is given back tw
   },
 });
 
+export const childIsLinkedLate = twin(
+  "child-is-linked-late",
+  "fork() copies the entries of a mapping before the file knows of the child's",
+  {
+    *dup_mmap(k, parent, child) {
+      yield* down_write(k, parent.mmap_lock);
+      yield* down_write(k, child.mmap_lock);
+      const vmas = yield* READ_ONCE(parent.mm_mt);
+      for (const vma of vmas) {
+        const copy = copyOf(parent, child, vma);
+        yield* WRITE_ONCE(copy.anon_vma, true);
+        yield* k.copy_page_range(copy, vma);
+        const there = yield* READ_ONCE(child.mm_mt);
+        yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
+        yield* linkFile(k, copy);
+      }
+      yield* up_write(child.mmap_lock);
+      yield* up_write(parent.mmap_lock);
+    },
+  },
+);
+
 export const mmTwins = [
   insertPageOneBased,
   insertWithoutMapcount,
   zapKeepsRss,
   rmapAfterUnlock,
   dropBeforeRmap,
+  dropBeforeFlush,
+  flushForgetsNested,
+  dropBeforeFlushNotNested,
   hookReadsAfterSub,
   releasePagesWithoutHook,
   undoWithoutHook,
@@ -195,4 +267,5 @@ export const mmTwins = [
   skipHeadRecheck,
   unpinWithBias,
   unpinDropsTwice,
+  childIsLinkedLate,
 ];

@@ -456,8 +456,7 @@ class ModelRun {
     if (held === undefined) return EINVAL;
     p.pins.delete(pin);
     if (held.how === "pin") yield* p.kernel.unpin_user_pages(held.pages);
-    // The subsystem does not count references to the zero page, which is never freed.
-    else for (const page of held.pages) if (isDevice(p.kernel, page)) yield* p.kernel.put_user_page(page);
+    else for (const page of held.pages) yield* p.kernel.put_user_page(page);
     return 0;
   }
 

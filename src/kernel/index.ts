@@ -86,6 +86,7 @@ export {
 export { type Blocked, boot, isBlocked, type Machine, type SequentialOptions } from "./sequential.ts";
 export {
   addRam,
+  cacheTranslation,
   createChild,
   createDevDax,
   createFile,

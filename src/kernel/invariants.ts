@@ -363,6 +363,20 @@ export const sharedTailsAreNotWritten: KernelInvariant = {
     }),
 };
 
+/** I23: what the control group is charged with is what its pages were charged with, and never less than nothing. */
+export const chargesAddUp: KernelInvariant = {
+  name: "charges-add-up",
+  at: "end",
+  check: (k, see) => {
+    const usage = see(k.world.memcg_usage);
+    const charged = [...k.world.mem_map.values()].filter((page) => see(page.memcg_data) > 0);
+    return usage === charged.length
+      ? null
+      : `the control group is charged with ${usage} pages, but ${charged.length} are charged ` +
+          `(${charged.map((page) => `pfn ${hex(page.pfn)}`).join(", ")})`;
+  },
+};
+
 /** The kernel's own warnings: what its code says must not be. */
 export const noWarning: KernelInvariant = {
   name: "no-warning",
@@ -388,5 +402,6 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   noMappingOfDeadDevice,
   folioHasOnePgmap,
   sharedTailsAreNotWritten,
+  chargesAddUp,
   noWarning,
 ];

@@ -33,6 +33,7 @@ export * as gup_longterm from "./mm/gup-longterm.ts";
 export * as gup_slow from "./mm/gup-slow.ts";
 export * as huge_memory from "./mm/huge_memory.ts";
 export * as huge_memory_pud from "./mm/huge_memory-pud.ts";
+export * as memcontrol from "./mm/memcontrol.ts";
 export * as memory from "./mm/memory.ts";
 export * as memory_failure from "./mm/memory-failure.ts";
 export * as memory_private from "./mm/memory-private.ts";

@@ -3,7 +3,7 @@
 
 import { assert } from "../base/assert.ts";
 import { type Pfn, pfn } from "../base/brand.ts";
-import { type Code, cell, modelled } from "../explore/access.ts";
+import { type Cell, type Code, cell, modelled } from "../explore/access.ts";
 import { dax_fs_type } from "./drivers/dax/device.ts";
 import { extentOf, takeBlock } from "./fs/blocks.ts";
 import { ext4 } from "./fs/ext4/inode.ts";
@@ -21,6 +21,7 @@ import {
   newMm,
   newPage,
   type Page,
+  type Pte,
   type SuperBlock,
   TABLE,
   type UpperEntry,
@@ -139,6 +140,7 @@ export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Pag
   const there = yield* READ_ONCE(mm.mm_mt);
   yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
   yield* WRITE_ONCE(page._refcount, 1);
+  yield* k.mem_cgroup_charge(page.folio);
   yield* addNewAnonRmap(page);
   const pudp = pud_offset(k, mm, address);
   if (pudp !== null) yield* WRITE_ONCE<UpperEntry>(pudp, TABLE);
@@ -222,6 +224,18 @@ export function* mapFile(
   });
   yield* k.mmap(vma);
   return vma;
+}
+
+/**
+ * A CPU that runs the process caches the translation of an address, which setup has touched. Scenarios that ask what a
+ * late TLB flush lets through store by it, with store_through_tlb().
+ */
+export function* cacheTranslation(mm: MmStruct, address: number): Code<Cell<Pte | null>> {
+  const entry = yield* READ_ONCE(pte_offset(mm, address));
+  const tlb = cell<Pte | null>(`${mm.name}.tlb[${mm.tlbs.length}]`, null);
+  mm.tlbs.push(tlb);
+  yield* WRITE_ONCE(tlb, entry);
+  return tlb;
 }
 
 /** The block of a page of a file, when setup has given it one. */

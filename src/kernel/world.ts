@@ -35,6 +35,8 @@ export interface World {
   readonly mem_map: Map<Pfn, Page>;
   /** Pages of ordinary memory that nobody has, lowest first. */
   readonly free_ram: Cell<readonly Pfn[]>;
+  /** Pages charged to the control group, of which there is one. */
+  readonly memcg_usage: Cell<number>;
   readonly zero_page: Page;
   /** What a hole as large as a PMD entry is read from. */
   readonly huge_zero_page: Page;
@@ -79,6 +81,7 @@ export function newWorld(
     tasks,
     mem_map: new Map(),
     free_ram: cell<readonly Pfn[]>("free_ram", []),
+    memcg_usage: cell("memcg.usage", 0),
     zero_page: newZeroPage(0),
     huge_zero_page: newZeroPage(1),
     bit_wait_table: cell<readonly QueueEntry[]>("bit_wait_table", []),

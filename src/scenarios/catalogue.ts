@@ -1,10 +1,13 @@
 // The scenarios, in the order in which they are printed.
 import type { Scenario } from "../kernel/scenario.ts";
 import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
+import { cloneVsPin } from "./clone-vs-pin.ts";
+import { collapseRangeVsPin } from "./collapse-range-vs-pin.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
 import { forkVsPin } from "./fork-vs-pin.ts";
+import { forkVsPunchHole } from "./fork-vs-punch-hole.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fsyncVsStoreBesideHugePage } from "./fsync-vs-store-beside-huge-page.ts";
@@ -30,6 +33,7 @@ import {
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
 } from "./refault-of-shared-extent-vs-unpin.ts";
+import { staleStoreVsPunchHole } from "./stale-store-vs-punch-hole.ts";
 import { threeInvalidationsVsFault } from "./three-invalidations-vs-fault.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
@@ -86,4 +90,8 @@ export const catalogue: readonly Scenario[] = [
   killDaxVsReadFault,
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
+  staleStoreVsPunchHole,
+  collapseRangeVsPin,
+  cloneVsPin,
+  forkVsPunchHole,
 ];

@@ -5,7 +5,7 @@ import { MEMORY_DEVICE_GENERIC, type Page } from "../../kernel/include/linux/mm_
 import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
-import { FOLL_WRITE } from "../../kernel/mm/gup-flags.ts";
+import { FOLL_PIN, FOLL_WRITE } from "../../kernel/mm/gup-flags.ts";
 import { dropPincount } from "../../kernel/mm/gup-grab.ts";
 
 /** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.15. */
@@ -38,7 +38,7 @@ export const gupFunctions: Partial<KernelFunctions> = {
 
   /** Models `mm/gup.c:gup_put_folio()` @ v6.15. */
   *gup_put_folio(k, folio, refs, flags) {
-    if (is_zero_page(k, folio.page)) return;
+    if (flags & FOLL_PIN && is_zero_page(k, folio.page)) return;
     const units = yield* dropPincount(k, folio, refs, flags);
     yield* k.folio_put_refs(folio, units);
   },

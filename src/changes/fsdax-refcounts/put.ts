@@ -32,13 +32,15 @@ export const putFunctions: Partial<KernelFunctions> = {
    * Models `mm/memremap.c:free_zone_device_folio()` @ v6.15: mapping and order of an FS-DAX folio belong to the entry of
    * the file and stay. The count of a page of a DAX device begins anew, which hides that a reference too many
    * was dropped.
-   * Left out: handing coherent memory back to the driver, and the reference of the pgmap.
+   * Left out: mem_cgroup_uncharge() of what is never charged; handing coherent memory back to the driver, and the reference of the pgmap.
    */
   *free_zone_device_folio(k, folio) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
     const type = pgmap === null || isTail(pgmap) ? null : pgmap.type;
     if (type === MEMORY_DEVICE_GENERIC) yield* WRITE_ONCE(folio._refcount, 1);
-    else if (type === MEMORY_DEVICE_COHERENT) yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
-    else yield* k.wake_up_var(folio.page);
+    else if (type === MEMORY_DEVICE_COHERENT) {
+      yield* k.mem_cgroup_uncharge(folio);
+      yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    } else yield* k.wake_up_var(folio.page);
   },
 };

@@ -31,18 +31,19 @@ declare module "../kernel.ts" {
  * Writes to a page of a file, past the CPU's caches.
  *
  * Models `fs/dax.c:dax_iomap_rw()` and `dax_iomap_iter()` @ v6.12, a write of one page.
- * Left out: reads, the liveness of the device, the copying.
+ * Left out: reads, the copying.
  * Context: i_rwsem held for writing; invalidate_lock not held.
  *
- * @returns false if there is no block for it.
+ * @returns false if there is no block for it, or the device has gone.
  */
 export function* dax_iomap_rw(k: Kernel, inode: Inode, index: number): Code<boolean> {
   const { iomap_begin, iomap_end } = inode.i_sb.s_type;
   const iomap = yield* k[iomap_begin](inode, index, true);
   if (iomap === null) return false;
   yield* k.dax_write_invalidates(inode.i_mapping, index, iomap.fresh, iomap.shared);
-  if (iomap_end !== null) yield* k[iomap_end](inode, index, iomap, true);
-  return true;
+  const alive = yield* k.dax_alive(inode.i_sb);
+  if (iomap_end !== null) yield* k[iomap_end](inode, index, iomap, alive);
+  return alive;
 }
 
 /**

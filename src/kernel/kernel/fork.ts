@@ -14,7 +14,7 @@ declare module "../kernel.ts" {
 }
 
 /** The mapping of a child that setup made from one of its parent. */
-function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
+export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
   const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma);
   assert(copy, `${child.name} was not made from this mapping of ${parent.name}`);
   return copy;

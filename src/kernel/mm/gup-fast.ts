@@ -43,7 +43,8 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, without any lock.
  *
  * Models `mm/gup.c:gup_fast_pte_range()` @ v6.12, for one entry; v5.18 has it as gup_pte_range().
- * Left out: protnone, gup_must_unshare, the cache of the last pgmap.
+ * Left out: protnone, the cache of the last pgmap; gup_must_unshare() of v6.0 and later, which matters for pins that do
+ * not write: the mark of a shared DAX page reads as an anonymous one, and they go to the slow path.
  * Context: interrupts off; may not sleep.
  *
  * @param pmdp The entry above, which led here; null where there is none to look at.

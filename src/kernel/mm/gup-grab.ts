@@ -74,7 +74,7 @@ export function* try_get_folio_undo(k: Kernel, folio: Folio, refs: number): Code
  * Left out: that before about v6.5, and before it came to stable 6.1, a pin of the page of zeroes counted as any other.
  */
 export function* try_grab_folio_fast(k: Kernel, page: Page, refs: number, flags: number): Code<Folio | null> {
-  if (is_zero_page(k, page)) return page.folio;
+  if (flags & FOLL_PIN && is_zero_page(k, page)) return page.folio;
   const folio = yield* k.try_get_folio(page, refs);
   if (folio === null || !(flags & FOLL_PIN)) return folio;
   if (flags & FOLL_LONGTERM && !(yield* k.folio_is_longterm_pinnable(folio))) {
@@ -117,7 +117,7 @@ export function* try_grab_compound_head(
  * @returns 0, or a negative error.
  */
 export function* try_grab_folio(k: Kernel, folio: Folio, refs: number, flags: number): Code<number> {
-  if (is_zero_page(k, folio.page)) return 0;
+  if (flags & FOLL_PIN && is_zero_page(k, folio.page)) return 0;
   const count = yield* folio_ref_count(folio);
   if (count <= 0) {
     yield* WARN(
@@ -161,7 +161,7 @@ export function* dropPincount(k: Kernel, folio: Folio, refs: number, flags: numb
  * FS-DAX page goes from 1025 to 1 unseen, and nobody who waits for 1 is woken.
  */
 export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: number): Code {
-  if (is_zero_page(k, folio.page)) return;
+  if (flags & FOLL_PIN && is_zero_page(k, folio.page)) return;
   const units = yield* dropPincount(k, folio, refs, flags);
   yield* k.folio_put_refs(folio, units);
 }
@@ -173,7 +173,7 @@ export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: num
  * for the base reference itself.
  */
 export function* put_compound_head(k: Kernel, folio: Folio, refs: number, flags: number): Code {
-  if (is_zero_page(k, folio.page)) return;
+  if (flags & FOLL_PIN && is_zero_page(k, folio.page)) return;
   const units = yield* dropPincount(k, folio, refs, flags);
   if (units > 1) yield* folio_ref_sub(folio, units - 1);
   yield* k.put_page(folio.page);

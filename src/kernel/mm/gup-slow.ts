@@ -31,7 +31,8 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, under the page-table lock.
  *
  * Models `mm/gup.c:follow_page_pte()` @ v5.18.
- * Left out: protnone, gup_must_unshare, FOLL_TOUCH, migration entries.
+ * Left out: protnone, FOLL_TOUCH, migration entries; gup_must_unshare() of v6.0 and later, by which a pin that does not
+ * write of a DAX page that several files share asks for a fault, on v6.12 again and again.
  * Context: mmap_lock held for reading.
  *
  * @returns the page, null if a fault must bring it first, or a negative error.

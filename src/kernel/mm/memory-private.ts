@@ -1,6 +1,6 @@
 // Private mappings of a file: pages of one's own on the first store, and what fork() does with them.
 // Source: mm/memory.c, mm/rmap.c. Ordinary memory comes from a pool that setup made.
-// Left out everywhere: swap, LRU, memcg, userfaultfd, FAULT_FLAG_UNSHARE; and that PG_anon_exclusive came with v5.19.
+// Left out everywhere: swap, LRU, userfaultfd, FAULT_FLAG_UNSHARE; and that PG_anon_exclusive came with v5.19.
 import { assert } from "../../base/assert.ts";
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
@@ -46,7 +46,7 @@ declare module "../kernel.ts" {
 /**
  * Takes a page of ordinary memory, with one reference.
  *
- * Models `mm/memory.c:folio_prealloc()` @ v6.12.
+ * Models `mm/memory.c:folio_prealloc()` @ v6.12. It is charged to the control group.
  *
  * @returns null if there is none: VM_FAULT_OOM.
  */
@@ -62,7 +62,10 @@ export function* alloc_anon_folio(k: Kernel): Code<Page | null> {
         ? { next: [pool.filter((p) => p !== page.pfn), 1], result: true }
         : { next: [pool, count], result: false },
     );
-    if (taken) return page;
+    if (taken) {
+      yield* k.mem_cgroup_charge(page.folio);
+      return page;
+    }
   }
 }
 

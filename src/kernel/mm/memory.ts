@@ -30,6 +30,7 @@ import { down_read, down_write, up_read, up_write } from "../kernel/locking/rwse
 import { type Spinlock, spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import { dec_tlb_flush_pending, inc_tlb_flush_pending, mm_tlb_flush_nested } from "./mmu_gather.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -309,6 +310,7 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
   let pages: readonly Page[] = [];
   let cleared = false;
   let address = first;
+  yield* inc_tlb_flush_pending(vma.vm_mm);
   while (address < end) {
     let next = Math.min(end, pudStart(k, address) + pudPages(k));
     let zapped = yield* k.zap_pud_range(vma, address, next);
@@ -320,9 +322,10 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
     cleared = cleared || zapped.cleared;
     address = next;
   }
-  if (!cleared) return;
-  yield* k.flush_tlb_mm(vma.vm_mm);
-  yield* k.zap_drop_references(pages);
+  const nested = yield* mm_tlb_flush_nested(vma.vm_mm);
+  if (cleared || nested) yield* k.flush_tlb_mm(vma.vm_mm);
+  yield* dec_tlb_flush_pending(vma.vm_mm);
+  if (cleared) yield* k.zap_drop_references(pages);
 }
 
 /**

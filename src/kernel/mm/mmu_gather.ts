@@ -2,13 +2,33 @@
 // arch/x86/mm/tlb.c. In the model `ipi` a flush waits for every CPU that runs the mm with interrupts
 // off: it takes a snapshot of them, and each strikes itself off when it turns interrupts on again.
 import { acquire, type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct } from "../include/linux/mm_types.ts";
+import type { MmStruct, Pte } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
+import { atomic_add, atomic_read, WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     flush_tlb_mm: typeof flush_tlb_mm;
   }
+}
+
+/** Models `include/linux/mm_types.h:inc_tlb_flush_pending()` @ v6.12; nobody asks where no translation is cached. */
+export function* inc_tlb_flush_pending(mm: MmStruct): Code {
+  if (mm.tlbs.length > 0) yield* atomic_add(mm.tlb_flush_pending, 1);
+}
+
+/**
+ * The end of a zap: did another one run meanwhile? Then it may have cleared what is not flushed yet.
+ *
+ * Models `include/linux/mm_types.h:mm_tlb_flush_nested()` @ v6.12.
+ */
+export function* mm_tlb_flush_nested(mm: MmStruct): Code<boolean> {
+  return mm.tlbs.length > 0 && (yield* atomic_read(mm.tlb_flush_pending)) > 1;
+}
+
+/** Models `include/linux/mm_types.h:dec_tlb_flush_pending()` @ v6.12. */
+export function* dec_tlb_flush_pending(mm: MmStruct): Code {
+  if (mm.tlbs.length > 0) yield* atomic_add(mm.tlb_flush_pending, -1);
 }
 
 /** Models `include/linux/irqflags.h:local_irq_save()` @ v6.12. */
@@ -35,9 +55,10 @@ export function* local_irq_restore(k: Kernel): Code {
  *
  * Models `arch/x86/mm/tlb.c:flush_tlb_mm_range()` @ v6.12, or with the TLB model `rcu-table-free` a
  * broadcast that interrupts nobody.
- * Left out: ranges, lazy TLB.
+ * Left out: ranges, lazy TLB; cached translations, but for those that setup made known with cacheTranslation().
  */
 export function* flush_tlb_mm(k: Kernel, mm: MmStruct): Code {
+  for (const tlb of mm.tlbs) yield* WRITE_ONCE<Pte | null>(tlb, null);
   if (k.world.tlb === "rcu-table-free") return;
   const { name, ipi_pending } = k.current;
   const walkers = k.world.tasks.filter((t) => t.mm === mm && t.name !== name);

@@ -33,6 +33,7 @@ export function* __folio_put(k: Kernel, folio: Folio): Code {
     return;
   }
   const { pfn } = page;
+  yield* k.mem_cgroup_uncharge(folio);
   yield* WRITE_ONCE<PageMapping>(page.mapping, null);
   yield* rmw([k.world.free_ram], (pool: readonly Pfn[]) => ({
     next: [[...pool, pfn].sort((a, b) => a - b)],

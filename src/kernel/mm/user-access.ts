@@ -1,6 +1,6 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
-import { type Cell, type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct, UpperEntry } from "../include/linux/mm_types.ts";
+import { type Cell, type Code, fail, rmw } from "../../explore/access.ts";
+import type { Inode, MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
@@ -9,6 +9,7 @@ import type { VmFault } from "./memory.ts";
 declare module "../kernel.ts" {
   interface KernelFunctions {
     store: typeof store;
+    store_through_tlb: typeof store_through_tlb;
   }
 }
 
@@ -48,4 +49,32 @@ export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> 
     yield* up_read(k, mm.mmap_lock);
     if (fault !== "NOPAGE") return fault;
   }
+}
+
+/**
+ * A store through a translation that a CPU has cached: the page table is not asked. Without a translation there is no
+ * store. To a block that is no longer the file's it is the end of somebody's data: `no-store-to-foreign-block`.
+ *
+ * Ours: what the hardware does.
+ *
+ * @param tlb Made in setup, with cacheTranslation().
+ * @param file The file that the program thinks it stores to.
+ */
+export function* store_through_tlb(k: Kernel, tlb: Cell<Pte | null>, file: Inode): Code<boolean> {
+  const pages = [...k.world.mem_map.values()];
+  const owner = yield* rmw(
+    [tlb, ...pages.map((p) => p.block_owner)],
+    (translation: Pte | null, ...owners: string[]) => {
+      const at = pages.findIndex((p) => p.pfn === translation?.pfn);
+      return { next: [translation, ...owners], result: owners[at] ?? null };
+    },
+    { note: { text: (to) => (to === null ? "<no translation>" : "stores") } },
+  );
+  if (owner !== null && !owner.split(" and ").includes(file.name)) {
+    fail(
+      "no-store-to-foreign-block",
+      `${k.current.name} stores through a cached translation to a block of ${file.name} that is ${owner} now`,
+    );
+  }
+  return owner !== null;
 }

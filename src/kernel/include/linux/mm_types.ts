@@ -101,6 +101,8 @@ export interface Page extends Modelled {
   readonly order: Cell<number>;
   /** In the first tail, word 1: page-table entries of any size that map the folio, less one. */
   readonly _large_mapcount: Cell<number>;
+  /** memcg_data: pages of the folio that are charged to a control group. Of device memory only what is anonymous is. */
+  readonly memcg_data: Cell<number>;
   /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
   readonly heldGets: Cell<readonly string[]>;
@@ -164,6 +166,10 @@ export interface MmStruct extends Modelled {
   readonly write_protect_seq: Cell<number>;
   /** The mappings there are. */
   readonly mm_mt: Cell<readonly VmArea[]>;
+  /** Zaps under way: those that find nothing to clear flush all the same, if there is another. */
+  readonly tlb_flush_pending: Cell<number>;
+  /** The cached translations of CPUs that run the process, as far as the scenario looks at them: none, if not made. */
+  readonly tlbs: Cell<Pte | null>[];
   /** The processes that setup has made to be its children, once it forks, and their copies of its mappings. */
   readonly children: { readonly mm: MmStruct; readonly vmas: ReadonlyMap<VmArea, VmArea> }[];
 }
@@ -307,6 +313,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number, ow
     ...words,
     order: cell(`${name}.order`, 0),
     _large_mapcount: cell(`${name}._large_mapcount`, 0),
+    memcg_data: cell(`${name}.memcg_data`, 0),
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
     longtermPins: ghostCell(`${name}.longtermPins`, 0),
@@ -347,6 +354,8 @@ export function newMm(name: string, pages: number, geometry: Geometry): MmStruct
     rss_anon: cell(`${name}.rss_anon`, 0),
     write_protect_seq: cell(`${name}.write_protect_seq`, 0),
     mm_mt: cell<readonly VmArea[]>(`${name}.mm_mt`, []),
+    tlb_flush_pending: cell(`${name}.tlb_flush_pending`, 0),
+    tlbs: [],
     children: [],
   });
 }
