@@ -1,0 +1,23 @@
+// What a rule is, and how rules go over the pages of the machine.
+import type { See } from "../../explore/access.ts";
+import type { Page } from "../include/linux/mm_types.ts";
+import type { Kernel } from "../kernel.ts";
+
+/** A rule over the pages and page tables of the machine. */
+export interface KernelInvariant {
+  readonly name: string;
+  /** `end`: holds between operations, so it is looked at where nobody can run any more. */
+  readonly at?: "every-state" | "end";
+  readonly check: (k: Kernel, see: See) => string | null;
+}
+
+export const devicePages = (k: Kernel): Page[] =>
+  [...k.world.mem_map.values()].filter((page) => page.zone === "ZONE_DEVICE");
+
+export const firstBroken = (k: Kernel, check: (page: Page) => string | null): string | null => {
+  for (const page of devicePages(k)) {
+    const detail = check(page);
+    if (detail !== null) return detail;
+  }
+  return null;
+};
