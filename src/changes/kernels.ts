@@ -6,6 +6,7 @@ import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
 import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
 import { deviceTwins } from "./device-twins.ts";
+import { ext4Fallocate } from "./ext4-fallocate.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
@@ -53,7 +54,13 @@ export const v6_1 = laterKernel("v6.1", v5_18, [
 ]);
 
 /** Linux 6.12: shared blocks are counted right. */
-export const v6_12 = laterKernel("v6.12", v6_1, [fsdaxShare, daxPreRemove, gupFolioAllowed, gupTryGrab]);
+export const v6_12 = laterKernel("v6.12", v6_1, [
+  fsdaxShare,
+  daxPreRemove,
+  gupFolioAllowed,
+  gupTryGrab,
+  ext4Fallocate,
+]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
 export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
@@ -87,6 +94,7 @@ export const changes: readonly Change[] = [
   daxPreRemove,
   gupFolioAllowed,
   gupTryGrab,
+  ext4Fallocate,
   ...fsdaxLayouts,
   scanLooksAgain,
   fuseEvictWaits,

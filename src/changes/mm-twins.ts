@@ -13,7 +13,7 @@ import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change } from "../kernel/kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
-import { linkFile } from "../kernel/mm/memory.ts";
+import { linkFile, should_zap } from "../kernel/mm/memory.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -53,14 +53,14 @@ export const rmapAfterUnlock = twin(
   "rmap-after-unlock",
   "the delayed fall of the mapcounts of dirty entries comes after the page-table lock is dropped",
   {
-    *zap_pte_range(k, vma, first, end) {
+    *zap_pte_range(k, vma, first, end, even_cows) {
       const ptl = pte_lockptr(k, vma.vm_mm, first);
       const pages: Page[] = [];
       const delayed: Page[] = [];
       yield* spin_lock(k, ptl);
       for (let address = first; address < end; address++) {
         const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-        if (pte === null) continue;
+        if (!should_zap(k, pte, even_cows)) continue;
         const { page, delayed: later } = yield* k.zap_present_pte(vma, address, pte);
         if (page !== null) pages.push(page);
         if (page !== null && later) delayed.push(page);
@@ -106,8 +106,8 @@ export const flushForgetsNested = twin(
   "flush-forgets-nested",
   "a zap that finds nothing to clear does not flush, whoever else is about to",
   {
-    *zap_page_range(k, vma, first, end) {
-      const { pages, cleared } = yield* k.zap_pmd_range(vma, first, end);
+    *zap_page_range(k, vma, first, end, even_cows = true) {
+      const { pages, cleared } = yield* k.zap_pmd_range(vma, first, end, even_cows);
       if (!cleared) return;
       yield* k.flush_tlb_mm(vma.vm_mm);
       yield* k.zap_drop_references(pages);

@@ -218,6 +218,7 @@ export const v5_10 = baseKernel("v5.10", {
   ext4_break_layouts: ext4_inode.ext4_break_layouts,
   ext4_fallocate: ext4_inode.ext4_fallocate,
   ext4_punch_hole: ext4_inode.ext4_punch_hole,
+  ext4_hole_is_beyond_end: ext4_inode.ext4_hole_is_beyond_end,
   ext4_collapse_range: ext4_inode.ext4_collapse_range,
   ext4_setattr: ext4_inode.ext4_setattr,
   ext4_truncate: ext4_inode.ext4_truncate,

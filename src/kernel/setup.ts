@@ -5,7 +5,7 @@ import { assert } from "../base/assert.ts";
 import { type Pfn, pfn } from "../base/brand.ts";
 import { type Cell, type Code, cell, modelled } from "../explore/access.ts";
 import { dax_fs_type } from "./drivers/dax/device.ts";
-import { extentOf, takeBlock } from "./fs/blocks.ts";
+import { fillHole } from "./fs/blocks.ts";
 import { ext4 } from "./fs/ext4/inode.ts";
 import { fuse } from "./fs/fuse/dax.ts";
 import { xfs } from "./fs/xfs/xfs_inode.ts";
@@ -165,7 +165,7 @@ export function* createFile(
 ): Code<Inode> {
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
   sb.s_inodes.push(inode);
-  for (let index = 0; index < filled; index++) yield* takeBlock(k, inode, extentOf(inode, index));
+  if (filled > 0) yield* fillHole(k, inode, inode.i_data.slice(0, filled), false);
   return inode;
 }
 

@@ -6,7 +6,7 @@ import { pte_lockptr, pte_offset } from "../../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../../kernel/kernel/locking/spinlock.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
-import { clearCounted, type VmFault, type VmFaultInfo } from "../../kernel/mm/memory.ts";
+import { clearCounted, should_zap, type VmFault, type VmFaultInfo } from "../../kernel/mm/memory.ts";
 
 declare module "../../kernel/kernel.ts" {
   interface KernelFunctions {
@@ -34,7 +34,7 @@ export const memoryFunctions: Partial<KernelFunctions> = {
    * page-table lock, the reference after that. For dirty entries the TLB is flushed between, before the lock
    * is dropped.
    */
-  *zap_pte_range(k, vma, first, end) {
+  *zap_pte_range(k, vma, first, end, even_cows) {
     const ptl = pte_lockptr(k, vma.vm_mm, first);
     const pages: Page[] = [];
     const delayed: Page[] = [];
@@ -42,7 +42,7 @@ export const memoryFunctions: Partial<KernelFunctions> = {
     yield* spin_lock(k, ptl);
     for (let address = first; address < end; address++) {
       const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-      if (pte === null) continue;
+      if (!should_zap(k, pte, even_cows)) continue;
       const zapped = yield* k.zap_present_pte(vma, address, pte);
       cleared = true;
       if (zapped.page === null) continue;

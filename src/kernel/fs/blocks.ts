@@ -55,6 +55,45 @@ export function* takeBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): C
   }
 }
 
+/**
+ * Gives blocks to the hole with which a range begins, in one step: the lowest that are free.
+ *
+ * @param aligned If the hole fills the range, rather a run of blocks that is aligned to it, if there is one.
+ */
+export function* fillHole(
+  k: Kernel,
+  inode: Inode,
+  extents: readonly Cell<Pfn | null>[],
+  aligned: boolean,
+): Code {
+  const { free_blocks } = inode.i_sb;
+  const { name } = inode;
+  const n = extents.length;
+  const [blocks, free] = yield* rmw(
+    [free_blocks, ...extents],
+    (pool: readonly Pfn[], ...old: (Pfn | null)[]) => ({
+      next: [pool, ...old],
+      result: [old, pool] as const,
+    }),
+  );
+  const end = blocks.findIndex((b) => b !== null);
+  const hole = end < 0 ? n : end;
+  const from =
+    hole < n || !aligned ? -1 : free.findIndex((b, i) => b % n === 0 && free[i + n - 1] === b + n - 1);
+  const taken = free.slice(Math.max(from, 0), Math.max(from, 0) + hole);
+  if (taken.length === 0) return;
+  const places = extents.slice(0, taken.length);
+  const owners = taken.map((b) => pfn_to_page(k, b).block_owner);
+  yield* rmw([free_blocks, ...places, ...owners], (pool: readonly Pfn[], ...old: (Pfn | string | null)[]) =>
+    taken.every((b) => pool.includes(b)) && old.slice(0, taken.length).every((b) => b === null)
+      ? {
+          next: [pool.filter((b) => !taken.includes(b)), ...taken, ...owners.map(() => name)],
+          result: null,
+        }
+      : { next: [pool, ...old], result: null },
+  );
+}
+
 /** Takes the block of a place in a file away. If no other file shares it, it is free from here on. */
 export function* dropBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code {
   const block = yield* READ_ONCE(extent);
@@ -80,7 +119,8 @@ export function givenBack(
 ): [readonly Pfn[], readonly Pfn[]] {
   const at = shared.indexOf(block);
   if (at >= 0) return [free, shared.filter((_, i) => i !== at)];
-  return [[...free, block].sort((a, b) => a - b), shared];
+  const next = free.findIndex((b) => b > block);
+  return [free.toSpliced(next < 0 ? free.length : next, 0, block), shared];
 }
 
 /** Lets a file share the block of another. */

@@ -1,12 +1,14 @@
 // DAX: faults on as many pages as a PMD entry maps. Source: fs/dax.c.
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
+import type { Iomap } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import { type Inode, VM_SHARED } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../mm/memory.ts";
+import { fillHole } from "./blocks.ts";
 import { dax_fault_is_synchronous } from "./dax-insert.ts";
 
 declare module "../kernel.ts" {
@@ -54,7 +56,7 @@ function* splitLeaf(k: Kernel, vmf: VmFaultInfo): Code {
 function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   const inode = vmf.vma.vm_file;
   const mapping = inode.i_mapping;
-  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const { iomap_begin } = inode.i_sb.s_type;
   const { write } = vmf;
   const size = yield* READ_ONCE(inode.i_size);
   if (vmf.pgoff >= size) return "SIGBUS";
@@ -77,7 +79,7 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
     return "FALLBACK";
   }
   if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
-    if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, false);
+    if (write) yield* endOfPmd(k, inode, pgoff, iomap, false);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "FALLBACK";
   }
@@ -86,49 +88,46 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   if (iomap.pfn === null) fault = yield* k.vmf_insert_pfn_pmd(vmf, k.world.huge_zero_page.pfn, false);
   else if (dax_fault_is_synchronous(vmf, iomap)) fault = toPfn(entry.pfn);
   else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
-  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, fault !== "FALLBACK");
+  if (write) yield* endOfPmd(k, inode, pgoff, iomap, fault !== "FALLBACK");
   yield* k.dax_unlock_entry(mapping, pgoff, entry);
   return fault;
 }
 
 /**
  * Are there as many pages in one piece as a PMD entry maps: blocks in order from an aligned one on, or, for a
- * read, a hole? A write into a hole of that size is given such blocks first, if there are any.
+ * read, a hole? A write gives blocks to the hole with which the range begins, in one piece if there is one free;
+ * they stay where the answer is no.
  *
  * Models what `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12 asks of iomap_length() and dax_iomap_direct_access(): an
  * iomap here is of one page.
+ * If others share all of the blocks, a write gives the CoW fork as many in one piece, if there are; if they share some,
+ * smaller entries must do.
  */
 export function* iomap_fits_pmd(k: Kernel, inode: Inode, index: number, write: boolean): Code<boolean> {
   const n = pmdPages(k);
   const extents = inode.i_data.slice(index, index + n);
-  const { name } = inode;
-  const { free_blocks } = inode.i_sb;
-  if (write) {
-    const free = yield* READ_ONCE(free_blocks);
-    const runs = free.filter((b) => b % n === 0 && extents.every((_, i) => free.includes(toPfn(b + i))));
-    const [run] = runs;
-    if (run !== undefined) {
-      const owners = extents.map((_, i) => pfn_to_page(k, toPfn(run + i)).block_owner);
-      yield* rmw(
-        [free_blocks, ...extents, ...owners],
-        (blocks: readonly Pfn[], ...old: (Pfn | string | null)[]) =>
-          old.slice(0, n).every((b) => b === null)
-            ? {
-                next: [
-                  blocks.filter((b) => b < run || b >= run + n),
-                  ...extents.map((_, i) => toPfn(run + i)),
-                  ...owners.map(() => name),
-                ],
-                result: null,
-              }
-            : { next: [blocks, ...old], result: null },
-      );
-    }
-  }
-  return yield* rmw(extents, (...blocks: (Pfn | null)[]) => {
-    const [first = null] = blocks;
+  const { refcountbt } = inode.i_sb;
+  if (write) yield* fillHole(k, inode, extents, true);
+  const found = yield* rmw([refcountbt, ...extents], (shared: readonly Pfn[], ...blocks: (Pfn | null)[]) => {
     const hole = !write && blocks.every((b) => b === null);
-    const fits = first !== null && first % n === 0 && blocks.every((b, i) => b === first + i);
-    return { next: blocks, result: hole || fits };
+    const others = blocks.filter((b) => b !== null && shared.includes(b)).length;
+    const alike = others === 0 || others === n;
+    const fits = hole || (alike && inOnePiece(blocks));
+    return { next: [shared, ...blocks], result: fits && write && others === n ? "copy" : fits };
   });
+  if (found !== "copy") return found;
+  const copies = inode.i_cow.slice(index, index + n);
+  yield* fillHole(k, inode, copies, true);
+  return yield* rmw(copies, (...blocks: (Pfn | null)[]) => ({ next: blocks, result: inOnePiece(blocks) }));
 }
+
+/** Tells the file system, page by page, how its answer was used. */
+function* endOfPmd(k: Kernel, inode: Inode, first: number, iomap: Iomap, written: boolean): Code {
+  const { iomap_end } = inode.i_sb.s_type;
+  if (iomap_end === null) return;
+  for (let i = 0; i < pmdPages(k); i++) yield* k[iomap_end](inode, first + i, iomap, written);
+}
+
+/** Blocks in order, from one on that a PMD entry can map. */
+const inOnePiece = ([first = null, ...rest]: readonly (Pfn | null)[]): boolean =>
+  first !== null && first % (rest.length + 1) === 0 && rest.every((b, i) => b === first + i + 1);

@@ -187,7 +187,13 @@ function* setPmd(pmdp: Cell<UpperEntry>, entry: UpperEntry, rss: Cell<number>, p
  *
  * Models `mm/memory.c:zap_pmd_range()` @ v6.12, for one PMD.
  */
-export function* zap_pmd_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped> {
+export function* zap_pmd_range(
+  k: Kernel,
+  vma: VmArea,
+  first: number,
+  end: number,
+  even_cows: boolean,
+): Code<Zapped> {
   const pmdp = pmd_offset(k, vma.vm_mm, first);
   const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
   if (isLeaf(pmd)) {
@@ -195,7 +201,7 @@ export function* zap_pmd_range(k: Kernel, vma: VmArea, first: number, end: numbe
     yield* k.__split_huge_pmd(vma, first);
   }
   if (pmd !== TABLE) return { pages: [], cleared: false };
-  return yield* k.zap_pte_range(vma, first, end);
+  return yield* k.zap_pte_range(vma, first, end, even_cows);
 }
 
 /**

@@ -2,8 +2,9 @@
 
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
-import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
-import { type AddressSpace, type Page, PG_hwpoison } from "../include/linux/mm_types.ts";
+import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import { type AddressSpace, type Page, PG_hwpoison, TABLE } from "../include/linux/mm_types.ts";
+import { isLeaf, pmd_offset, pmdPages, pte_offset } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 
@@ -46,6 +47,27 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
 }
 
 /**
+ * How many pages the entry maps by which the current process has a page of a file; 0 if it has none. A kernel thread
+ * acts for whoever asked to be killed early, and has it unmapped in any case.
+ *
+ * Models `size_shift` of `mm/memory-failure.c:add_to_kill()` @ v6.12, for the process that met the failure.
+ */
+function* mappedSize(k: Kernel, mapping: AddressSpace, index: number): Code<number> {
+  const { mm } = k.current;
+  if (mm === null) return 1;
+  let size = 0;
+  for (const vma of yield* READ_ONCE(mapping.i_mmap)) {
+    const address = vma.vm_start + index - vma.vm_pgoff;
+    if (vma.vm_mm !== mm || address < vma.vm_start || address >= vma.vm_start + vma.vm_pages) continue;
+    const pmdp = pmd_offset(k, mm, address);
+    const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+    if (isLeaf(pmd)) return pmdPages(k);
+    if (pmd === TABLE && (yield* READ_ONCE(pte_offset(mm, address))) !== null) size = 1;
+  }
+  return size;
+}
+
+/**
  * Takes a bad page away from those who map it, by what the page says of its file.
  *
  * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
@@ -54,7 +76,7 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
  * @returns 0, or -EBUSY if the page says of no file.
  */
 export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
-  const { folio } = pfn_to_page(k, pfn);
+  const folio = yield* page_folio(k, pfn_to_page(k, pfn));
   const cookie = yield* k.dax_lock_folio(folio);
   if (cookie === null) return -EBUSY;
   yield* SetPageHWPoison(folio.page);
@@ -67,7 +89,8 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
     );
   }
   const index = yield* READ_ONCE(folio.index);
-  yield* k.unmap_mapping_pages(mapping, index, 1);
+  const size = yield* mappedSize(k, mapping, index);
+  if (size > 0) yield* k.unmap_mapping_pages(mapping, index - (index % size), size);
   yield* k.dax_unlock_folio(folio, cookie);
   return 0;
 }

@@ -267,19 +267,38 @@ export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<b
 }
 
 /**
+ * Is an entry to go? A private copy stays where only the pages of the file are unmapped.
+ *
+ * Models `mm/memory.c:should_zap_folio()` @ v6.12.
+ */
+export function should_zap(k: Kernel, pte: Pte | null, even_cows: boolean): pte is Pte {
+  if (pte === null || even_cows) return pte !== null;
+  const page = k.vm_normal_page(pte);
+  return page === null || page.zone === "ZONE_DEVICE" || is_zero_page(k, page);
+}
+
+/**
  * Clears the entries of a part of one table.
  *
  * Models `mm/memory.c:zap_pte_range()` @ v6.12.
  * Left out: batches.
+ *
+ * @param even_cows Those of private copies, too.
  */
-export function* zap_pte_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped> {
+export function* zap_pte_range(
+  k: Kernel,
+  vma: VmArea,
+  first: number,
+  end: number,
+  even_cows: boolean,
+): Code<Zapped> {
   const ptl = pte_lockptr(k, vma.vm_mm, first);
   const pages: Page[] = [];
   let cleared = false;
   yield* spin_lock(k, ptl);
   for (let address = first; address < end; address++) {
     const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-    if (pte === null) continue;
+    if (!should_zap(k, pte, even_cows)) continue;
     const { page } = yield* k.zap_present_pte(vma, address, pte);
     if (page !== null) pages.push(page);
     cleared = true;
@@ -305,8 +324,9 @@ export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
  * Left out: mmu notifiers, batches.
  *
  * @param first First virtual page number; `end` is one past the last.
+ * @param even_cows Entries of private copies, too.
  */
-export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number): Code {
+export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number, even_cows = true): Code {
   let pages: readonly Page[] = [];
   let cleared = false;
   let address = first;
@@ -316,7 +336,7 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
     let zapped = yield* k.zap_pud_range(vma, address, next);
     if (zapped === null) {
       next = Math.min(end, pmdStart(k, address) + pmdPages(k));
-      zapped = yield* k.zap_pmd_range(vma, address, next);
+      zapped = yield* k.zap_pmd_range(vma, address, next, even_cows);
     }
     pages = [...pages, ...zapped.pages];
     cleared = cleared || zapped.cleared;
@@ -334,15 +354,22 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
  * Models `mm/memory.c:unmap_mapping_pages()` @ v6.12.
  *
  * @param start First page of the file; `nr` is the number of pages.
+ * @param even_cows Private copies of them, too.
  */
-export function* unmap_mapping_pages(k: Kernel, mapping: AddressSpace, start: number, nr: number): Code {
+export function* unmap_mapping_pages(
+  k: Kernel,
+  mapping: AddressSpace,
+  start: number,
+  nr: number,
+  even_cows = false,
+): Code {
   yield* down_read(k, mapping.i_mmap_rwsem);
   const vmas = yield* READ_ONCE(mapping.i_mmap);
   for (const vma of vmas) {
     const first = Math.max(start, vma.vm_pgoff);
     const end = Math.min(start + nr, vma.vm_pgoff + vma.vm_pages);
     const shift = vma.vm_start - vma.vm_pgoff;
-    if (first < end) yield* k.zap_page_range(vma, first + shift, end + shift);
+    if (first < end) yield* k.zap_page_range(vma, first + shift, end + shift, even_cows);
   }
   yield* up_read(k, mapping.i_mmap_rwsem);
 }

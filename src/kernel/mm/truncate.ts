@@ -1,6 +1,8 @@
 // Taking pages of a file out of page tables and page cache. Source: mm/truncate.c.
 import type { Code } from "../../explore/access.ts";
-import type { AddressSpace, Inode } from "../include/linux/mm_types.ts";
+import { nextEntry } from "../fs/dax-entry.ts";
+import type { AddressSpace, DaxEntry, Inode } from "../include/linux/mm_types.ts";
+import { pmdStart } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 
@@ -23,6 +25,14 @@ export function* truncate_folio_batch_exceptionals(k: Kernel, mapping: AddressSp
   yield* k.dax_delete_mapping_entry(mapping, index);
 }
 
+/** What the walk of a range finds at a page of the file: a PMD entry also where the range begins within it. */
+function* entryOf(k: Kernel, mapping: AddressSpace, index: number, first: number): Code<DaxEntry | null> {
+  const cell = mapping.i_pages[index];
+  if (cell === undefined) return null;
+  if (pmdStart(k, index) === index) return yield* READ_ONCE(cell);
+  return yield* nextEntry(k, mapping, index, first);
+}
+
 /**
  * Removes the entries of a range of a file.
  *
@@ -38,9 +48,7 @@ export function* truncate_inode_pages_range(
   end: number,
 ): Code {
   for (let index = first; index < end; index++) {
-    const cell = mapping.i_pages[index];
-    if (cell === undefined) continue;
-    const entry = yield* READ_ONCE(cell);
+    const entry = yield* entryOf(k, mapping, index, first);
     if (entry !== null) yield* k.truncate_folio_batch_exceptionals(mapping, index);
   }
 }
@@ -55,7 +63,7 @@ export function* truncate_pagecache(k: Kernel, inode: Inode, newsize: number): C
   const mapping = inode.i_mapping;
   const end = mapping.i_pages.length;
   if (newsize >= end) return;
-  yield* k.unmap_mapping_pages(mapping, newsize, end - newsize);
+  yield* k.unmap_mapping_pages(mapping, newsize, end - newsize, true);
   yield* k.truncate_inode_pages_range(mapping, newsize, end);
 }
 
@@ -87,9 +95,7 @@ export function* invalidate_inode_pages2_range(
 ): Code<boolean> {
   let all = true;
   for (let index = first; index < end; index++) {
-    const cell = mapping.i_pages[index];
-    if (cell === undefined) continue;
-    const entry = yield* READ_ONCE(cell);
+    const entry = yield* entryOf(k, mapping, index, first);
     if (entry === null) continue;
     const removed = yield* k.dax_invalidate_mapping_entry_sync(mapping, index);
     if (!removed) all = false;

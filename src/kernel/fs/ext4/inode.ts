@@ -27,6 +27,7 @@ declare module "../../kernel.ts" {
     ext4_break_layouts: typeof ext4_break_layouts;
     ext4_fallocate: typeof ext4_fallocate;
     ext4_punch_hole: typeof ext4_punch_hole;
+    ext4_hole_is_beyond_end: typeof ext4_hole_is_beyond_end;
     ext4_collapse_range: typeof ext4_collapse_range;
     ext4_setattr: typeof ext4_setattr;
     ext4_truncate: typeof ext4_truncate;
@@ -150,6 +151,16 @@ export function* ext4_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first
 }
 
 /**
+ * Is there nothing to be done for a hole, since the file ends before it?
+ *
+ * Models the test at the beginning of `fs/ext4/inode.c:ext4_punch_hole()` @ v6.1.
+ * Context: i_rwsem held for writing.
+ */
+export function* ext4_hole_is_beyond_end(_k: Kernel, inode: Inode, first: number): Code<boolean> {
+  return first >= (yield* READ_ONCE(inode.i_size));
+}
+
+/**
  * Gives blocks of a file back, after nobody uses their pages any more.
  *
  * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.12.
@@ -160,6 +171,10 @@ export function* ext4_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first
 export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: number): Code {
   const { i_rwsem, i_mapping } = inode;
   yield* down_write(k, i_rwsem);
+  if (yield* k.ext4_hole_is_beyond_end(inode, first)) {
+    yield* up_write(i_rwsem);
+    return;
+  }
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.ext4_break_layouts(inode);
   yield* k.truncate_pagecache_range(inode, first, end);

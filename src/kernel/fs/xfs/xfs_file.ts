@@ -27,7 +27,7 @@ declare module "../../kernel.ts" {
 export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
   yield* down_read(k, invalidate_lock);
-  let fault = yield* k.dax_iomap_pte_fault(vmf);
+  let fault = yield* k.dax_iomap_fault(vmf);
   if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
   yield* up_read(k, invalidate_lock);
   return fault;

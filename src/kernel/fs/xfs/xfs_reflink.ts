@@ -47,7 +47,8 @@ export function* xfs_iomap_begin(k: Kernel, inode: Inode, index: number, write: 
   );
   if (found === null) return null;
   if (!write || (found.pfn !== null && !found.shared)) return found;
-  const taken = yield* takeBlock(k, inode, found.shared ? copy : extent);
+  const reserved = found.shared ? yield* READ_ONCE(copy) : null;
+  const taken = reserved ?? (yield* takeBlock(k, inode, found.shared ? copy : extent));
   if (taken === null) return null;
   yield* WRITE_ONCE(inode.i_dirty, true);
   return { pfn: taken, shared: found.shared, fresh: !found.shared, dirty: true };
