@@ -62,11 +62,13 @@ enum { SIGNAL_BASE = 1000 };
 
 static const char *const op_names[] = {"mmap",    "munmap", "touch", "fork",     "exit",   "pin",
                                        "unpin",   "punch",  "truncate", "write", "reflink", "mlock",
-                                       "munlock", "fsync",  "dontneed", "poison", "umount", "mount"};
+                                       "munlock", "fsync",  "dontneed", "poison", "umount", "mount",
+                                       "close",   "open"};
 enum op_kind {
   OP_MMAP, OP_MUNMAP, OP_TOUCH, OP_FORK, OP_EXIT, OP_PIN,
   OP_UNPIN, OP_PUNCH, OP_TRUNCATE, OP_WRITE, OP_REFLINK, OP_MLOCK,
   OP_MUNLOCK, OP_FSYNC, OP_DONTNEED, OP_POISON, OP_UMOUNT, OP_MOUNT,
+  OP_CLOSE, OP_OPEN, /* of all files, around an unmount; never in a workload */
   OP_KINDS
 };
 
@@ -203,16 +205,22 @@ static uint64_t physical(uint64_t address) {
 
 enum { PAGE_WORDS = 8 };
 
+/* struct pages as they were when their part of the memory map was read last; 64 lie in a page. */
+static struct {
+  uint64_t block;
+  uint64_t words[PAGE / 8];
+} map_part;
+
 static int read_page(uint64_t pfn, uint64_t *words, int pages) {
-  /* 2 MiB of the memory map lie together, so one translation serves many pages. */
-  static uint64_t cached_at, cached_to;
   uint64_t address = kcore.memory_map + pfn * 64, block = address & ~(uint64_t)(PAGE - 1);
-  if (block != cached_at) {
-    cached_to = physical(block);
-    cached_at = cached_to ? block : 0;
+  if (block != map_part.block) {
+    uint64_t at = physical(block);
+    map_part.block = 0;
+    if (!at || !read_kernel(kcore.direct_map + at, map_part.words, PAGE)) return 0;
+    map_part.block = block;
   }
-  if (!cached_at) return 0;
-  return read_kernel(kcore.direct_map + cached_to + (address - block), words, pages * 64);
+  memcpy(words, map_part.words + (address - block) / 8, pages * 64);
+  return 1;
 }
 
 /* ---- the disks that hold direct I/O -------------------------------------------------------------- */
@@ -282,8 +290,12 @@ struct map {
 static struct map maps[MAPS];
 static struct pin pins[PINS];
 static sigjmp_buf fault_jump;
+/* Whether an operation is under way that a signal ends. */
+static volatile int armed;
 
-static void on_fault(int number) { siglongjmp(fault_jump, number); }
+static void on_fault(int number) {
+  if (armed) siglongjmp(fault_jump, number);
+}
 
 static char *map_address(int map, int page) {
   return maps[map].address ? maps[map].address + (size_t)(page - maps[map].page) * PAGE : 0;
@@ -318,8 +330,6 @@ static int do_munmap(const int *a) {
 static int do_touch(const int *a) {
   volatile char *p = map_address(a[0], a[1]);
   if (!p) return EINVAL;
-  int number = sigsetjmp(fault_jump, 1);
-  if (number) return SIGNAL_BASE + number;
   if (a[2]) *p = 1;
   else (void)*p;
   return 0;
@@ -330,6 +340,7 @@ static int do_pin(const int *a) {
   struct pin *pin = &pins[id];
   char *p = map_address(map, page);
   size_t length = (size_t)pages * PAGE;
+  if (pin->how >= 0) return EBUSY;
   if (!p) return EINVAL;
   struct iovec vector = {p, length};
   int r = 0;
@@ -414,6 +425,29 @@ static int do_unpin(const int *a) {
   return r;
 }
 
+/* Pages that were poisoned, as every process sees them; they are healed when the program is over. */
+static struct {
+  int count;
+  uint64_t pfn[OPS];
+} *poisoned;
+
+/* The page behind an address of this process, by its page table; 0 if there is none. */
+static uint64_t page_behind(char *p) {
+  uint64_t entry = 0;
+  int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  if (pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8) entry = 0;
+  close(fd);
+  return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+static int do_poison(char *p) {
+  if (!p) return EINVAL;
+  uint64_t pfn = page_behind(p);
+  if (pfn && poisoned->count < OPS) poisoned->pfn[poisoned->count++] = pfn;
+  return result_of(madvise(p, PAGE, 100 /* MADV_HWPOISON */));
+}
+
 static int do_write(const int *a) {
   static char bytes[PAGE];
   memset(bytes, 'w', sizeof bytes);
@@ -435,14 +469,22 @@ static void open_files(void) {
   for (int f = 0; f < program.files; f++) files[f] = open(file_path(f), O_RDWR);
 }
 
+/* Where the file system of the program is mounted, and its device. */
+static const char *directory(void) { return directories[program.fs[0] == 'x']; }
+static const char *device(void) { return program.fs[0] == 'x' ? "pmem1" : "pmem0"; }
+
+static int mount_again(void) {
+  char path[32];
+  snprintf(path, sizeof path, "/dev/%s", device());
+  return result_of(mount(path, directory(), program.fs, 0, "dax=always"));
+}
+
 static int perform(const struct op *op) {
   const int *a = op->arg;
   off_t at = (off_t)a[1] * PAGE;
   char *p = op->kind == OP_MLOCK || op->kind == OP_MUNLOCK || op->kind == OP_DONTNEED || op->kind == OP_POISON
                 ? map_address(a[0], a[1])
                 : 0;
-  int number = sigsetjmp(fault_jump, 1);
-  if (number) return SIGNAL_BASE + number;
   switch (op->kind) {
     case OP_MMAP: return do_mmap(a);
     case OP_MUNMAP: return do_munmap(a);
@@ -458,11 +500,22 @@ static int perform(const struct op *op) {
     case OP_MUNLOCK: return p ? result_of(munlock(p, (size_t)a[2] * PAGE)) : EINVAL;
     case OP_FSYNC: return result_of(fsync(files[a[0]]));
     case OP_DONTNEED: return p ? result_of(madvise(p, (size_t)a[2] * PAGE, MADV_DONTNEED)) : EINVAL;
-    case OP_POISON: return p ? result_of(madvise(p, PAGE, 100 /* MADV_HWPOISON */)) : EINVAL;
-    case OP_UMOUNT: close_files(); return 0;
-    case OP_MOUNT: open_files(); return 0;
+    case OP_POISON: return do_poison(p);
+    case OP_UMOUNT: return result_of(umount2(directory(), 0));
+    case OP_MOUNT: return mount_again();
+    case OP_CLOSE: close_files(); return 0;
+    case OP_OPEN: open_files(); return 0;
     default: return ENOSYS;
   }
+}
+
+/* An operation, and the signal that ends it if one does. */
+static int attempt(const struct op *op) {
+  int number = sigsetjmp(fault_jump, 1);
+  armed = !number;
+  int reply = number ? SIGNAL_BASE + number : perform(op);
+  armed = 0;
+  return reply;
 }
 
 /* ---- the coordinator ------------------------------------------------------------------------------ */
@@ -485,7 +538,7 @@ static void name_process(int self) {
 
 static void worker(int self) {
   name_process(self);
-  struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+  struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER | SA_RESTART};
   sigaction(SIGBUS, &action, 0);
   sigaction(SIGSEGV, &action, 0);
   for (int i = 0; i < PINS; i++) pins[i].how = -1;
@@ -505,7 +558,7 @@ static void worker(int self) {
       }
       reply = pid < 0 ? -errno : pid;
     } else {
-      reply = perform(&op);
+      reply = attempt(&op);
     }
     if (write(procs[self].socket[1], &reply, sizeof reply) < 0) _exit(1);
   }
@@ -608,6 +661,7 @@ static int watched_pages(int file) {
 }
 
 static uint64_t first_pfn[2]; /* of the two pmem devices */
+static int mounted;
 
 static void see(uint64_t pfn) {
   for (int i = 0; i < seen_count; i++)
@@ -671,7 +725,37 @@ static void snapshot_backing(void) {
   }
 }
 
+/* Pages that follow each other and say the same, but that the place in the file may grow by one each. */
+static struct {
+  uint64_t first, count;
+  uint64_t words[2 * PAGE_WORDS];
+  int length;
+  uint64_t step;
+} run;
+
+static void write_run(void) {
+  if (!run.count) return;
+  if (run.count == 1) fprintf(log_file, "S %llx", (long long)run.first);
+  else fprintf(log_file, "R %llx %llx %d", (long long)run.first, (long long)run.count, (int)run.step);
+  for (int w = 0; w < run.length; w++) fprintf(log_file, " %llx", (long long)run.words[w]);
+  fprintf(log_file, "\n");
+  run.count = 0;
+}
+
+enum { INDEX_WORD = 4 };
+
+static int continues_run(uint64_t pfn, const uint64_t *words, int length) {
+  if (!run.count || pfn != run.first + run.count || length != PAGE_WORDS || run.length != PAGE_WORDS) return 0;
+  uint64_t step = words[INDEX_WORD] - run.words[INDEX_WORD];
+  if (run.count == 1) run.step = step == 1;
+  if (step != run.step * run.count) return 0;
+  for (int w = 0; w < PAGE_WORDS; w++)
+    if (w != INDEX_WORD && words[w] != run.words[w]) return 0;
+  return 1;
+}
+
 static void snapshot_pages(void) {
+  map_part.block = 0;
   for (int i = 0; i < seen_count; i++) {
     uint64_t words[2 * PAGE_WORDS];
     if (!read_page(seen[i].pfn, words, 1)) {
@@ -685,15 +769,41 @@ static void snapshot_pages(void) {
     if (length == seen[i].length && !memcmp(words, seen[i].words, length * 8)) continue;
     memcpy(seen[i].words, words, sizeof words);
     seen[i].length = length;
-    fprintf(log_file, "S %llx", (long long)seen[i].pfn);
-    for (int w = 0; w < length; w++) fprintf(log_file, " %llx", (long long)words[w]);
-    fprintf(log_file, "\n");
+    if (continues_run(seen[i].pfn, words, length)) {
+      run.count++;
+      continue;
+    }
+    write_run();
+    run.first = seen[i].pfn;
+    run.count = 1;
+    run.length = length;
+    memcpy(run.words, words, sizeof words);
   }
+  write_run();
 }
 
 static void snapshot(void) {
   snapshot_backing();
   snapshot_pages();
+}
+
+/* Every process has the files open, so each closes or opens them for itself. */
+static void tell_all(int kind) {
+  const struct op op = {.kind = kind};
+  for (int p = 0; p < PROCS; p++) {
+    int reply;
+    if (procs[p].pid && procs[p].state == IDLE && write(procs[p].socket[0], &op, sizeof op) == sizeof op)
+      wait_for(p, &reply);
+  }
+  if (kind == OP_OPEN) open_files();
+  else close_files();
+}
+
+/* What is left to be done after an operation has ended. */
+static void after(const struct op *op, int reply) {
+  if (op->kind == OP_UMOUNT && !reply) mounted = 0;
+  if (op->kind == OP_MOUNT && !reply) mounted = 1;
+  if ((op->kind == OP_UMOUNT && reply) || (op->kind == OP_MOUNT && !reply)) tell_all(OP_OPEN);
 }
 
 /* Looks after the workers that were asleep: any of them may have been woken by what was just done. */
@@ -707,6 +817,7 @@ static void collect_woken(void) {
       again = 1;
       fprintf(log_file, "D %d %d\n", procs[p].op, reply);
       mark("op %d ends: %d", procs[p].op, reply);
+      after(&program.op[procs[p].op], reply);
     }
   }
 }
@@ -732,7 +843,7 @@ static void end_worker(int p) {
 
 static const char *file_path(int f) {
   static char path[128];
-  snprintf(path, sizeof path, "%s/%d", directories[program.fs[0] == 'x'], f);
+  snprintf(path, sizeof path, "%s/%d", directory(), f);
   return path;
 }
 
@@ -745,28 +856,30 @@ static void write_pages(int fd, int pages) {
   }
 }
 
-/* Every process has the files open, so each closes or opens them for itself. */
-static void tell_all(const struct op *op) {
-  for (int p = 0; p < PROCS; p++) {
-    int reply;
-    if (procs[p].pid && procs[p].state == IDLE && write(procs[p].socket[0], op, sizeof *op) == sizeof *op)
-      wait_for(p, &reply);
+/*
+ * Lets the driver forget that pages of the device were bad: a bad block that is written to is good again. Without
+ * that the next program would find the mark. Only blocks that no file has any more.
+ */
+static void heal(void) {
+  static char zeroes[64 * PAGE] __attribute__((aligned(PAGE)));
+  char path[64], line[64];
+  snprintf(path, sizeof path, "/dev/%s", device());
+  int disk = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+  snprintf(path, sizeof path, "/sys/class/block/%s/badblocks", device());
+  int bad = open(path, O_WRONLY | O_CLOEXEC);
+  if (disk < 0 || bad < 0) fprintf(log_file, "X heal %d\n", errno);
+  /* A page that came and went while its file could not be asked was never seen. */
+  for (int i = 0; i < poisoned->count; i++) see(poisoned->pfn[i]);
+  for (int i = 0; i < seen_count && disk >= 0 && bad >= 0;) {
+    int n = 1;
+    while (n < 64 && i + n < seen_count && seen[i + n].pfn == seen[i].pfn + n) n++;
+    uint64_t at = (seen[i].pfn - first_pfn[program.fs[0] == 'x']) * PAGE;
+    int length = snprintf(line, sizeof line, "%llu %d\n", (long long)at / 512, n * PAGE / 512);
+    if (write(bad, line, length) != length || pwrite(disk, zeroes, (size_t)n * PAGE, at) != (ssize_t)n * PAGE)
+      fprintf(log_file, "X heal %d\n", errno);
+    i += n;
   }
-}
-
-static int mount_again(const struct op *op) {
-  const int xfs = program.fs[0] == 'x';
-  const char *directory = directories[xfs];
-  int r;
-  if (op->kind == OP_UMOUNT) {
-    tell_all(op);
-    close_files();
-    return result_of(umount2(directory, 0));
-  }
-  r = result_of(mount(xfs ? "/dev/pmem1" : "/dev/pmem0", directory, xfs ? "xfs" : "ext4", 0, "dax=always"));
-  open_files();
-  tell_all(op);
-  return r;
+  close(disk), close(bad);
 }
 
 static void run_program(void) {
@@ -775,11 +888,14 @@ static void run_program(void) {
   seen_count = 0;
   memset(backing, 0xff, sizeof backing);
   memset(procs, 0, sizeof procs);
+  mounted = 1;
+  poisoned->count = 0;
   for (int f = 0; f < program.files; f++) {
     struct file_spec *spec = &program.file[f];
     files[f] = open(file_path(f), O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (files[f] < 0) die("%s: %s", file_path(f), strerror(errno));
-    if (spec->huge && fallocate(files[f], 0, 0, (off_t)spec->pages * PAGE)) die("fallocate: %s", strerror(errno));
+    if (spec->huge && spec->allocated && fallocate(files[f], 0, 0, (off_t)spec->allocated * PAGE))
+      die("fallocate: %s", strerror(errno));
     write_pages(files[f], spec->allocated);
     if (ftruncate(files[f], (off_t)spec->pages * PAGE)) die("ftruncate: %s", strerror(errno));
     fsync(files[f]);
@@ -803,9 +919,7 @@ static void run_program(void) {
     const struct op *op = &program.op[i];
     int p = op->proc, reply = 0;
     mark("op %d %s", i, op_names[op->kind]);
-    if (op->kind == OP_UMOUNT || op->kind == OP_MOUNT) {
-      fprintf(log_file, "O %d done %d\n", i, mount_again(op));
-    } else if (!procs[p].pid || procs[p].state != IDLE) {
+    if (!procs[p].pid || procs[p].state != IDLE) {
       fprintf(log_file, "O %d skipped 0\n", i);
     } else if (op->kind == OP_EXIT) {
       end_worker(p);
@@ -813,6 +927,7 @@ static void run_program(void) {
     } else if (op->kind == OP_FORK && procs[op->arg[0]].pid) {
       fprintf(log_file, "O %d skipped 0\n", i);
     } else {
+      if (op->kind == OP_UMOUNT && mounted) tell_all(OP_CLOSE);
       procs[p].state = BUSY;
       procs[p].op = i;
       if (write(procs[p].socket[0], op, sizeof *op) != sizeof *op) die("worker %d is gone", p);
@@ -830,6 +945,7 @@ static void run_program(void) {
         }
         fprintf(log_file, "O %d done %d\n", i, reply);
         mark("op %d ends: %d", i, reply);
+        after(op, reply);
       } else {
         procs[p].state = BLOCKED;
         fprintf(log_file, "O %d blocked 0\n", i);
@@ -861,6 +977,10 @@ static void run_program(void) {
     }
     end_worker(p);
   }
+  if (!mounted) {
+    mount_again();
+    open_files();
+  }
   for (int f = 0; f < program.files; f++) {
     if (files[f] < 0) continue;
     if (ftruncate(files[f], 0)) fprintf(log_file, "X cleanup %d\n", errno);
@@ -869,6 +989,7 @@ static void run_program(void) {
   }
   snapshot_pages();
   fprintf(log_file, "E\n");
+  if (poisoned->count) heal();
   fflush(log_file);
   for (int p = 0; p < PROCS; p++) close(procs[p].socket[0]), close(procs[p].socket[1]);
 }
@@ -916,6 +1037,8 @@ int main(int argc, char **argv) {
   directories[1] = argv[4];
   signal(SIGCHLD, SIG_IGN);
   marker = open("/sys/kernel/tracing/trace_marker", O_WRONLY | O_CLOEXEC);
+  poisoned = mmap(0, sizeof *poisoned, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (poisoned == MAP_FAILED) die("mmap: %s", strerror(errno));
   open_kcore();
   make_held_disks();
   first_pfn[0] = device_start("pmem0");

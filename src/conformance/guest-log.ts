@@ -8,6 +8,8 @@
 //     B 0 3 48203 u                  page 3 of file 0 is block 0x48203 (u: unwritten); "-": a hole
 //     U 0                            file 0 could not be asked for its blocks: somebody has its lock
 //     S 48203 w0 w1 ... w7           the words of that struct page
+//     R 48204 1fc 1 w0 w1 ... w7     so are those of 0x1fc pages from there on; word 4, the place in the
+//                                    file, grows by 1 from one to the next
 //     I                              everything is set up
 //     O 4 done 0                     operation 4 ended with errno 0; or "blocked", "spins", "skipped"
 //     D 2 0                          operation 2, which was blocked, ended
@@ -18,7 +20,15 @@
 //
 // The writer is lab/guest/guest.c.
 import { PagelifeError } from "../base/errors.ts";
-import type { Backing, MappingState, Observation, PageState, Status } from "./observation.ts";
+import {
+  type Backing,
+  isIdle,
+  type MappingState,
+  mappingState,
+  type Observation,
+  type PageState,
+  type Status,
+} from "./observation.ts";
 import type { PageLayout } from "./page-layout.ts";
 
 export interface GuestRun {
@@ -41,6 +51,7 @@ const high = (word: bigint): number => Number(BigInt.asIntN(32, word >> 32n));
 const bit = (word: bigint, n: number): boolean => ((word >> BigInt(n)) & 1n) === 1n;
 
 const WORDS_PER_PAGE = 8;
+const INDEX_WORD = 4;
 const PINS_PER_REFCOUNT = 1024;
 
 /** The 32-bit word at a byte offset of the second page in `words`. */
@@ -49,11 +60,9 @@ function secondPageWord(words: readonly bigint[], offset: number): number {
   return (offset & 4) === 0 ? low(word) : high(word);
 }
 
-function mappingState(mapping: bigint, index: bigint, oneBased: boolean): MappingState {
-  // Until 6.14 the value 1 says "shared"; later NULL with a share count does.
-  if (mapping === 1n) return "shared";
-  if (mapping === 0n) return !oneBased && index !== 0n ? "shared" : "none";
-  return "file";
+function mappingOf(mapping: bigint, index: bigint, oneBased: boolean): MappingState {
+  const mark = mapping === 0n ? "null" : mapping === 1n ? "shared" : "file";
+  return mappingState(mark, Number(index), oneBased ? 1 : 0);
 }
 
 /**
@@ -86,7 +95,7 @@ function decodePage(
       refcount,
       mapcount: secondPageWord(words, layout.folio.mapcount) + 1,
       pincount: secondPageWord(words, layout.folio.pincount),
-      mapping: mappingState(mapping, index, oneBased),
+      mapping: mappingOf(mapping, index, oneBased),
       flags: [...flags, "head"],
     };
   }
@@ -94,7 +103,7 @@ function decodePage(
     refcount,
     mapcount: low(counts) + 1,
     pincount: Math.floor(refcount / PINS_PER_REFCOUNT),
-    mapping: mappingState(mapping, index, oneBased),
+    mapping: mappingOf(mapping, index, oneBased),
     flags,
   };
 }
@@ -162,22 +171,13 @@ class Run {
     for (const [pfn, place] of this.firstPlace) {
       if (inFile.has(pfn)) continue;
       const state = decodePage(pfn, this.pages, this.layout, this.oneBased);
-      if (state === null || this.isIdle(state)) continue;
+      if (state === null || isIdle(state, this.oneBased ? 1 : 0)) continue;
       detached[place] = state;
     }
     const unasked = [...this.unasked];
     this.observations.push({ ...this.pending, woken: this.woken, files, unasked, detached });
     this.woken = [];
     this.unasked.clear();
-  }
-
-  private isIdle(s: PageState): boolean {
-    return (
-      s.refcount === (this.oneBased ? 1 : 0) &&
-      s.mapcount === 0 &&
-      s.mapping === "none" &&
-      s.flags.length === 0
-    );
   }
 
   end(): void {
@@ -249,6 +249,15 @@ export function readGuestLog(text: string, layout: PageLayout): GuestLog {
             f.slice(1).map((w) => BigInt(`0x${w}`)),
           );
           break;
+        case "R": {
+          const first = Number.parseInt(f[0] ?? "", 16);
+          const words = f.slice(3).map((w) => BigInt(`0x${w}`));
+          const step = BigInt(f[2] ?? "0");
+          for (let i = 0; i < Number.parseInt(f[1] ?? "", 16); i++) {
+            run.words(first + i, words.with(INDEX_WORD, (words[INDEX_WORD] ?? 0n) + step * BigInt(i)));
+          }
+          break;
+        }
         case "O":
           run.outcome(at(0), f[1] as Status, at(2));
           break;

@@ -3,207 +3,111 @@
 // interleaving is explored here; that is what `check` is for.
 import { PagelifeBug } from "../base/assert.ts";
 import type { Pfn } from "../base/brand.ts";
-import { Arena, type Cell, type Code, cell, Failure, modelled, type See } from "../explore/access.ts";
-import { type Frame, running } from "../explore/frames.ts";
-import { perform } from "../explore/operation.ts";
-import { Interner, type Value } from "../explore/value.ts";
-import { countsOf, headOf } from "../kernel/counts.ts";
+import { acquire, type Cell, type Code, cell, Failure, type See } from "../explore/access.ts";
 import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
-import { pfn_to_page } from "../kernel/include/linux/mm.ts";
-import {
-  type Inode,
-  type MmStruct,
-  PAGE_MAPPING_DAX_SHARED,
-  type Page,
-  VM_HUGEPAGE,
-  VM_SHARED,
-  VM_WRITE,
-  type VmArea,
-} from "../kernel/include/linux/mm_types.ts";
-import { type Kernel, type KernelVersion, runKernel } from "../kernel/kernel.ts";
-import { FOLL_LONGTERM, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
-import { createFile, createProcess, mountDax } from "../kernel/setup.ts";
+import type { Inode, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import { type KernelVersion, runKernel } from "../kernel/kernel.ts";
+import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { addRam, createFile, mountDax } from "../kernel/setup.ts";
 import { newWorld } from "../kernel/world.ts";
-import type { Backing, Observation, PageState, Status, Subject } from "./observation.ts";
+import { directIoOf } from "./direct-io.ts";
+import { Machine } from "./machine.ts";
+import { modelPage } from "./model-page.ts";
+import { ModelProcess } from "./model-process.ts";
+import {
+  type Backing,
+  isIdle,
+  type Observation,
+  type PageState,
+  type Status,
+  type Subject,
+} from "./observation.ts";
 import { limits, type Operation, type Program } from "./program.ts";
 import type { Features } from "./random-program.ts";
 
-const ENOMEM = 12;
+const EBADF = 9;
+const EBUSY = 16;
 const EINVAL = 22;
 /** x86-64: a table of page-table entries maps 2 MiB. */
 const GEOMETRY = { PTRS_PER_PTE: 512, PTRS_PER_PMD: 512 };
 /** Page frame number of the first block, where a huge page can begin. */
 const FIRST_BLOCK = 0x40000;
-/** SIGBUS, as the guest writes it. */
-const SIGBUS = 1007;
-const PINS_PER_REFCOUNT = 1024;
 
 /** What the subsystem can run; random programs for comparisons are drawn from this. */
 export const modelFeatures: Features = {
   fs: ["ext4", "xfs"],
   pins: ["odirect", "vmsplice", "io_uring"],
-  privateMaps: false,
+  privateMaps: true,
   fork: true,
   write: true,
   reflink: true,
   mlock: true,
   fsync: true,
   dontneed: true,
-  huge: false,
+  huge: true,
+  poison: true,
+  umount: true,
 };
 
-/**
- * How direct I/O on a block device takes its pages. That is the block layer's affair, which the subsystem
- * leaves out; programs need it as the way to hold a page.
- */
-interface DirectIo {
-  /** FOLL_GET until 6.4 (`block/bio.c:__bio_iov_iter_get_pages()`), FOLL_PIN since. */
-  readonly takes: "pin" | "get";
-  /** A request ends where memory of another device begins (`lib/iov_iter.c:iov_iter_extract_bvecs()`). */
-  readonly oneDevice: boolean;
-}
+/** Where the mount of a file system stands. */
+type MountState = "mounted" | "unmounting" | "unmounted";
 
-const directIo: Readonly<Record<string, DirectIo>> = {
-  "v5.10": { takes: "get", oneDevice: false },
-  "v5.18": { takes: "get", oneDevice: false },
-  "v6.1": { takes: "get", oneDevice: false },
-  "v6.12": { takes: "pin", oneDevice: false },
-  "v6.15": { takes: "pin", oneDevice: false },
-  "v7.2": { takes: "pin", oneDevice: true },
-};
-
-const isDevice = (k: Kernel, page: Page | undefined): boolean => page !== k.world.zero_page;
-
-/** An operation that the subsystem does not have yet. */
-class Unsupported extends Error {}
-
-/** Operations under way: generators over the cells, run one at a time until each ends or sleeps. */
-class Machine {
-  readonly #arena = new Arena();
-  readonly #memory: Value[] = [];
-  readonly #interner = new Interner();
-
-  /** Makes cells and objects; the subsystem lets that happen within setup only. */
-  within<T>(body: () => T): T {
-    const made = this.#arena.within(body);
-    this.#fill();
-    return made;
-  }
-
-  #fill(): void {
-    const { cells } = this.#arena;
-    for (let i = this.#memory.length; i < cells.length; i++) {
-      this.#memory.push(this.#interner.canonical(cells[i]?.initial));
-    }
-  }
-
-  see<T extends Value>(cell: Cell<T>): T {
-    return this.#memory[cell.id] as T;
-  }
-
-  start(body: Code<number>): Activity {
-    return { body, turn: null, stack: [], result: null };
-  }
-
-  /** Runs an activity until it ends or cannot go on. Returns true if it made a step. */
-  advance(activity: Activity): boolean {
-    let moved = false;
-    while (activity.result === null) {
-      if (activity.turn === null) {
-        this.#resume(activity, undefined);
-        continue;
-      }
-      const done = perform(activity.turn, this.#memory);
-      if (done === null) break;
-      for (const { cell, value } of done.writes) this.#memory[cell] = this.#interner.canonical(value);
-      moved = true;
-      this.#resume(activity, this.#interner.canonical(done.result));
-    }
-    return moved;
-  }
-
-  #resume(activity: Activity, result: Value): void {
-    const outer = { ...running };
-    running.stack = activity.stack;
-    running.listener = null;
-    try {
-      const step = this.#arena.within(() => activity.body.next(result));
-      this.#fill();
-      if (step.done) activity.result = step.value;
-      else activity.turn = step.value;
-    } finally {
-      running.stack = outer.stack;
-      running.listener = outer.listener;
-    }
-  }
-}
-
-interface Activity {
-  readonly body: Code<number>;
-  turn: Parameters<typeof perform>[0] | null;
-  readonly stack: Frame[];
-  /** The errno, once it has ended. */
-  result: number | null;
-}
-
-interface Process {
-  readonly kernel: Kernel;
-  readonly mm: MmStruct;
-  readonly maps: Map<number, VmArea>;
-  readonly pins: Map<number, { readonly how: "pin" | "get"; readonly pages: readonly Page[] }>;
-  alive: boolean;
-  /** The operation that sleeps, if any. */
-  asleep: { readonly op: number; readonly activity: Activity } | null;
-}
+/** Pages of ordinary memory that a workload can have use for: each private mapping may copy all of its file. */
+const ramFor = (program: Program, pages: number): number =>
+  program.ops.some((o) => o.op === "mmap" && !o.shared) ? 2 * limits.processes * pages : 0;
 
 class ModelRun {
   readonly #program: Program;
   readonly #machine = new Machine();
-  readonly #processes: Process[];
+  readonly #processes: readonly ModelProcess[];
+  readonly #sb: SuperBlock;
   readonly #files: Inode[] = [];
-  /** Virtual pages of one mapping. */
-  readonly #slot: number;
+  readonly #mount: Cell<MountState>;
   readonly #firstPlace = new Map<Pfn, string>();
   readonly #observations: Observation[] = [];
   readonly #idle: number;
-  readonly #directIo: DirectIo;
 
   constructor(program: Program, version: KernelVersion) {
     this.#program = program;
-    const [release = ""] = version.release.split("+");
-    this.#directIo = directIo[release] ?? { takes: "pin", oneDevice: false };
-    const made = this.#machine.within(() => {
+    const { kernels, mount } = this.#machine.within(() => {
       const tasks = Array.from({ length: limits.processes }, (_, i) => ({ name: `p${i}`, cpu: i }));
       const world = newWorld(tasks, "ipi", GEOMETRY);
-      const [setup, ...others] = world.tasks.map((task) => runKernel(version, world, task));
-      if (setup === undefined) throw new PagelifeBug("a world without a setup task");
-      return { setup, others };
+      return {
+        kernels: world.tasks.map((task) => runKernel(version, world, task)),
+        mount: cell<MountState>("mount", "mounted"),
+      };
     });
-    const { setup } = made;
+    this.#mount = mount;
+    const [setup, ...others] = kernels;
+    if (setup === undefined) throw new PagelifeBug("a world without a setup task");
     this.#idle = setup.fsdax_idle_count();
     const total = program.files.reduce((n, f) => n + f.pages, 0);
-    // Twice the room, so that no block has to be used again while an old reference is still there.
-    const sb = this.#machine.within(() => mountDax(setup, 2 * total, program.fs, FIRST_BLOCK));
-    program.files.forEach((f, i) => {
-      const files = this.#files;
-      this.#alone(
-        (function* create(): Code<number> {
-          files.push(yield* createFile(setup, sb, `file${i}`, f.pages, f.allocated));
-          return 0;
-        })(),
-      );
-    });
-    this.#slot = Math.max(...program.files.map((f) => f.pages));
+    // Twice the room, so that no block has to be used again while an old reference is still there. The guest's file
+    // systems know no owners of blocks (rmapbt=0).
+    this.#sb = this.#machine.within(() =>
+      mountDax(setup, 2 * total, program.fs, FIRST_BLOCK, { rmapbt: false }),
+    );
+    this.#alone(this.#furnish(setup, total));
+    const slot = Math.max(...program.files.map((f) => f.pages));
     const slots = 1 + Math.max(0, ...program.ops.map((o) => (o.op === "mmap" ? o.map : 0)));
-    this.#processes = made.others.map((kernel, i) => {
-      const mm = this.#machine.within(() => createProcess(setup, `mm${i}`, slots * this.#slot));
-      kernel.current.mm = mm;
-      return { kernel, mm, maps: new Map(), pins: new Map(), alive: true, asleep: null };
-    });
+    const [release = ""] = version.release.split("+");
+    const directIo = directIoOf(release);
+    this.#processes = this.#machine.within(() =>
+      others.map((k, i) => new ModelProcess(k, `mm${i}`, directIo, { slot, slots })),
+    );
     for (const o of program.ops) if (o.op === "fork") this.#process(o.child).alive = false;
   }
 
-  #process(n: number): Process {
+  *#furnish(setup: ReturnType<typeof runKernel>, total: number): Code<number> {
+    for (const [i, f] of this.#program.files.entries()) {
+      this.#files.push(yield* createFile(setup, this.#sb, `file${i}`, f.pages, f.allocated));
+    }
+    const ram = ramFor(this.#program, total);
+    if (ram > 0) yield* addRam(setup, ram);
+    return 0;
+  }
+
+  #process(n: number): ModelProcess {
     const found = this.#processes[n];
     if (found === undefined) throw new PagelifeBug(`there is no process ${n}`);
     return found;
@@ -241,22 +145,16 @@ class ModelRun {
   }
 
   #giveUp(op: number, error: unknown): readonly Observation[] {
+    if (!(error instanceof Failure)) throw error;
+    const failure = `${error.property}: ${error.message}`;
     const nothing = { op, errno: 0, woken: [], files: [], unasked: [], detached: {} };
-    if (error instanceof Unsupported) this.#observations.push({ ...nothing, status: "unsupported" });
-    else if (error instanceof Failure) {
-      const failure = `${error.property}: ${error.message}`;
-      this.#observations.push({ ...nothing, status: "failed", failure });
-    } else throw error;
+    this.#observations.push({ ...nothing, status: "failed", failure });
     return this.#observations;
   }
 
   #one(i: number, o: Operation): void {
     const p = this.#process(o.proc);
-    if (!p.alive || p.asleep !== null) {
-      this.#observe(i, "skipped", 0);
-      return;
-    }
-    if (o.op === "fork" && this.#process(o.child).alive) {
+    if (!p.alive || p.asleep !== null || (o.op === "fork" && this.#process(o.child).alive)) {
       this.#observe(i, "skipped", 0);
       return;
     }
@@ -290,219 +188,145 @@ class ModelRun {
     return woken;
   }
 
+  /** As the guest ends every program: pins are dropped, processes end, files are emptied. */
   #undo(): void {
-    for (const p of this.#processes) {
-      if (!p.alive || p.asleep !== null) continue;
-      for (const pin of [...p.pins.keys()]) this.#alone(this.#unpin(p, pin));
-    }
+    const able = (): ModelProcess[] => this.#processes.filter((p) => p.alive && p.asleep === null);
+    for (const p of able()) for (const pin of p.pins) this.#alone(p.unpin(pin));
     const woken = this.#wakeUp();
-    for (const p of this.#processes) if (p.alive && p.asleep === null) this.#alone(this.#exit(p));
+    for (const p of able()) this.#alone(p.exit());
     woken.push(...this.#wakeUp());
-    if (this.#processes.some((p) => p.asleep !== null)) {
-      // What nobody will ever wake keeps its locks, so the files cannot be emptied.
-      const op = this.#program.ops.length;
-      this.#observations.push({
-        op,
-        status: "blocked",
-        errno: 0,
-        woken,
-        files: [],
-        unasked: [],
-        detached: {},
-      });
+    const op = this.#program.ops.length;
+    // What nobody will ever wake keeps its locks, so the files cannot be emptied.
+    const stuck = this.#processes.some((p) => p.asleep !== null);
+    if (!stuck && this.#files.every((inode) => this.#ends(this.#process(0).kernel.do_truncate(inode, 0)))) {
+      this.#observe(op, "done", 0, woken);
       return;
     }
-    const k = this.#process(0).kernel;
-    for (const inode of this.#files) this.#alone(zero(k.do_truncate(inode, 0)));
-    this.#observe(this.#program.ops.length, "done", 0, woken);
+    const nothing = { errno: 0, files: [], unasked: [], detached: {} };
+    this.#observations.push({ op, status: "blocked", woken, ...nothing });
   }
 
-  *#perform(p: Process, o: Operation): Code<number> {
+  /** Runs something to its end, if it has one without anybody else's help. */
+  #ends(body: Code): boolean {
+    const activity = this.#machine.start(zero(body));
+    this.#machine.advance(activity);
+    return activity.result !== null;
+  }
+
+  *#perform(p: ModelProcess, o: Operation): Code<number> {
     const k = p.kernel;
     switch (o.op) {
-      case "mmap": {
-        if (!o.shared) throw new Unsupported();
-        yield* this.#map(p, o.map, this.#file(o.file), o.page, o.pages);
-        return 0;
-      }
-      case "munmap": {
-        const vma = p.maps.get(o.map);
-        if (vma === undefined) return EINVAL;
-        if (o.page !== vma.vm_pgoff || o.pages !== vma.vm_pages) throw new Unsupported();
-        yield* this.#unmap(p, o.map);
-        return 0;
-      }
-      case "touch": {
-        const at = this.#address(p, o.map, o.page);
-        if (at === null) return EINVAL;
-        return (yield* k.touch(p.mm, at, o.write)) === "SIGBUS" ? SIGBUS : 0;
-      }
-      case "mlock": {
-        for (let i = 0; i < o.pages; i++) {
-          const at = this.#address(p, o.map, o.page + i);
-          if (at === null) return EINVAL;
-          if ((yield* k.touch(p.mm, at, false)) === "SIGBUS") return ENOMEM;
-        }
-        return 0;
-      }
+      case "mmap":
+        return (yield* this.#closed()) ? EBADF : yield* p.map(o, this.#file(o.file));
+      case "munmap":
+        return yield* p.munmap(o.map);
+      case "touch":
+        return yield* p.touch(o);
+      case "mlock":
+        return yield* p.mlock(o);
       case "munlock":
         return 0;
-      case "fsync":
-        return yield* zero(k.vfs_fsync(this.#file(o.file)));
-      case "dontneed": {
-        const vma = p.maps.get(o.map);
-        const at = this.#address(p, o.map, o.page);
-        if (vma === undefined || at === null) return EINVAL;
-        yield* k.zap_page_range(vma, at, at + o.pages);
-        return 0;
-      }
-      case "fork": {
-        const child = this.#process(o.child);
-        child.alive = true;
-        // Page-table entries of a shared mapping of a file are not copied; the child faults for itself.
-        for (const [map, vma] of p.maps) {
-          yield* this.#map(child, map, vma.vm_file, vma.vm_pgoff, vma.vm_pages);
-        }
-        return 0;
-      }
+      case "dontneed":
+        return yield* p.dontneed(o);
+      case "fork":
+        return yield* p.fork(this.#process(o.child));
       case "exit":
-        return yield* this.#exit(p);
-      case "pin": {
-        const at = this.#address(p, o.map, o.page);
-        if (at === null) return EINVAL;
-        const hows = { odirect: this.#directIo.takes, vmsplice: "get", io_uring: "pin" } as const;
-        const how = hows[o.how];
-        // io_uring registers buffers for reading and writing, for as long as it likes.
-        const flags = o.how === "io_uring" ? FOLL_WRITE | FOLL_LONGTERM : o.write ? FOLL_WRITE : 0;
-        const taken =
-          how === "pin"
-            ? yield* k.pin_user_pages_fast(at, o.pages, flags)
-            : yield* k.get_user_pages_fast(at, o.pages, flags);
-        if (typeof taken === "number") return -taken;
-        let pages = taken;
-        if (o.how === "odirect" && this.#directIo.oneDevice) {
-          const other = taken.findIndex((page) => isDevice(k, page) !== isDevice(k, taken[0]));
-          if (other > 0) {
-            pages = taken.slice(0, other);
-            yield* k.unpin_user_pages(taken.slice(other));
-          }
-        }
-        p.pins.set(o.pin, { how, pages });
-        return 0;
-      }
+        return yield* p.exit();
+      case "pin":
+        return yield* p.pin(o);
       case "unpin":
-        return yield* this.#unpin(p, o.pin);
-      case "punch":
-        return yield* zero(
-          k.vfs_fallocate(this.#file(o.file), FALLOC_FL_PUNCH_HOLE, o.page, o.page + o.pages),
-        );
-      case "truncate":
-        return yield* zero(k.do_truncate(this.#file(o.file), o.size));
-      case "write": {
-        const inode = this.#file(o.file);
-        if (o.page + o.pages > this.#machine.see(inode.i_size)) throw new Unsupported();
-        for (let i = 0; i < o.pages; i++) yield* k.vfs_write(inode, o.page + i);
-        return 0;
-      }
-      case "reflink": {
-        const [from, to] = [this.#file(o.from), this.#file(o.file)];
-        const size = this.#machine.see(from.i_size);
-        if (size > this.#machine.see(to.i_size)) throw new Unsupported();
-        yield* k.vfs_clone_file_range(from, to, size);
-        return 0;
-      }
+        return yield* p.unpin(o.pin);
       case "poison":
+        return yield* p.poison(o);
       case "umount":
+        return yield* this.#umount(p);
       case "mount":
-        throw new Unsupported();
+        return yield* this.#mountAgain();
+      default:
+        return (yield* this.#closed()) ? EBADF : yield* this.#changeFile(k, o);
     }
   }
 
-  #address(p: Process, map: number, page: number): number | null {
-    const vma = p.maps.get(map);
-    return vma === undefined ? null : vma.vm_start + page - vma.vm_pgoff;
+  /** An operation on a file itself. */
+  *#changeFile(
+    k: ModelProcess["kernel"],
+    o: Extract<Operation, { op: "punch" | "truncate" | "write" | "fsync" | "reflink" }>,
+  ): Code<number> {
+    const inode = this.#file(o.file);
+    switch (o.op) {
+      case "punch":
+        return yield* zero(k.vfs_fallocate(inode, FALLOC_FL_PUNCH_HOLE, o.page, o.page + o.pages));
+      case "truncate":
+        return yield* zero(k.do_truncate(inode, o.size));
+      case "write":
+        for (let i = 0; i < o.pages; i++) yield* k.vfs_write(inode, o.page + i);
+        return yield* this.#extend(inode, o.page + o.pages);
+      case "fsync":
+        return yield* zero(k.vfs_fsync(inode));
+      case "reflink": {
+        const from = this.#file(o.from);
+        const size = this.#machine.see(from.i_size);
+        yield* k.vfs_clone_file_range(from, inode, size);
+        return yield* this.#extend(inode, size);
+      }
+    }
   }
 
-  *#map(p: Process, map: number, inode: Inode, page: number, pages: number): Code {
-    const vma: VmArea = modelled("vma", {
-      vm_mm: p.mm,
-      vm_flags: VM_SHARED | VM_WRITE | VM_HUGEPAGE,
-      anon_vma: cell("anon_vma", false),
-      // As in the guest, an address is congruent to its place in the file, so that a PMD can map it.
-      vm_start: map * this.#slot + page,
-      vm_pages: pages,
-      vm_pgoff: page,
-      vm_file: inode,
-    });
-    p.maps.set(map, vma);
-    yield* p.kernel.mmap(vma);
-  }
-
-  *#unmap(p: Process, map: number): Code {
-    const vma = p.maps.get(map);
-    if (vma === undefined) return;
-    yield* p.kernel.munmap(vma);
-    p.maps.delete(map);
-  }
-
-  *#exit(p: Process): Code<number> {
-    for (const map of [...p.maps.keys()]) yield* this.#unmap(p, map);
-    p.alive = false;
+  /** A file that is written to beyond its end grows, which the subsystem leaves out. */
+  *#extend(inode: Inode, size: number): Code<number> {
+    if ((yield* READ_ONCE(inode.i_size)) < size) yield* WRITE_ONCE(inode.i_size, size);
     return 0;
   }
 
-  *#unpin(p: Process, pin: number): Code<number> {
-    const held = p.pins.get(pin);
-    if (held === undefined) return EINVAL;
-    p.pins.delete(pin);
-    if (held.how === "pin") yield* p.kernel.unpin_user_pages(held.pages);
-    else for (const page of held.pages) yield* p.kernel.put_user_page(page);
+  /** Nobody has the files open while the file system is not mounted. */
+  *#closed(): Code<boolean> {
+    return (yield* READ_ONCE(this.#mount)) !== "mounted";
+  }
+
+  /** Every process closes the files first; one that sleeps in an operation keeps them open, and so does a mapping. */
+  *#umount(self: ModelProcess): Code<number> {
+    if (yield* this.#closed()) return EINVAL;
+    if (this.#processes.some((p) => p !== self && (p.maps > 0 || p.asleep !== null))) return EBUSY;
+    yield* WRITE_ONCE<MountState>(this.#mount, "unmounting");
+    yield* self.kernel.generic_shutdown_super(this.#sb);
+    yield* WRITE_ONCE<MountState>(this.#mount, "unmounted");
     return 0;
+  }
+
+  /** Waits until the file system that is being unmounted has gone (`fs/super.c:grab_super()`). */
+  *#mountAgain(): Code<number> {
+    return yield* acquire([this.#mount], (state: MountState) =>
+      state === "unmounting"
+        ? null
+        : { next: ["mounted"] as MountState[], result: state === "mounted" ? EBUSY : 0 },
+    );
   }
 
   #observe(op: number, status: Status, errno: number, woken = this.#wakeUp()): void {
-    const see = this.#machine;
     const inFile = new Set<Pfn>();
     const files = this.#files.map((inode, f) =>
       inode.i_data.map((extent, i): Backing => {
-        const block = see.see(extent);
+        const block = this.#see(extent);
         if (block === null) return "hole";
         inFile.add(block);
         if (!this.#firstPlace.has(block)) this.#firstPlace.set(block, `${f}/${i}`);
-        return this.#state(block);
+        return this.#page(block);
       }),
     );
     const detached: Record<string, PageState> = {};
     for (const [block, place] of this.#firstPlace) {
       if (inFile.has(block)) continue;
-      const state = this.#state(block);
-      if (state.refcount !== this.#idle || state.mapcount !== 0 || state.mapping !== "none") {
-        detached[place] = state;
-      }
+      const state = this.#page(block);
+      if (!isIdle(state, this.#idle)) detached[place] = state;
     }
     this.#observations.push({ op, status, errno, woken, files, unasked: [], detached });
   }
 
-  #state(block: Pfn): PageState {
-    const k = this.#process(0).kernel;
-    const see = this.#see;
-    const page = pfn_to_page(k, block);
-    const head = headOf(k, see, page);
-    const { refcount, mapcount, pincount, order } = countsOf(k, see, page);
-    const of = see(head.mapping);
-    // Zero-based kernels have NULL and a count of files in the word of the index.
-    const files = this.#idle === 0 && of === null ? see(head.index) : 0;
-    const shared = of === PAGE_MAPPING_DAX_SHARED || files > 0;
-    return {
-      refcount,
-      mapcount,
-      pincount: order > 0 ? pincount : Math.floor(refcount / PINS_PER_REFCOUNT),
-      mapping: shared ? "shared" : of === null ? "none" : "file",
-      flags: order === 0 ? [] : [head === page ? "head" : "tail"],
-    };
-  }
-
   readonly #see: See = (cell) => this.#machine.see(cell);
+
+  #page(block: Pfn): PageState {
+    return modelPage(this.#process(0).kernel, this.#see, block, this.#idle);
+  }
 }
 
 /** Errno 0, for what cannot fail. */

@@ -10,6 +10,19 @@ export type MappingState =
   /** Shared by several files (reflink): `PAGE_MAPPING_DAX_SHARED`, or NULL with a share count. */
   | "shared";
 
+/**
+ * What `mapping` and the word after it, `index` or `share`, say together. One-based kernels mark a shared page in
+ * `mapping`; v6.1 leaves that mark on a page when the last file gives it up (`page->index-- > 0`), with a count of 0:
+ * it says nothing then. Zero-based ones have NULL and a count of files.
+ *
+ * @param idle What a page counts that nobody uses.
+ */
+export function mappingState(mapping: "null" | "shared" | "file", index: number, idle: number): MappingState {
+  if (mapping === "file") return "file";
+  if (mapping === "shared") return index > 0 ? "shared" : "none";
+  return idle === 0 && index > 0 ? "shared" : "none";
+}
+
 /** The counts of one page, as its folio has them. */
 export interface PageState {
   readonly refcount: number;
@@ -21,6 +34,18 @@ export interface PageState {
   /** Flags that the life of a page turns on: `head`, `tail`, `hwpoison`, `locked`. */
   readonly flags: readonly string[];
 }
+
+/**
+ * Does nobody use the page? That it is poisoned does not count: which free block another file gets next is the file
+ * system's affair.
+ *
+ * @param idle What such a page counts.
+ */
+export const isIdle = (s: PageState, idle: number): boolean =>
+  s.refcount === idle &&
+  s.mapcount === 0 &&
+  s.mapping === "none" &&
+  s.flags.every((flag) => flag === "hwpoison");
 
 /** What is behind one page of a file: a page, a hole, or (while the file is locked) nobody can tell. */
 export type Backing = PageState | "hole" | "unknown";

@@ -17,7 +17,7 @@ export interface PageLayout {
 const layouts: readonly PageLayout[] = [
   { since: [6, 15], bits: { locked: 0, head: 6, hwpoison: 21 }, folio: { mapcount: 0x10, pincount: 0x1c } },
   { since: [6, 11], bits: { locked: 0, head: 6, hwpoison: 20 }, folio: { mapcount: 0x10, pincount: 0x1c } },
-  { since: [0, 0], bits: { locked: 0, head: 16, hwpoison: 22 }, folio: { mapcount: 0x14, pincount: 0x18 } },
+  { since: [0, 0], bits: { locked: 0, head: 16, hwpoison: 23 }, folio: { mapcount: 0x14, pincount: 0x18 } },
 ];
 
 /** The layout of a release such as `6.12.117+deb12-amd64`. */

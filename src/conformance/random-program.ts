@@ -15,9 +15,11 @@ export interface Features {
   readonly fsync: boolean;
   readonly dontneed: boolean;
   readonly huge: boolean;
+  readonly poison: boolean;
+  readonly umount: boolean;
 }
 
-/** All that both sides know, with single pages. */
+/** All that the guest knows. */
 export const allFeatures: Features = {
   fs: ["ext4", "xfs"],
   pins: ["odirect", "vmsplice", "io_uring"],
@@ -29,6 +31,8 @@ export const allFeatures: Features = {
   fsync: true,
   dontneed: true,
   huge: true,
+  poison: true,
+  umount: true,
 };
 
 /** One choice: which operation, and up to four numbers that select what it acts on. */
@@ -80,6 +84,10 @@ class Builder {
    */
   private readonly waiting = new Map<number, { readonly changer: number; touched: boolean }>();
   private readonly everForked = new Set<number>();
+  /** Files with bad pages keep their blocks: which file gets one next is the file system's affair. */
+  private readonly poisoned = new Set<number>();
+  /** The file system is not mounted, or just going; pins may hold that up. */
+  private unmounted = false;
   private nextChanger = 0;
 
   private readonly features: Features;
@@ -140,6 +148,10 @@ class Builder {
 
   private settle(): void {
     if (this.pinnedFiles().size > 0) return;
+    if (this.unmounted) {
+      this.unmounted = false;
+      this.ops.push({ op: "mount", proc: this.freeChanger() ?? 4 });
+    }
     const mapped = new Set(
       [...this.processes.values()].flatMap((p) => [...p.maps.values()].map((m) => m.file)),
     );
@@ -154,11 +166,40 @@ class Builder {
     if (waiting !== undefined) waiting.touched = true;
   }
 
+  /** Takes every mapping away and unmounts; what is pinned stays pinned. */
+  private umount(): void {
+    // After the next mount v6.1 does not use DAX for a file that shares blocks (fs/xfs/xfs_iops.c:xfs_inode_supports_dax()).
+    if (this.waiting.size > 0 || this.ops.some((o) => o.op === "reflink")) return;
+    const proc = this.freeChanger();
+    if (proc === null) return;
+    for (const [id, { maps }] of this.processes) {
+      for (const [map, { page, pages }] of maps) this.ops.push({ op: "munmap", proc: id, map, page, pages });
+      maps.clear();
+    }
+    this.ops.push({ op: "umount", proc });
+    this.unmounted = true;
+    this.settle();
+  }
+
+  /** A page of a file goes bad. It is stored to first, so that it is no page of zeroes, which all files have in common. */
+  private poison(m: ReturnType<Builder["mapOf"]>, at: number): void {
+    if (m === null || !m.state.shared || !m.state.writable) return;
+    // A page that is marked as shared: see "poison-of-shared-page" in reproductions.ts.
+    if (this.fs === "xfs" && this.files.length > 1) return;
+    const { page } = this.range(m.state.pages, at, 0);
+    const place = { proc: m.proc, map: m.map, page: m.state.page + page };
+    this.mapsAnew(m.state.file);
+    this.poisoned.add(m.state.file);
+    this.ops.push({ op: "touch", ...place, write: true }, { op: "poison", ...place });
+  }
+
   add({ kind, a, b, c, d }: Choice): void {
     const features = this.features;
     const file = a % this.files.length;
     const size = this.files[file]?.pages ?? 1;
-    switch (kind % 16) {
+    // Nobody has a file open then.
+    if (this.unmounted && kind % 18 !== 8 && kind % 18 !== 9) return;
+    switch (kind % 18) {
       case 0:
       case 1: {
         const { id, state } = this.process(b);
@@ -232,11 +273,13 @@ class Builder {
         return;
       }
       case 11: {
+        if (this.poisoned.has(file)) return;
         const { page, pages } = this.range(size, b, c);
         this.changeFile(file, (proc) => ({ op: "punch", proc, file, page, pages }));
         return;
       }
       case 12: {
+        if (this.poisoned.has(file)) return;
         const to = [0, size, (size / 2) | 0, b % (size + 1)][c % 4] ?? 0;
         this.changeFile(file, (proc) => ({ op: "truncate", proc, file, size: to }));
         return;
@@ -274,6 +317,12 @@ class Builder {
         }
         return;
       }
+      case 15:
+        if (features.poison) this.poison(this.mapOf(a, b), c);
+        return;
+      case 16:
+        if (features.umount) this.umount();
+        return;
       default: {
         const m = this.mapOf(a, b);
         if (m === null) return;
@@ -297,7 +346,8 @@ export function buildProgram(
   features: Features,
 ): Program {
   const fs = features.fs[opening.fs % features.fs.length] ?? "ext4";
-  const huge = features.huge && opening.huge;
+  // A quarter of them: a machine takes its time to write 512 pages, and the subsystem to look at them.
+  const huge = features.huge && opening.huge && opening.pages % 4 === 0;
   const pages = huge ? HUGE_PAGES : 1 + (opening.pages % 8);
   const files: Program["files"] = Array.from({ length: 1 + (opening.files % 2) }, (_, i) => ({
     pages,

@@ -41,6 +41,8 @@ const kernelWords = [
   "panic=5",
   "mitigations=off",
   "tsc=reliable",
+  // On a busy host an emulated timer seems not to tick while the kernel looks, and it gives up.
+  "no_timer_check",
   "no5lvl",
   "random.trust_cpu=on",
   "loglevel=5",
