@@ -73,6 +73,9 @@ const register: Operation = { ...pin, how: "io_uring" };
 
 const both = ["ext4", "xfs"] as const;
 const EOPNOTSUPP = 95;
+/** As the guest writes it where the process died in the kernel. */
+const ECHILD = 10;
+const SIGBUS = 1007;
 
 export const reproductions: readonly Reproduction[] = [
   {
@@ -196,6 +199,77 @@ export const reproductions: readonly Reproduction[] = [
       "one-based":
         "no: its mapping says PAGE_MAPPING_DAX_SHARED, which looks like an anonymous page that must be unshared, and GUP tries without end",
       "zero-based": "yes",
+    },
+  },
+  {
+    name: "poison-of-shared-page",
+    question: "Does memory failure find out who has a page whose block several files have?",
+    scenario: "memory-failure-vs-second-file",
+    programs: on(
+      ["xfs"],
+      "poison-of-shared-page",
+      [{}, { pages: 2, allocated: 0 }],
+      [
+        { op: "reflink", proc: 1, file: 1, from: 0 },
+        map,
+        { ...touch, write: false },
+        { op: "poison", proc: 0, map: 0, page: 0 },
+      ],
+    ),
+    expected: [
+      { op: 3, era: "one-based", since: [6, 2], errno: ECHILD },
+      { op: 3, era: "zero-based", errno: SIGBUS, page: { place: "0/0", refcount: 0, mapcount: 0 } },
+    ],
+    verdict: {
+      "one-based":
+        "no: XFS does not know owners of blocks here (rmapbt=0), so the page is asked; dax_lock_folio() takes PAGE_MAPPING_DAX_SHARED for an address, and the kernel crashes",
+      "zero-based":
+        "of the one file that has it mapped: the mapping is noted until a second file maps the page",
+    },
+  },
+  {
+    name: "truncate-vs-dirty-page",
+    question: "Is a page that was stored to still known as dirty after another part of the file was cut off?",
+    scenario: "truncate-vs-dirty-page",
+    programs: on(both, "truncate-vs-dirty-page", [{}], [map, touch, { ...truncate, size: 1 }]),
+    expected: [
+      { op: 2, era: "one-based", page: { place: "0/0", mapping: "file" } },
+      { op: 2, era: "zero-based", page: { place: "0/0", refcount: 0, mapcount: 0, mapping: "none" } },
+    ],
+    verdict: {
+      "one-based": "yes: its entry stays",
+      "zero-based":
+        "no: its entry went with those of the whole file, and the dirty mark with it; fsync() finds nothing",
+    },
+  },
+  {
+    name: "copying-write-vs-huge-mapping",
+    question: "What becomes of a 2 MiB mapping of shared blocks when write(2) copies one of them?",
+    scenario: "copying-write-vs-huge-mapping",
+    programs: on(
+      ["xfs"],
+      "copying-write-vs-huge-mapping",
+      [
+        { pages: 512, allocated: 512, huge: true, watch: 4 },
+        { pages: 512, allocated: 0, watch: 4 },
+      ],
+      [
+        { op: "reflink", proc: 1, file: 1, from: 0 },
+        { ...map, pages: 512 },
+        { ...touch, write: false },
+        { op: "write", proc: 2, file: 0, page: 0, pages: 1 },
+        { ...unmap, pages: 512 },
+      ],
+    ),
+    expected: [
+      { op: 2, era: "zero-based", page: { place: "0/1", refcount: 1, mapcount: 1, flags: ["tail"] } },
+      { op: 3, era: "one-based", page: { place: "0/1", refcount: 1, mapping: "none" } },
+      { op: 3, era: "zero-based", page: { place: "0/1", flags: [] } },
+    ],
+    verdict: {
+      "one-based": "it is taken away, and each page counts for itself",
+      "zero-based":
+        "the folio is taken apart while it is mapped: the kernel warns, and what is unmapped next is no folio any more",
     },
   },
   {
