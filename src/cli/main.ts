@@ -21,7 +21,8 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   record: async () => (await import("./commands/record.ts")).registerRecord,
   lab: async () => (await import("./commands/lab.ts")).registerLab,
 };
-const named = commands[process.argv[2] ?? ""];
+const name = process.argv[2] ?? "";
+const named = Object.hasOwn(commands, name) ? commands[name] : undefined;
 // Help, and the correction of a name that is not known, need all of them.
 for (const load of named === undefined ? Object.values(commands) : [named]) (await load())(program);
 

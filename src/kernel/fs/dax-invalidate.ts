@@ -20,7 +20,7 @@ declare module "../kernel.ts" {
 /**
  * How many of those that wait for an entry are woken when it is removed: one.
  *
- * Models put_unlocked_entry() in `fs/dax.c:__dax_invalidate_entry()` @ v5.10.13, which has no mode yet.
+ * Models put_unlocked_entry() in `fs/dax.c:__dax_invalidate_entry()` @ v5.10, which has no mode yet.
  */
 export const dax_invalidation_wakes = (_k: Kernel): "WAKE_NEXT" => "WAKE_NEXT";
 

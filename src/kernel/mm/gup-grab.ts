@@ -169,7 +169,7 @@ export function* gup_put_folio(k: Kernel, folio: Folio, refs: number, flags: num
 /**
  * Drops references or pins that GUP took: the last unit with put_page(), which has the hook.
  *
- * Models `mm/gup.c:put_compound_head()` @ v5.10.13; in v5.10, unpin_user_page() drops all the units in one step, and looks
+ * Models `mm/gup.c:put_compound_head()` @ v5.10; in v5.10, unpin_user_page() drops all the units in one step, and looks
  * for the base reference itself.
  */
 export function* put_compound_head(k: Kernel, folio: Folio, refs: number, flags: number): Code {
