@@ -55,6 +55,14 @@ export function modelled(src) {
   return found;
 }
 
+/** What is left out; with the file of the model, where models of several layers differ. */
+function gapsOf(models) {
+  const files = new Map();
+  for (const { leftOut, file } of models)
+    if (leftOut !== "") files.set(leftOut, new Set(files.get(leftOut)).add(`\`${file}\``));
+  return [...files].map(([text, of]) => (files.size === 1 ? text : `(${[...of].join(", ")}) ${text}`));
+}
+
 const cell = (text) => text.replaceAll("|", "\\|");
 
 /** In which layer of each kernel a function is, by the name that it has here. */
@@ -90,7 +98,7 @@ export function fidelity(src) {
     out.push(`| --- | --- | ${header.map(() => "---").join(" | ")} | --- |`);
     for (const fn of functions) {
       const models = of(fn);
-      const gaps = [...new Set(models.map((m) => m.leftOut).filter((t) => t !== ""))];
+      const gaps = gapsOf(models);
       if (models.length === 0) {
         const why = notModelled[fn];
         if (why === undefined) throw new Error(`${file}: ${fn}() is neither modelled nor accounted for`);
