@@ -653,10 +653,28 @@ static int wait_for(int proc, int *reply) {
   return ASLEEP;
 }
 
-/* Ends a worker that would never end by itself. What it held is given back by its exit. */
+/* The slots whose disk may hold a request of a worker, as bits. */
+static unsigned slots_of(int p) {
+  unsigned slots = 0;
+  for (int i = 0; i < procs[p].op; i++) {
+    const struct op *op = &program.op[i];
+    if (op->kind == OP_PIN && op->proc == p && op->arg[4] == PIN_ODIRECT) slots |= 1u << op->arg[0];
+  }
+  return slots;
+}
+
+/*
+ * Ends a worker that would never end by itself. What it held is given back by its exit, which waits for its direct
+ * I/O; so the disks let that go meanwhile.
+ */
 static void kill_worker(int p) {
+  unsigned slots = slots_of(p);
   kill(procs[p].pid, SIGKILL);
+  for (int id = 0; id < PINS; id++)
+    if (slots & 1u << id && dm_resume(id) < 0) fprintf(log_file, "X resume %d\n", errno);
   for (int i = 0; i < 500 && exists(procs[p].pid); i++) sleep_ms(10);
+  for (int id = 0; id < PINS; id++)
+    if (slots & 1u << id && dm_suspend(id) < 0) fprintf(log_file, "X suspend %d\n", errno);
   procs[p].pid = 0;
   procs[p].state = GONE;
 }
