@@ -95,7 +95,7 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
     livelock: options.livelock === true,
   };
   if (expected === "not-applicable") {
-    const none = { kind: null, property: null, detail: null, bound: null, counterexample: null };
+    const none = { kind: null, property: null, detail: null, also: [], bound: null, counterexample: null };
     const nothing = {
       complete: true,
       bytes: null,
@@ -128,6 +128,9 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
       kind,
       property,
       detail: counterexample?.finding.detail ?? searched.findings[0]?.finding.detail ?? null,
+      also: searched.findings
+        .map((f) => ({ kind: f.finding.kind, property: f.finding.property }))
+        .filter((f) => f.kind !== kind || f.property !== property),
       strategy,
       complete,
       bound,

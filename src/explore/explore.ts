@@ -17,7 +17,7 @@ export interface Exploration {
   readonly kind: FindingKind | null;
   readonly property: string | null;
   readonly search: SearchResult;
-  /** The shortest way to the first finding. */
+  /** The shortest way to any finding of that kind. */
   readonly counterexample: Counterexample | null;
 }
 
@@ -68,7 +68,10 @@ export function explorePrepared(asGiven: Prepared, options: ExploreOptions = {})
  * sampling may lie in a program of any size. */
 const STATES_FOR_SHORTEST = 5_000_000;
 
-/** The verdict on a search, with the shortest counterexample of the first finding. */
+/**
+ * The verdict on a search. Where several things were found it names the first kind in the order of `findingKinds`, and
+ * of that kind the finding that the shortest counterexample comes to.
+ */
 export function conclude(
   prepared: Prepared,
   search: SearchResult,
@@ -80,10 +83,11 @@ export function conclude(
     const verdict = search.complete ? "holds" : "inconclusive";
     return { prepared, verdict, kind: null, property: null, search, counterexample: null };
   }
-  const { kind, property } = first.finding;
+  const { kind } = first.finding;
+  const named = search.findings.map((f) => f.finding).filter((f) => f.kind === kind);
   const bounds = { maxStates: STATES_FOR_SHORTEST, ...options };
-  const shortest = findShortest(new Space(prepared), first.finding, bounds);
-  const counterexample = shortest ?? asFound(first);
+  const counterexample = findShortest(new Space(prepared), named, bounds) ?? asFound(first);
+  const { property } = counterexample?.finding ?? first.finding;
   return { prepared, verdict: "violation", kind, property, search, counterexample };
 }
 

@@ -44,17 +44,17 @@ class Queue {
 }
 
 /**
- * Finds the shortest way to a finding of the same kind and rule as `wanted`.
+ * Finds the shortest way to any finding of the same kind and rule as one of `wanted`.
  *
  * @returns null if there is none, or if a bound was reached first.
  */
 export function findShortest(
   space: Space,
-  wanted: Pick<Finding, "kind" | "property">,
+  wanted: readonly Pick<Finding, "kind" | "property">[],
   bounds: Bounds,
 ): Counterexample | null {
-  const key = findingKey(wanted);
-  return shortestTo(space, ({ row }) => findingIn(space, row, key), bounds);
+  const keys = new Set(wanted.map(findingKey));
+  return shortestTo(space, ({ row }) => findingIn(space, row, keys), bounds);
 }
 
 /**
@@ -118,14 +118,14 @@ export function shortestTo(
   return null;
 }
 
-function findingIn(space: Space, row: Int32Array, key: string): Finding | null {
+function findingIn(space: Space, row: Int32Array, keys: ReadonlySet<string>): Finding | null {
   let found: Finding | null = null;
   space.findings(row, (f) => {
-    if (found === null && findingKey(f) === key) found = f;
+    if (found === null && keys.has(findingKey(f))) found = f;
   });
   if (found !== null || space.stops(row)) return found;
   for (let t = 0; t < space.threads.length; t++) if (space.edge(row, t) !== null) return null;
-  return space.endFindings(row).find((f) => findingKey(f) === key) ?? null;
+  return space.endFindings(row).find((f) => keys.has(findingKey(f))) ?? null;
 }
 
 const alreadySettled = (settled: Uint8Array[], last: number, state: number): boolean =>

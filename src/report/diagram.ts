@@ -58,7 +58,10 @@ export function drawDiagram(
   const what = finding === null ? "One execution" : "Possible unsafe page lifetime";
   out.push(...wrap(` ${what}, ${subject}, ${count}:`, WIDTH, "   "), "");
   const heading = (text: (a: (typeof actors)[number]) => string): string =>
-    actors.reduce((line, a) => line.padEnd((columnOf.get(a.index) ?? 4) + 2) + text(a), "");
+    actors.reduce((line, a) => {
+      const start = (columnOf.get(a.index) ?? 4) + 2;
+      return `${line.slice(0, start - 1).padEnd(start)}${text(a)}`;
+    }, "");
   // Columns for more actors would be too narrow: then each line names its actor.
   const narrow = actors.length > MOST_COLUMNS;
   if (narrow) out.push(...actors.map((a) => `      ${a.title}`), "      ----");
@@ -81,11 +84,11 @@ export function drawDiagram(
   return out.join("\n");
 }
 
-/** `MISSED WAKEUP`; for a broken rule, its name. */
-export const verdictName = (finding: Pick<Finding, "kind" | "property">): string =>
-  (finding.kind === "invariant" || finding.kind === "assertion" ? finding.property : finding.kind)
-    .replaceAll("-", " ")
-    .toUpperCase();
+/** `MISSED WAKEUP`, `RULE BROKEN: no-pin-on-free-block`. */
+export const verdictName = ({ kind, property }: Pick<Finding, "kind" | "property">): string =>
+  kind === "invariant" || kind === "assertion"
+    ? `RULE BROKEN: ${property}`
+    : kind.replaceAll("-", " ").toUpperCase();
 
 function columnStarts(actors: number): number[] {
   const step = actors <= 1 ? 0 : actors === 2 ? 28 : Math.floor((MARGIN - 26) / (actors - 1));

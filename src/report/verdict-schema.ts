@@ -30,6 +30,9 @@ export const verdictRecord = z.object({
     kind: z.enum(findingKinds).nullable(),
     property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
     detail: z.string().nullable().describe("one sentence with the numbers in it"),
+    also: z
+      .array(z.object({ kind: z.enum(findingKinds), property: z.string() }))
+      .describe("what else was found, without a counterexample of its own"),
     expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
     strategy: z.string(),
     livelock: z

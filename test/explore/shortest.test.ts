@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { type Cell, type Code, cell, write } from "../../src/explore/access.ts";
 import { bounded } from "../../src/explore/bounded.ts";
 import { Execution } from "../../src/explore/execution.ts";
+import { explore } from "../../src/explore/explore.ts";
 import { type Counterexample, findingKey } from "../../src/explore/outcome.ts";
 import { searchExecutions } from "../../src/explore/plain.ts";
 import { type Prepared, prepare } from "../../src/explore/program.ts";
@@ -47,7 +49,7 @@ it(`finds what no execution beats, on random programs (SEED=${seed})`, () => {
       if (!result.complete) return;
       for (const { finding } of result.findings) {
         compared++;
-        const found = findShortest(new Space(prepared), finding, {});
+        const found = findShortest(new Space(prepared), [finding], {});
         const cost = found === null ? null : [found.preemptions, found.switches, found.steps];
         const key = findingKey(finding);
         expect(cost, written(s)).toEqual(least(prepared, key));
@@ -64,4 +66,26 @@ it(`finds what no execution beats, on random programs (SEED=${seed})`, () => {
     { seed, numRuns: 80 },
   );
   expect(compared).toBeGreaterThan(20);
+});
+
+it("names the rule of the shortest counterexample where several are broken", () => {
+  function* store({ near, far }: { near: Cell<number>; far: Cell<number> }): Code {
+    yield* write(near, 1);
+    yield* write(far, 1);
+  }
+  const { property, search, counterexample } = explore({
+    name: "two rules",
+    setup: () => ({ near: cell<number>("near", 0), far: cell<number>("far", 0) }),
+    threads: { store },
+    invariants: [
+      { name: "a-far", check: ({ far }, see) => (see(far) === 1 ? "far is 1" : null) },
+      { name: "b-near", check: ({ near }, see) => (see(near) === 1 ? "near is 1" : null) },
+    ],
+  });
+  expect(search.findings.map((f) => f.finding.property)).toEqual(["a-far", "b-near"]);
+  expect([property, counterexample?.finding.property, counterexample?.steps]).toEqual([
+    "b-near",
+    "b-near",
+    1,
+  ]);
 });

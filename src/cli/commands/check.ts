@@ -231,11 +231,18 @@ function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options
     ];
     lines.push("", diagram, "");
     const round = loop === null ? "" : ` to the loop of ${loop.length}`;
-    lines.push(` ${steps} steps${round}, ${preemptions} preemptions; ${proof}.`);
+    lines.push(
+      ` ${steps} steps${round}, ${preemptions} ${preemptions === 1 ? "preemption" : "preemptions"}; ${proof}.`,
+    );
+    if (verdict.also.length > 0)
+      lines.push(...wrap(` Found as well: ${verdict.also.map(otherText).join("; ")}.`, 100, "   "));
     lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
   }
   return lines.join("\n");
 }
+
+const otherText = ({ kind, property }: Verdict["also"][number]): string =>
+  kind === "invariant" || kind === "assertion" ? property : `${kind.replaceAll("-", " ")}, ${property}`;
 
 /** What a search took. */
 function effort({ states, steps, millis, bytes }: Verdict): string {
