@@ -1,16 +1,12 @@
 // Bytes to values without a string for each occurrence: the same few task names, event names and
 // addresses come a million times, so each is looked up by a hash of its bytes.
 
-/** FNV-1a over a range of bytes. */
-export function hashBytes(b: Uint8Array, from: number, to: number): number {
-  let h = 0x811c9dc5;
-  for (let i = from; i < to; i++) h = Math.imul(h ^ (b[i] as number), 0x01000193);
-  return h >>> 0;
-}
+import { copyOf, hashOf, sameBytes } from "./text/words.ts";
 
 interface Entry<T> {
   readonly hash: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: DataView;
+  readonly length: number;
   readonly value: T;
   next: Entry<T> | null;
 }
@@ -33,27 +29,20 @@ export class ByteInterner<T> {
     this.#make = make;
   }
 
-  get(b: Buffer, from: number, to: number): T {
+  get(view: DataView, from: number, to: number): T {
     const length = to - from;
     const last = this.#last;
-    if (last !== null && last.bytes.length === length) {
-      const { bytes } = last;
-      let i = length - 1;
-      while (i >= 0 && bytes[i] === b[from + i]) i--;
-      if (i < 0) return last.value;
-    }
-    const h = hashBytes(b, from, to);
-    outer: for (let e = this.#buckets[h & (this.#buckets.length - 1)] ?? null; e !== null; e = e.next) {
-      if (e.hash !== h) continue;
-      const { bytes } = e;
-      if (bytes.length !== length) continue;
-      for (let i = 0; i < length; i++) if (bytes[i] !== b[from + i]) continue outer;
+    if (last !== null && last.length === length && sameBytes(view, from, last.bytes, length))
+      return last.value;
+    const h = hashOf(view, from, to);
+    for (let e = this.#buckets[h & (this.#buckets.length - 1)] ?? null; e !== null; e = e.next) {
+      if (e.hash !== h || e.length !== length || !sameBytes(view, from, e.bytes, length)) continue;
       this.#last = e;
       return e.value;
     }
-    const value = this.#make(b.toString("utf8", from, to));
-    if (this.#size < MAX_ENTRIES)
-      this.#add({ hash: h, bytes: Uint8Array.prototype.slice.call(b, from, to), value, next: null });
+    const bytes = copyOf(view, from, to);
+    const value = this.#make(textOf(bytes));
+    if (this.#size < MAX_ENTRIES) this.#add({ hash: h, bytes, length, value, next: null });
     return value;
   }
 
@@ -80,6 +69,38 @@ export class ByteInterner<T> {
     this.#buckets[i] = entry;
   }
 }
+
+const RECENT = 512;
+
+/** As `ByteInterner`, of values of which there may be any number: a new one takes the place of another. */
+export class RecentBytes<T> {
+  readonly #make: (text: string) => T;
+  readonly #entries: (Entry<T> | null)[] = new Array<Entry<T> | null>(RECENT).fill(null);
+
+  constructor(make: (text: string) => T) {
+    this.#make = make;
+  }
+
+  get(view: DataView, from: number, to: number): T {
+    const length = to - from;
+    const hash = hashOf(view, from, to);
+    const slot = hash & (RECENT - 1);
+    const entry = this.#entries[slot] ?? null;
+    if (
+      entry !== null &&
+      entry.hash === hash &&
+      entry.length === length &&
+      sameBytes(view, from, entry.bytes, length)
+    )
+      return entry.value;
+    const bytes = copyOf(view, from, to);
+    const value = this.#make(textOf(bytes));
+    this.#entries[slot] = { hash, bytes, length, value, next: null };
+    return value;
+  }
+}
+
+const textOf = (bytes: DataView): string => Buffer.from(bytes.buffer).toString("utf8");
 
 const ADDRESSES = 4096;
 

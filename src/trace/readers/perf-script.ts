@@ -40,7 +40,10 @@ export class PerfScriptReader implements TextReader {
   constructor(context: ReadContext) {
     this.#context = context;
     this.#args = new ArgReader(context.map);
-    this.#lines = new LineSplitter((b, from, to, line) => this.#line(b, from, to, line), context.log);
+    this.#lines = new LineSplitter(
+      (b, view, from, to, line) => this.#line(b, view, from, to, line),
+      context.log,
+    );
     this.#entryOf = new ByteInterner((name) => {
       const entry = context.entryOf(name);
       return Object.assign(entry, { plan: entry.spec === null ? null : planFor(entry.spec) });
@@ -58,7 +61,7 @@ export class PerfScriptReader implements TextReader {
     if (this.#lines.line > 0) this.#context.log.counts.set("lines", this.#lines.line);
   }
 
-  #line(b: Buffer, from: number, to: number, line: number): void {
+  #line(b: Buffer, view: DataView, from: number, to: number, line: number): void {
     if (to === from) {
       this.#endStack();
       return;
@@ -72,7 +75,7 @@ export class PerfScriptReader implements TextReader {
     }
     this.#endStack();
     const text = b.toString("latin1", from, Math.min(to, from + MAX_HEAD));
-    this.#lastGood = this.#event(b, from, to, text, line);
+    this.#lastGood = this.#event(b, view, from, to, text, line);
     if (this.#lastGood) return;
     this.#lastGood = true;
     const lost = LOST.exec(text);
@@ -90,7 +93,7 @@ export class PerfScriptReader implements TextReader {
     this.#context.log.note("malformedLine", line);
   }
 
-  #event(b: Buffer, from: number, to: number, text: string, line: number): boolean {
+  #event(b: Buffer, view: DataView, from: number, to: number, text: string, line: number): boolean {
     const m = HEAD.exec(text);
     if (m === null) return NO_EVENT.test(text);
     const [head, comm = "", , tid = "0", cpuText, secondsText = "0", fractionText = "0", , name = ""] = m;
@@ -103,7 +106,7 @@ export class PerfScriptReader implements TextReader {
       (seconds - clock.epochSeconds) * 1e9 + Number(fractionText) * (fractionText.length === 9 ? 1 : 1000);
     const cpu = cpuText === undefined ? 0 : Number(cpuText);
     const nameEnd = from + head.length - 1;
-    const entry = this.#entryOf.get(b, nameEnd - name.length, nameEnd);
+    const entry = this.#entryOf.get(view, nameEnd - name.length, nameEnd);
     entry.count++;
     this.#cpu = cpu;
     this.#context.tick(time, line);
@@ -122,7 +125,7 @@ export class PerfScriptReader implements TextReader {
     e.cpu = cpu;
     e.where = line;
     e.task = this.#task;
-    this.#args.read(b, nameEnd + 1, to, plan, e);
+    this.#args.read(b, view, nameEnd + 1, to, plan, e);
     this.#context.sink.event(e);
     return true;
   }

@@ -10,7 +10,9 @@
 import type { Task } from "../../events/event.ts";
 import { ByteInterner } from "../bytes.ts";
 import { type ArgPlan, ArgReader, planFor } from "../text/args.ts";
+import { type Head, HeadTable, LEAST_LINE, newHead } from "../text/heads.ts";
 import { LineSplitter } from "../text/lines.ts";
+import { indexOfEither } from "../text/words.ts";
 import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.ts";
 
 //   daxops-334       1d..1. 32578180us!: snap: pfn=0x40 ...      (latency-format)
@@ -36,7 +38,7 @@ export abstract class TaskLineReader implements TextReader {
   readonly #args: ArgReader;
   readonly #taskOf: ByteInterner<Task>;
   readonly #entryOf: ByteInterner<PlannedEntry>;
-  // Bytes of the task seen last: in most recordings one task is named many times in a row.
+  readonly #heads = new HeadTable();
   #frames: string[] = [];
   #stackCpu = -1;
   #lastCpu = -1;
@@ -46,7 +48,10 @@ export abstract class TaskLineReader implements TextReader {
   constructor(context: ReadContext) {
     this.context = context;
     this.#args = new ArgReader(context.map);
-    this.#lines = new LineSplitter((b, from, to, line) => this.#line(b, from, to, line), context.log);
+    this.#lines = new LineSplitter(
+      (b, view, from, to, line) => this.#line(b, view, from, to, line),
+      context.log,
+    );
     this.#taskOf = new ByteInterner((text) => {
       const cut = text.lastIndexOf("-");
       return context.tasks.get(text.slice(0, cut).trimStart(), Number(text.slice(cut + 1)));
@@ -73,7 +78,7 @@ export abstract class TaskLineReader implements TextReader {
     if (this.#lines.line > 0) log.counts.set("lines", this.#lines.line);
   }
 
-  #line(b: Buffer, from: number, to: number, line: number): void {
+  #line(b: Buffer, view: DataView, from: number, to: number, line: number): void {
     if (to === from) return;
     const c = b[from] as number;
     if (c === SPACE ? b[from + 1] === 0x3d && b[from + 2] === 0x3e : c === 0x3d && b[from + 1] === 0x3e) {
@@ -91,39 +96,18 @@ export abstract class TaskLineReader implements TextReader {
         return;
       }
     }
-    this.#lastGood = this.#event(b, from, to, line) || this.#latencyLine(b, from, to, line);
+    this.#lastGood = this.#event(b, view, from, to, line) || this.#latencyLine(b, view, from, to, line);
     if (this.#lastGood) return;
     if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) this.#lastGood = true;
     else if (this.#afterMark) this.context.log.note("continuedLine", line);
     else this.context.log.note("malformedLine", line);
   }
 
-  #event(b: Buffer, from: number, to: number, line: number): boolean {
-    let p = from + 16;
-    if (!(b[p] === MINUS && isDigit(b[p + 1]) && p < to)) {
-      p = findTid(b, from, to);
-      if (p < 0) return false;
-    }
-    let taskEnd = p + 1;
-    while (taskEnd < to && isDigit(b[taskEnd])) taskEnd++;
-    p = taskEnd;
-    while (p < to && b[p] === SPACE) p++;
-    if (b[p] === 0x28) {
-      // "(  77) " or "(-----) ": the thread group
-      while (p < to && b[p] !== 0x29) p++;
-      p++;
-      while (p < to && b[p] === SPACE) p++;
-    }
-    if (b[p] !== 0x5b) return false;
-    p++;
-    let cpu = 0;
-    const cpuStart = p;
-    while (p < to && isDigit(b[p]) && p < cpuStart + 6) {
-      cpu = cpu * 10 + (b[p] as number) - 0x30;
-      p++;
-    }
-    if (p === cpuStart || b[p] !== 0x5d) return false;
-    p++;
+  #event(b: Buffer, view: DataView, from: number, to: number, line: number): boolean {
+    const known = to - from < LEAST_LINE ? null : this.#heads.find(view, from, to);
+    const head = known ?? this.#head(b, view, from, to);
+    if (head === null) return false;
+    let p = from + head.length;
     while (p < to && b[p] === SPACE) p++;
     if (!isDigit(b[p])) {
       // irqs-off, need-resched, …: the first of them is never a digit
@@ -160,14 +144,43 @@ export abstract class TaskLineReader implements TextReader {
       time = seconds;
     }
     if (b[p] !== COLON) return false;
-    return this.#named(b, p + 1, to, line, cpu, time, from, taskEnd);
+    return this.#named(b, view, p + 1, to, line, head, time, from);
+  }
+
+  /** Takes the start of a line apart: task, thread group and CPU. */
+  #head(b: Buffer, view: DataView, from: number, to: number): Head | null {
+    let p = from + 16;
+    if (!(b[p] === MINUS && isDigit(b[p + 1]) && p < to)) {
+      p = findTid(b, from, to);
+      if (p < 0) return null;
+    }
+    let taskEnd = p + 1;
+    while (taskEnd < to && isDigit(b[taskEnd])) taskEnd++;
+    p = taskEnd;
+    while (p < to && b[p] === SPACE) p++;
+    if (b[p] === 0x28) {
+      // "(  77) " or "(-----) ": the thread group
+      while (p < to && b[p] !== 0x29) p++;
+      p++;
+      while (p < to && b[p] === SPACE) p++;
+    }
+    if (b[p] !== 0x5b) return null;
+    p++;
+    let cpu = 0;
+    const cpuStart = p;
+    while (p < to && isDigit(b[p]) && p < cpuStart + 6) {
+      cpu = cpu * 10 + (b[p] as number) - 0x30;
+      p++;
+    }
+    if (p === cpuStart || p >= to || b[p] !== 0x5d) return null;
+    return this.#heads.add(view, from, p + 1, to, taskEnd, cpu);
   }
 
   /** A line of `latency-format`, or of `trace-cmd report -l`: CPU and flags in one word, microseconds. */
-  #latencyLine(b: Buffer, from: number, to: number, line: number): boolean {
+  #latencyLine(b: Buffer, view: DataView, from: number, to: number, line: number): boolean {
     const m = LATENCY.exec(b.toString("latin1", from, Math.min(to, from + 160)));
     if (m === null) return false;
-    const [head, task = "", cpu = "0", us, seconds = "0", fraction = "0"] = m;
+    const [text, task = "", cpu = "0", us, seconds = "0", fraction = "0"] = m;
     const { clock } = this.context;
     let time: number;
     if (us === undefined) {
@@ -178,20 +191,30 @@ export abstract class TaskLineReader implements TextReader {
       clock.epochSeconds = Math.max(clock.epochSeconds, 0);
       time = Number(us) * 1000;
     }
-    return this.#named(b, from + head.length, to, line, Number(cpu), time, from, from + task.length);
+    return this.#named(
+      b,
+      view,
+      from + text.length,
+      to,
+      line,
+      newHead(view, from, from + task.length, from + task.length, Number(cpu)),
+      time,
+      from,
+    );
   }
 
   /** The rest of a line, from the event's name on. */
   #named(
     b: Buffer,
+    view: DataView,
     nameAt: number,
     to: number,
     line: number,
-    cpu: number,
+    head: Head,
     time: number,
     from: number,
-    taskEnd: number,
   ): boolean {
+    const { cpu } = head;
     let p = nameAt;
     while (p < to && b[p] === SPACE) p++;
     if (b[p] === 0x3c) {
@@ -199,10 +222,10 @@ export abstract class TaskLineReader implements TextReader {
       return this.#startStack(b, p, to, cpu);
     }
     const nameStart = p;
-    while (p < to && b[p] !== COLON && b[p] !== SPACE) p++;
+    p = indexOfEither(view, p, to, COLON, SPACE);
     if (p === nameStart || p - nameStart > 128) return false;
     if (b[p] !== COLON && b[nameStart] === 0x2f) return false;
-    const entry = this.#entryOf.get(b, nameStart, p);
+    const entry = this.#entryOf.get(view, nameStart, p);
     this.#lastCpu = cpu;
     if (entry.name === "kernel_stack") return this.#startStack(b, p, to, cpu);
     entry.count++;
@@ -211,7 +234,7 @@ export abstract class TaskLineReader implements TextReader {
     if (spec === null || plan === null) {
       this.#afterMark = false;
       this.context.handedOn[cpu] = this.context.sink.other !== undefined;
-      this.context.sink.other?.(entry.name, time, cpu, this.#taskOf.get(b, from, taskEnd));
+      this.context.sink.other?.(entry.name, time, cpu, this.#task(view, from, head));
       return true;
     }
     this.#afterMark = spec.role === "mark";
@@ -222,10 +245,15 @@ export abstract class TaskLineReader implements TextReader {
     e.time = time;
     e.cpu = cpu;
     e.where = line;
-    e.task = this.#taskOf.get(b, from, taskEnd);
-    this.#args.read(b, p + 1, to, plan, e);
+    e.task = head.task ?? this.#task(view, from, head);
+    this.#args.read(b, view, p + 1, to, plan, e);
     this.context.sink.event(e);
     return true;
+  }
+
+  #task(view: DataView, from: number, head: Head): Task {
+    head.task ??= this.#taskOf.get(view, from, from + head.taskLength);
+    return head.task;
   }
 
   #startStack(b: Buffer, from: number, to: number, cpu: number): boolean {

@@ -2,15 +2,11 @@
 // fixed order, so each kind remembers the keys it printed last, and mostly has only to compare.
 import { absent, clearEvent, type KernelEvent } from "../../events/event.ts";
 import type { EventSpec, FieldName } from "../../events/vocabulary.ts";
-import { AddressTexts, ByteInterner } from "../bytes.ts";
+import { AddressTexts, ByteInterner, RecentBytes } from "../bytes.ts";
 import type { PageMap } from "../page-map.ts";
-
-/** A key with its `=`, and which field it is; -1 for one that nobody asks for. */
-interface Printed {
-  readonly key: Uint8Array;
-  /** The field as a number: what the hot loop switches on. */
-  readonly code: number;
-}
+import { eightDigits, HEX } from "./hex.ts";
+import { type Printed, printedKey, startsWith } from "./keys.ts";
+import { indexOfByte } from "./words.ts";
 
 /** How to read one kind of event. */
 export interface ArgPlan {
@@ -47,10 +43,9 @@ const CODES: readonly FieldName[] = [
 ];
 
 export function planFor(spec: EventSpec): ArgPlan {
-  const wanted = Object.entries(spec.fields).map(([field, key]) => ({
-    key: new TextEncoder().encode(`${key}=`),
-    code: CODES.indexOf(field as FieldName),
-  }));
+  const wanted = Object.entries(spec.fields).map(([field, key]) =>
+    printedKey(new TextEncoder().encode(`${key}=`), CODES.indexOf(field as FieldName)),
+  );
   const wantsSite = spec.role === "scan-exit" || spec.role === "break-exit" || spec.role === "remove-exit";
   const wantsText = spec.role === "mark";
   return {
@@ -74,6 +69,8 @@ const MAX_PRINTED = 32;
 export class ArgReader {
   readonly #map: PageMap;
   readonly #texts = new ByteInterner((s) => s);
+  readonly #marks = new RecentBytes((s) => s.trimEnd());
+  readonly #long = new RecentBytes(Number);
   readonly #addresses = new AddressTexts();
   /** The two halves of the number read last, and where it ended. */
   #hi = 0;
@@ -88,30 +85,29 @@ export class ArgReader {
    * @param from First byte after the event's name and colon.
    * @param e The one event of this kind: what it holds is overwritten.
    */
-  read(b: Buffer, from: number, to: number, plan: ArgPlan, e: KernelEvent): void {
+  read(b: Buffer, view: DataView, from: number, to: number, plan: ArgPlan, e: KernelEvent): void {
     if (plan.empty) return;
     if (plan.incomplete) clearEvent(e);
-    if (this.#fill(b, from, to, plan, e) || plan.incomplete) return;
+    if (this.#fill(b, view, from, to, plan, e) || plan.incomplete) return;
     plan.incomplete = true;
     clearEvent(e);
-    this.#fill(b, from, to, plan, e);
+    this.#fill(b, view, from, to, plan, e);
   }
 
   /** @returns whether all fields that are wanted were there. */
-  #fill(b: Buffer, from: number, to: number, plan: ArgPlan, e: KernelEvent): boolean {
+  #fill(b: Buffer, view: DataView, from: number, to: number, plan: ArgPlan, e: KernelEvent): boolean {
     let p = from;
     while (p < to && b[p] === SPACE) p++;
     if (plan.wantsText) {
-      e.text = b.toString("utf8", p, Math.min(to, p + MAX_TEXT)).trimEnd();
+      e.text = p < to ? this.#marks.get(view, p, Math.min(to, p + MAX_TEXT)) : "";
       return true;
     }
     let site = "";
     if (b[p] === 0x28) {
       // "(function+0x4/0x40)" or "(caller+0x4/0x40 <- function)"
-      let close = p + 1;
-      while (close < to && b[close] !== 0x29) close++;
+      const close = indexOfByte(view, p + 1, to, 0x29);
       if (close < to) {
-        if (plan.wantsSite) site = this.#texts.get(b, p + 1, close);
+        if (plan.wantsSite) site = this.#texts.get(view, p + 1, close);
         p = close + 1;
       }
     }
@@ -122,11 +118,11 @@ export class ArgReader {
       while (p < to && b[p] === SPACE) p++;
       if (p >= to) break;
       let pair = printed[i];
-      if (pair === undefined || !startsWith(b, p, to, pair.key)) {
-        const found = this.#find(b, p, to, plan);
+      if (pair === undefined || !startsWith(view, p, to, pair)) {
+        const found = this.#find(b, view, p, to, plan);
         if (found === null) {
           // A word without "=".
-          while (p < to && b[p] !== SPACE) p++;
+          p = indexOfByte(view, p, to, SPACE);
           i--;
           continue;
         }
@@ -135,37 +131,37 @@ export class ArgReader {
       }
       p += pair.key.length;
       if (pair.code >= 0) {
-        p = this.#store(pair.code, b, p, to, e);
+        p = this.#store(pair.code, b, view, p, to, e);
         left--;
       }
-      while (p < to && b[p] !== SPACE) p++;
+      if (p < to && b[p] !== SPACE) p = indexOfByte(view, p, to, SPACE);
     }
     return left === 0;
   }
 
   /** The key that stands here; null if none does. */
-  #find(b: Buffer, from: number, to: number, plan: ArgPlan): Printed | null {
+  #find(b: Buffer, view: DataView, from: number, to: number, plan: ArgPlan): Printed | null {
     let p = from;
     while (p < to && b[p] !== EQUALS && b[p] !== SPACE) p++;
     if (p >= to || b[p] === SPACE) return null;
     const length = p + 1 - from;
-    for (const w of plan.wanted) if (w.key.length === length && startsWith(b, from, to, w.key)) return w;
-    return { key: Uint8Array.prototype.slice.call(b, from, p + 1), code: -1 };
+    for (const w of plan.wanted) if (w.key.length === length && startsWith(view, from, to, w)) return w;
+    return printedKey(Uint8Array.prototype.slice.call(b, from, p + 1), -1);
   }
 
   /** Reads one value into its field, which is absent if the value is not what it should be. @returns its end. */
-  #store(code: number, b: Buffer, from: number, to: number, e: KernelEvent): number {
+  #store(code: number, b: Buffer, view: DataView, from: number, to: number, e: KernelEvent): number {
     this.#end = from;
     switch (code) {
       case 0: // page
-        if (this.#hex(b, from, to)) {
+        if (this.#hex(b, view, from, to)) {
           e.pfn = this.#map.pfnOf(this.#hi, this.#lo);
           e.offset = this.#map.offset;
         } else e.pfn = e.offset = absent;
         break;
       case 1: // pfn
         // vmf_insert_mixed() gets a pfn with flags in its upper bits (PFN_DEV, PFN_MAP).
-        if (this.#number(b, from, to)) {
+        if (this.#number(b, view, from, to)) {
           e.pfn = (this.#hi & 0xfffff) * 2 ** 32 + this.#lo;
           e.pfnFlags = this.#hi >>> 20;
           this.#map.sawPfn(e.pfn);
@@ -175,71 +171,82 @@ export class ArgReader {
         }
         break;
       case 2:
-        e.count = this.#int32(b, from, to);
+        e.count = this.#int32(b, view, from, to);
         break;
       case 3:
-        e.mapcount = this.#int32(b, from, to);
+        e.mapcount = this.#int32(b, view, from, to);
         break;
       case 4:
-        e.val = this.#int32(b, from, to);
+        e.val = this.#int32(b, view, from, to);
         break;
       case 5:
-        e.ret = this.#int32(b, from, to);
+        e.ret = this.#int32(b, view, from, to);
         break;
       case 6:
-        e.n = this.#int32(b, from, to);
+        e.n = this.#int32(b, view, from, to);
         break;
       case 7:
-        e.gup = this.#int32(b, from, to);
+        e.gup = this.#int32(b, view, from, to);
         break;
       case 8:
-        e.pid = this.#int32(b, from, to);
+        e.pid = this.#int32(b, view, from, to);
         break;
       case 9:
-        e.index = this.#wide(b, from, to);
+        e.index = this.#wide(b, view, from, to);
         break;
       case 10:
-        e.start = this.#wide(b, from, to);
+        e.start = this.#wide(b, view, from, to);
         break;
       case 11:
-        e.end = this.#wide(b, from, to);
+        e.end = this.#wide(b, view, from, to);
         break;
       case 12:
-        if (b[from] === 0x30 && this.#number(b, from, to)) {
+        if (b[from] === 0x30 && this.#number(b, view, from, to)) {
           e.flags = this.#lo;
           e.flagWords = "";
         } else {
-          let end = from;
-          while (end < to && b[end] !== SPACE) end++;
+          const end = indexOfByte(view, from, to, SPACE);
           e.flags = absent;
-          e.flagWords = this.#texts.get(b, from, end);
+          e.flagWords = this.#texts.get(view, from, end);
           this.#end = end;
         }
         break;
       case 13:
-        e.mapping = this.#address(b, from, to);
+        e.mapping = this.#address(b, view, from, to);
         break;
       case 14:
-        e.pgmap = this.#address(b, from, to);
+        e.pgmap = this.#address(b, view, from, to);
         break;
       case 15:
-        e.inode = this.#address(b, from, to);
+        e.inode = this.#address(b, view, from, to);
         break;
       case 16:
-        e.vma = this.#address(b, from, to);
+        e.vma = this.#address(b, view, from, to);
         break;
     }
     return this.#end;
   }
 
   /** An address as text without `0x`; empty for NULL. */
-  #address(b: Buffer, from: number, to: number): string {
-    return this.#hex(b, from, to) ? this.#addresses.get(this.#hi, this.#lo) : "";
+  #address(b: Buffer, view: DataView, from: number, to: number): string {
+    return this.#hex(b, view, from, to) ? this.#addresses.get(this.#hi, this.#lo) : "";
   }
 
   /** Hexadecimal with or without `0x`, up to a space: up to 16 digits, into the two halves. */
-  #hex(b: Buffer, from: number, to: number): boolean {
+  #hex(b: Buffer, view: DataView, from: number, to: number): boolean {
     const start = b[from] === 0x30 && b[from + 1] === 0x78 ? from + 2 : from;
+    const whole = start + 16;
+    if (whole === to || (whole < to && b[whole] === SPACE)) {
+      // A whole address: two digits at a time.
+      const upper = eightDigits(view, start);
+      const lower = eightDigits(view, start + 8);
+      if (upper >= 0 && lower >= 0) {
+        this.#hi = upper;
+        this.#lo = lower;
+        this.#end = whole;
+        return true;
+      }
+    }
     let hi = 0;
     let lo = 0;
     let p = start;
@@ -261,9 +268,9 @@ export class ArgReader {
   }
 
   /** `0x…` as hexadecimal, anything else as decimal, into the two halves. */
-  #number(b: Buffer, from: number, to: number): boolean {
-    if (b[from] === 0x30 && b[from + 1] === 0x78) return this.#hex(b, from, to);
-    const n = this.#decimal(b, from, to);
+  #number(b: Buffer, view: DataView, from: number, to: number): boolean {
+    if (b[from] === 0x30 && b[from + 1] === 0x78) return this.#hex(b, view, from, to);
+    const n = this.#decimal(b, view, from, to);
     if (Number.isNaN(n)) return false;
     this.#hi = Math.floor(n / 2 ** 32);
     this.#lo = n % 2 ** 32;
@@ -271,7 +278,7 @@ export class ArgReader {
   }
 
   /** A decimal number up to a space. */
-  #decimal(b: Buffer, from: number, to: number): number {
+  #decimal(b: Buffer, view: DataView, from: number, to: number): number {
     let p = from;
     const negative = b[p] === MINUS;
     if (negative) p++;
@@ -289,32 +296,21 @@ export class ArgReader {
     if (digits === 0 || digits > 20) return Number.NaN;
     this.#end = p;
     // Beyond 2^53 digit by digit would round many times.
-    if (digits > 15) return Number(b.toString("latin1", from, p));
+    if (digits > 15) return this.#long.get(view, from, p);
     return negative ? -n : n;
   }
 
-  #int32(b: Buffer, from: number, to: number): number {
-    if (b[from] === 0x30 && b[from + 1] === 0x78) return this.#hex(b, from, to) ? this.#lo | 0 : Number.NaN;
-    return this.#decimal(b, from, to);
+  #int32(b: Buffer, view: DataView, from: number, to: number): number {
+    if (b[from] === 0x30 && b[from + 1] === 0x78)
+      return this.#hex(b, view, from, to) ? this.#lo | 0 : Number.NaN;
+    return this.#decimal(b, view, from, to);
   }
 
   /** A number of up to 64 bits; beyond 2^53 only its size matters. */
-  #wide(b: Buffer, from: number, to: number): number {
+  #wide(b: Buffer, view: DataView, from: number, to: number): number {
     if (b[from] === 0x30 && b[from + 1] === 0x78) {
-      return this.#hex(b, from, to) ? this.#hi * 2 ** 32 + this.#lo : Number.NaN;
+      return this.#hex(b, view, from, to) ? this.#hi * 2 ** 32 + this.#lo : Number.NaN;
     }
-    return this.#decimal(b, from, to);
+    return this.#decimal(b, view, from, to);
   }
-}
-
-/** Value of a hexadecimal digit by its byte; -1 for any other byte. */
-const HEX = new Int8Array(256).fill(-1);
-for (let i = 0; i < 10; i++) HEX[0x30 + i] = i;
-for (let i = 0; i < 6; i++) HEX[0x61 + i] = HEX[0x41 + i] = 10 + i;
-
-function startsWith(b: Buffer, at: number, to: number, key: Uint8Array): boolean {
-  const { length } = key;
-  if (at + length > to) return false;
-  for (let i = 0; i < length; i++) if (b[at + i] !== key[i]) return false;
-  return true;
 }

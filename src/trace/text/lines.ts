@@ -1,8 +1,9 @@
 // Chunks of bytes to lines, with bounded memory: a line of more than 64 KiB is left out and noted.
 import type { ImportLog } from "../import-log.ts";
+import { viewOf } from "./words.ts";
 
-/** Takes one line: the bytes from `from` to `to`, without the newline. */
-export type LineHandler = (b: Buffer, from: number, to: number, line: number) => void;
+/** Takes one line: the bytes from `from` to `to`, without the newline. `view` has the bytes of `b`. */
+export type LineHandler = (b: Buffer, view: DataView, from: number, to: number, line: number) => void;
 
 export const MAX_LINE = 64 * 1024;
 const NEWLINE = 10;
@@ -39,7 +40,7 @@ export class LineSplitter {
           this.#carry = joined;
           return;
         }
-        this.#line(joined, 0, joined.length);
+        this.#line(joined, viewOf(joined), 0, joined.length);
       }
       if (end < 0) return;
       p = end + 1;
@@ -52,6 +53,7 @@ export class LineSplitter {
       p = end + 1;
     }
     const length = b.length;
+    const view = viewOf(b);
     while (p < length) {
       const end = b.indexOf(NEWLINE, p);
       if (end < 0) {
@@ -62,7 +64,7 @@ export class LineSplitter {
         return;
       }
       if (end - p > MAX_LINE) this.#tooLong();
-      else this.#line(b, p, end);
+      else this.#line(b, view, p, end);
       p = end + 1;
     }
   }
@@ -70,14 +72,14 @@ export class LineSplitter {
   /** @returns whether the last line had no newline at its end. */
   end(): boolean {
     const cut = this.#carry.length > 0;
-    if (cut) this.#line(this.#carry, 0, this.#carry.length);
+    if (cut) this.#line(this.#carry, viewOf(this.#carry), 0, this.#carry.length);
     this.#carry = empty;
     return cut;
   }
 
-  #line(b: Buffer, from: number, to: number): void {
+  #line(b: Buffer, view: DataView, from: number, to: number): void {
     this.line++;
-    this.#handle(b, from, to > from && b[to - 1] === 13 ? to - 1 : to, this.line);
+    this.#handle(b, view, from, to > from && b[to - 1] === 13 ? to - 1 : to, this.line);
   }
 
   #tooLong(): void {
