@@ -60,6 +60,14 @@ export const errorCodes = {
     meaning: "A scenario is not well formed.",
     remedy: "The message says which part is missing or wrong.",
   },
+  PL209: {
+    meaning: "A generator function was called and what it returned never ran.",
+    remedy: "Write `yield*` before the call: without it, what the function does does not happen.",
+  },
+  PL210: {
+    meaning: "Code of a scenario does with the kernel what cannot be done.",
+    remedy: "The message says what was asked for, by which line, and what there is.",
+  },
   PL301: {
     meaning: "A change replaces a function that the kernel below it does not have.",
     remedy: "Apply it to a kernel that has the function; `pagelife list functions` shows them.",
@@ -126,16 +134,28 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 
 /**
+ * States what code of a scenario must see to, where the kernel that it runs on could only crash.
+ *
+ * @throws {@link PagelifeError} PL210; who runs the code adds which line it is.
+ */
+export function requireUse(condition: unknown, detail: string): asserts condition {
+  if (!condition) throw new PagelifeError("PL210", detail);
+}
+
+/**
  * An error of use that a person can mend: what was wrong, where, and what to do.
  * Findings are never errors; they are values.
  */
 export class PagelifeError extends Error {
   readonly code: ErrorCode;
+  /** The message without the code. */
+  readonly detail: string;
 
   /** @param detail The value at fault, where it stands and what was expected, in one or two sentences. */
   constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
     super(`${code}: ${detail}`, options);
     this.name = "PagelifeError";
     this.code = code;
+    this.detail = detail;
   }
 }

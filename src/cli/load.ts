@@ -59,7 +59,7 @@ async function load(file: string): Promise<unknown[]> {
       const name = options.filename ?? file;
       const code = plain.transform(options);
       const { source, map } = splitSourceMap(code);
-      const done = instrument(source, { file: name, map });
+      const done = instrument(source, { file: name, map, calls: true });
       return { code: done === null ? code : withSourceMap(done.code, done.map) };
     },
   });

@@ -2,6 +2,7 @@
 // stands, with its live locals. Instrumented code reaches it through `globalThis`, because a user's
 // file may be compiled to another module format than ours.
 import { PagelifeError } from "../base/errors.ts";
+import type { Unstarted } from "./unstarted.ts";
 import { encode, type FunctionTag, functionTags } from "./value.ts";
 
 /** A place where a thread can stand: a `yield` or `yield*` of an instrumented function. */
@@ -51,10 +52,12 @@ export interface FrameListener {
 interface Running {
   stack: Frame[];
   listener: FrameListener | null;
+  /** Generators that the user's code has made and not started yet; null where nobody asks. */
+  unstarted: Unstarted | null;
 }
 
 /** The thread that is running now. The engine sets `stack` before it resumes a thread. */
-export const running: Running = { stack: [], listener: null };
+export const running: Running = { stack: [], listener: null, unstarted: null };
 
 /** Marks the prototype of generators that instrumented functions make. */
 const instrumented: unique symbol = Symbol.for("pagelife.instrumented");
@@ -119,9 +122,16 @@ const runtime = {
         `${site.file}:${site.line}: ${site.function} delegates with yield* to something that is not an instrumented generator`,
       );
     }
+    running.unstarted?.started(generator as object);
     frame.site = site;
     frame.locals = locals;
     return generator;
+  },
+
+  /** Notes what a call in a file of the user's made, if that is a generator which is still to be run. */
+  made<T>(value: T, place: string): T {
+    if (running.unstarted !== null && isInstrumented(value)) running.unstarted.made(value as object, place);
+    return value;
   },
 
   /** Makes the position of a for-of loop part of the frame. */
@@ -172,6 +182,25 @@ export function localState(stack: readonly Frame[]): string {
     text += ")/";
   }
   return text;
+}
+
+/** True for a generator that never ran. One that did is run to its next yield, so ask only at the end. */
+export function neverRan(generator: object): boolean {
+  const outer = { ...running };
+  let began = false;
+  const enter = (): never => {
+    began = true;
+    throw new Error("only asked whether it begins");
+  };
+  Object.assign(running, { stack: [], listener: { enter, leave: () => {} }, unstarted: null });
+  try {
+    (generator as Generator).next();
+  } catch {
+    // What a generator that ran throws at its end is of no interest.
+  } finally {
+    Object.assign(running, outer);
+  }
+  return began;
 }
 
 /** The place of the innermost frame that has yielded and is not one of our primitives. */

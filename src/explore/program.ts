@@ -2,8 +2,11 @@
 // from then on its objects never change and all that does is in cells.
 import { PagelifeError } from "../base/errors.ts";
 import { Arena, type Cell, type Code, type Operation, type See } from "./access.ts";
+import { errorOf } from "./error-of.ts";
+import { neverRan, running } from "./frames.ts";
 import { perform } from "./operation.ts";
 import { runTask, type Task } from "./task.ts";
+import { Unstarted } from "./unstarted.ts";
 import { identity, type Value } from "./value.ts";
 
 /** A rule over the cells that must hold in every state. */
@@ -74,10 +77,7 @@ export function prepare<W>(program: Program<W>): Prepared {
   const { name } = program;
   const arena = new Arena();
   const memory: Value[] = [];
-  const world = arena.within(() => {
-    const made = program.setup();
-    return isGenerator(made) ? runAlone(made, arena, memory, name) : made;
-  });
+  const world = arena.within(() => runSetup(program, arena, memory));
   fillMemory(memory, arena.cells);
 
   const threads = Object.entries(program.threads).map(([threadName, thread]): PreparedThread => {
@@ -100,6 +100,25 @@ export function prepare<W>(program: Program<W>): Prepared {
 /** Cells made since the last look hold their initial values. */
 function fillMemory(memory: Value[], cells: readonly Cell[]): void {
   for (let i = memory.length; i < cells.length; i++) memory.push(cells[i]?.initial);
+}
+
+/** Runs setup; an error in it is of the user's code, and says where. */
+function runSetup<W>(program: Program<W>, arena: Arena, memory: Value[]): W {
+  const { name } = program;
+  const unstarted = new Unstarted();
+  const outer = running.unstarted;
+  running.unstarted = unstarted;
+  try {
+    const made = program.setup();
+    const world = isGenerator(made) ? runAlone(made, arena, memory, name) : made;
+    unstarted.assertNone(neverRan);
+    return world;
+  } catch (error) {
+    if (!(error instanceof PagelifeError)) unstarted.assertNone(neverRan);
+    throw errorOf(`setup of ${name}`, error, null);
+  } finally {
+    running.unstarted = outer;
+  }
 }
 
 function runAlone<W>(setup: Code<W>, arena: Arena, memory: Value[], name: string): W {

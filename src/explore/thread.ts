@@ -1,19 +1,21 @@
 // A running thread: a generator and the frames on its stack. Resuming it gives the next operation
 // that it asks for, or how it ended.
-import { PagelifeBug } from "../base/assert.ts";
 import { PagelifeError } from "../base/errors.ts";
 import { type Code, Failure, type Operation } from "./access.ts";
+import { errorOf } from "./error-of.ts";
 import {
   type Frame,
   type FrameListener,
   innermostSite,
   isInstrumented,
   localState,
+  neverRan,
   running,
   whereIs,
 } from "./frames.ts";
 import { assertOperation } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
+import { Unstarted } from "./unstarted.ts";
 import type { Value } from "./value.ts";
 
 /** What a thread wants next. */
@@ -27,6 +29,7 @@ export class ThreadRun {
   readonly #generator: Code<unknown>;
   readonly #stack: Frame[] = [];
   readonly #listener: FrameListener | null;
+  readonly #unstarted = new Unstarted();
   /** What it wants, after the last resume. */
   turn: Turn;
 
@@ -65,9 +68,13 @@ export class ThreadRun {
     const stood = innermostSite(this.#stack);
     running.stack = this.#stack;
     running.listener = this.#listener;
+    running.unstarted = this.#unstarted;
     try {
       const { done, value } = this.#generator.next(result);
-      if (done) return { kind: "done", value };
+      if (done) {
+        this.#unstarted.assertNone(neverRan);
+        return { kind: "done", value };
+      }
       assertOperation(value, `${this.#thread.name} at ${whereIs(innermostSite(this.#stack))}`);
       const { translate } = this.#thread;
       return { kind: "wants", op: translate === undefined ? value : translate(value) };
@@ -75,26 +82,13 @@ export class ThreadRun {
       if (error instanceof Failure) {
         return { kind: "failed", property: error.property, detail: error.message };
       }
-      if (error instanceof PagelifeError || error instanceof PagelifeBug) throw error;
-      const { name, message } = error instanceof Error ? error : new Error(String(error));
-      throw new PagelifeError(
-        "PL207",
-        `thread ${this.#thread.name} threw ${name}: ${message} (at ${placeOf(error) ?? `the step after ${whereIs(stood)}`})`,
-        { cause: error },
-      );
+      // What was never run is what the rest went wrong for.
+      if (!(error instanceof PagelifeError)) this.#unstarted.assertNone(neverRan);
+      throw errorOf(`thread ${this.#thread.name}`, error, `the step after ${whereIs(stood)}`);
     } finally {
       running.stack = outer.stack;
       running.listener = outer.listener;
+      running.unstarted = outer.unstarted;
     }
   }
-}
-
-/** `file:line` of the innermost line of an error's stack that is not our own runtime. */
-function placeOf(error: unknown): string | null {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  for (const line of stack.split("\n")) {
-    const place = /^\s+at .*?\(?((?:file:\/\/)?\/[^()]*?):(\d+):\d+\)?$/.exec(line);
-    if (place !== null) return `${place[1]?.replace("file://", "")}:${place[2]}`;
-  }
-  return null;
 }

@@ -8,6 +8,7 @@ import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import { type AnyNode, type Identifier, type Program, parse } from "acorn";
 import MagicString from "magic-string";
 import { PagelifeError } from "../../base/errors.ts";
+import { calleeName, keepsItsValue } from "./calls.ts";
 import {
   analyseScopes,
   type Binding,
@@ -24,6 +25,8 @@ export interface InstrumentOptions {
   readonly map?: string | undefined;
   /** Module that sets up the runtime (`frames.ts`), imported first. Not needed where it is loaded already. */
   readonly runtime?: string | undefined;
+  /** Is every call to tell the runtime what it made? For files of the user's: it finds a forgotten `yield*`. */
+  readonly calls?: boolean;
 }
 
 export interface Instrumented {
@@ -60,7 +63,7 @@ export function instrument(source: string, options: InstrumentOptions): Instrume
   const file = shortName(options.file);
   const map = options.map === undefined ? null : new TraceMap(options.map);
   const program = parseModule(source, file);
-  return new Rewriter(source, program, file, map).run(options.runtime);
+  return new Rewriter(source, program, file, map, options.calls === true).run(options.runtime);
 }
 
 function parseModule(source: string, file: string): Program {
@@ -82,6 +85,7 @@ class Rewriter {
   readonly #program: Program;
   readonly #file: string;
   readonly #map: TraceMap | null;
+  readonly #calls: boolean;
   readonly #scopes: Scopes;
   readonly #out: MagicString;
   readonly #sites: object[] = [];
@@ -89,7 +93,8 @@ class Rewriter {
   #literals = 0;
   #loops = 0;
 
-  constructor(source: string, program: Program, file: string, map: TraceMap | null) {
+  constructor(source: string, program: Program, file: string, map: TraceMap | null, calls: boolean) {
+    this.#calls = calls;
     this.#source = source;
     this.#program = program;
     this.#file = file;
@@ -138,6 +143,10 @@ class Rewriter {
       if (node.type === "ForOfStatement" && containsYield(node.body)) {
         this.#wrap(node.right, `__r.loop(__f, ${this.#loops++}, `, ")");
       }
+    }
+    if (this.#calls && node.type === "CallExpression" && keepsItsValue(node, path)) {
+      const place = `${this.#file}:${this.#line(node)}: ${calleeName(node.callee)}()`;
+      this.#wrap(node, "__r.made(", `, ${JSON.stringify(place)})`);
     }
     path.push(node);
     for (const child of children(node)) this.#visit(child, path);
