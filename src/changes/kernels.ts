@@ -27,6 +27,7 @@ import {
 import { mmTwins } from "./mm-twins.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
+import { zapWaitsForPmdLock } from "./zap-sync.ts";
 
 /**
  * Linux 5.18: folios, of which DAX devices are made from the start; and gup_put_folio() drops pins without the hook
@@ -104,6 +105,7 @@ export const changes: readonly Change[] = [
   daxFolioResetOrder,
   noExtraReference,
   ...stuckWaitRemedies,
+  zapWaitsForPmdLock,
   ...twins,
   ...mmTwins,
   ...fsdaxTwins,

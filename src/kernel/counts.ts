@@ -2,7 +2,7 @@
 // and for comparisons; modelled code reads words instead.
 import { pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import { idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
+import { hasLargeCounts, idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
 import { type MemoryType, type MmStruct, type Page, PG_head, type Pte } from "./include/linux/mm_types.ts";
 import { isLeaf, pmdPages, pudPages } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
@@ -30,6 +30,13 @@ export function headOf(k: Kernel, see: See, page: Page): Page {
 
 /** Is a page the head of a large folio? */
 export const isLarge = (see: See, head: Page): boolean => (see(head.flags) & PG_head) !== 0;
+
+/**
+ * Are the counts of a folio there to be read? Those of a large one begin with the last store of prep_compound_page(),
+ * while nobody can take a reference, and end when it is taken apart. Before and after, these words are something else.
+ */
+export const countsAreThere = (k: Kernel, see: See, head: Page): boolean =>
+  !isLarge(see, head) || hasLargeCounts(see(pfn_to_page(k, toPfn(head.pfn + 1)).mapping));
 
 /** The counts of the folio that a page is part of. */
 export function countsOf(k: Kernel, see: See, page: Page): PageCounts {

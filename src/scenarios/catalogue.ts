@@ -28,6 +28,7 @@ import {
   punchHoleVsPinOfHugePageWithIpi,
 } from "./munmap-vs-pin-of-huge-page.ts";
 import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
+import { munmapVsPunchHoleOfHugePage } from "./munmap-vs-punch-hole-of-huge-page.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
 import {
   refaultOfSharedExtentVsUnpin,
@@ -56,6 +57,7 @@ export const catalogue: readonly Scenario[] = [
   releasePagesVsPunchHole,
   munmapVsMunmap,
   munmapVsPunchHole,
+  munmapVsPunchHoleOfHugePage,
   gupVsTouch,
   bystandersVsPunchHole,
   longtermPinVsPunchHole,

@@ -4,6 +4,7 @@ import type { See } from "../../explore/access.ts";
 import {
   countedMappings,
   countedPage,
+  countsAreThere,
   countsOf,
   headOf,
   idleCount,
@@ -97,12 +98,15 @@ export const heldPageIsReferenced: KernelInvariant = {
     }),
 };
 
-/** I4: a folio has at least as many references as mappings: a mapping holds one, and lowers the mapcount first. */
+/**
+ * I4: a folio has at least as many references as mappings: a mapping holds one, and lowers the mapcount first. A folio
+ * that is being made has no counts yet.
+ */
 export const mapcountWithinCount: KernelInvariant = {
   name: "mapcount-within-count",
   check: (k, see) =>
     firstBroken(k, (page) => {
-      if (headOf(k, see, page) !== page) return null;
+      if (headOf(k, see, page) !== page || !countsAreThere(k, see, page)) return null;
       const { refcount, mapcount } = countsOf(k, see, page);
       return mapcount <= refcount
         ? null

@@ -84,11 +84,13 @@ export function* folio_nr_pages(k: Kernel, folio: Folio): Code<number> {
   return 2 ** order;
 }
 
+/** Does word 2 of a first tail hold counts? From the last store of prep_compound_page() on. */
+export const hasLargeCounts = (word2: PageMapping): word2 is LargeCounts =>
+  typeof word2 === "object" && word2 !== null && "_pincount" in word2;
+
 /** Word 2 of a first tail, read as the counts that lie there. */
 export const largeCounts = (word2: PageMapping): LargeCounts =>
-  typeof word2 === "object" && word2 !== null && "_pincount" in word2
-    ? word2
-    : { _entire_mapcount: 0, _pincount: 0 };
+  hasLargeCounts(word2) ? word2 : { _entire_mapcount: 0, _pincount: 0 };
 
 /** Is a mapping word a mapping, and not counts, poison or a marker? */
 export const isMapping = (word2: PageMapping): word2 is Exclude<PageMapping, LargeCounts | string | null> =>

@@ -1,0 +1,90 @@
+import type { Inode, VmArea } from "../kernel/include/linux/mm_types.ts";
+import {
+  mapcountCountsMappings,
+  mapcountWithinCount,
+  noMappingOfFreeBlock,
+  noWarning,
+  referencesAddUp,
+  rssCountsMappings,
+} from "../kernel/invariants.ts";
+import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { mappedFile } from "./furniture.ts";
+
+interface World {
+  readonly inode: Inode;
+  readonly vma: VmArea;
+}
+
+const uncounted: Expectation = { verdict: "holds", because: "a mapping holds no reference" };
+
+const looksIdle =
+  "the entry is gone, count and mapcount are both 1 still, and a zap that finds no entry does not wait for the lock " +
+  "under which the mapcount falls: the folio is taken apart, and its blocks go, while the munmap has yet to drop both " +
+  "counts and flush the TLB. Our prediction from the source, not seen on a machine";
+
+export const munmapVsPunchHoleOfHugePage = scenario<World>({
+  name: "munmap-vs-punch-hole-of-huge-page",
+  question: "Is a huge page busy while a munmap has cleared its PMD entry and not yet dropped its counts?",
+  claim:
+    "Our reading of zap_pmd_range() from v6.15 to v7.2; a prediction not yet seen on a kernel. A zap that finds no " +
+    "PMD entry waits for the PMD lock only where it is about one folio (details->single_folio); break-layouts unmaps " +
+    "a range. A split of the entry (__split_huge_pmd_locked()) has the same gap. At the level of PTEs, every zap of a table takes its lock.",
+  closed: "Nobody pins, nobody touches the page again.",
+  geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },
+  *setup(k) {
+    const { inode, mm, vma } = yield* mappedFile(k, "ext4", 2);
+    yield* k.touch(mm, 0, true);
+    return { inode, vma };
+  },
+  threads: {
+    punch: {
+      title: "punch hole",
+      cpu: 0,
+      *run(k, { inode }) {
+        yield* k.ext4_punch_hole(inode, 0, 2);
+      },
+    },
+    munmap: {
+      title: "munmap",
+      cpu: 1,
+      mm: ({ vma }) => vma.vm_mm,
+      *run(k, { vma }) {
+        yield* k.munmap(vma);
+      },
+    },
+  },
+  invariants: [
+    noMappingOfFreeBlock,
+    mapcountWithinCount,
+    mapcountCountsMappings,
+    rssCountsMappings,
+    referencesAddUp,
+    noWarning,
+  ],
+  expected: {
+    "v5.10": uncounted,
+    "v5.18": uncounted,
+    "v6.1": uncounted,
+    "v6.12": uncounted,
+    "v6.15": { verdict: "invariant", because: looksIdle },
+    "v6.15+zap-waits-for-pmd-lock": {
+      verdict: "holds",
+      because:
+        "the mapcount has fallen when the zap returns: the folio is busy until the munmap drops its reference",
+    },
+    "v7.2": { verdict: "invariant", because: looksIdle },
+    "v7.2+zap-waits-for-pmd-lock": {
+      verdict: "holds",
+      because:
+        "the mapcount has fallen when the zap returns: the folio is busy until the munmap drops its reference",
+    },
+  },
+  twins: [
+    {
+      change: "twin/unmap-leaves-entries",
+      kernel: "v6.12",
+      expect: "invariant",
+      because: "the pages count as idle though they are mapped, and their blocks are freed",
+    },
+  ],
+});
