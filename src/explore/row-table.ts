@@ -1,6 +1,6 @@
 // Rows of integers, each kept once and known by a number. Rows lie in typed arrays and are found again
 // by open addressing; they are compared whole, so two rows are never taken for one.
-import { hashOfRow, type Table } from "./shared-table.ts";
+import { hashOfRow, slotOf, type Table } from "./shared-table.ts";
 
 /** Share of the slots that may be taken: more costs probes, less costs misses of the cache. */
 const FULL = 0.6;
@@ -51,7 +51,7 @@ export class RowTable implements Table {
   /** As {@link add}, for a caller that knows a hash of the row. Always the same kind of hash, please. */
   addHashed(source: Int32Array, from: number, rawHash: number): number {
     const width = this.#width;
-    const hash = rawHash ^ (rawHash >>> 16);
+    const hash = slotOf(rawHash);
     const mask = this.#mask;
     const slots = this.#slots;
     let slot = hash & mask;
@@ -82,8 +82,23 @@ export class RowTable implements Table {
     return row;
   }
 
+  announce(hashes: Int32Array, count: number): number {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let loaded = 0;
+    for (let i = 0; i < count; i++) loaded ^= slots[2 * (slotOf(hashes[i] as number) & mask)] as number;
+    if (this.#size === 0) return loaded;
+    for (let i = 0; i < count; i++) {
+      const row = (slots[2 * (slotOf(hashes[i] as number) & mask) + 1] as number) - 1;
+      // Row 0 where there is none: whether there is one cannot be guessed, so no branch.
+      const known = row & ~(row >> 31);
+      loaded ^= this.block(known)[this.offset(known)] as number;
+    }
+    return loaded;
+  }
+
   hasHashed(source: Int32Array, from: number, rawHash: number): boolean {
-    const hash = rawHash ^ (rawHash >>> 16);
+    const hash = slotOf(rawHash);
     const width = this.#width;
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const row = (this.#slots[2 * slot + 1] as number) - 1;

@@ -12,6 +12,13 @@ export interface Table {
   offset(row: number): number;
   add(source: Int32Array, from: number): number;
   addHashed(source: Int32Array, from: number, hash: number): number;
+  /**
+   * Loads what look-ups of these hashes will need, in short loops that do not branch on it: so the processor
+   * waits for many of them at once, and the look-ups find it in the cache.
+   *
+   * @returns a number without meaning; kept by the caller, it keeps the compiler from leaving the loads out.
+   */
+  announce(hashes: Int32Array, count: number): number;
   /** True if the row was added before. */
   hasHashed(source: Int32Array, from: number, hash: number): boolean;
 }
@@ -146,7 +153,8 @@ function put(slots: Int32Array, mask: number, entry: number, hash: number): void
   slots[2 * slot + 1] = hash;
 }
 
-const slotOf = (hash: number): number => hash ^ (hash >>> 16);
+/** Where the search for a row begins, but for the mask. */
+export const slotOf = (hash: number): number => hash ^ (hash >>> 16);
 const tagOf = (hash: number): number => (Math.imul(hash, 0x9e3779b1) >>> ROW_BITS) << ROW_BITS;
 
 /** Thrown when a table is full: the search ends as at a bound. */
@@ -246,6 +254,19 @@ export class SharedTable implements Table {
       if (found === 0) return false;
       if ((found & ~ROW_MASK) === tag && this.#equals(slot, found, source, from)) return true;
     }
+  }
+
+  announce(hashes: Int32Array, count: number): number {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    let loaded = 0;
+    for (let i = 0; i < count; i++) loaded ^= slots[2 * (slotOf(hashes[i] as number) & mask)] as number;
+    for (let i = 0; i < count; i++) {
+      const found = slots[2 * (slotOf(hashes[i] as number) & mask)] as number;
+      const row = (found & ROW_MASK) - 1;
+      loaded ^= this.#rows[(row & ~(row >> 31)) * this.#width] as number;
+    }
+    return loaded;
   }
 
   #equals(slot: number, found: number, source: Int32Array, from: number): boolean {

@@ -132,6 +132,11 @@ export class Space {
     if (this.failed(thread, edge.next)) this.#checkThread(row, thread, found);
   }
 
+  /** True if {@link findingsAfter} a step has something to look at. */
+  touches(thread: number, edge: Edge): boolean {
+    return this.rules.touchedBy(edge.writes) !== 0 || this.failed(thread, edge.next);
+  }
+
   #checkRules(row: Int32Array, bits: number, found: (finding: Finding) => void): void {
     this.rules.check(
       row,

@@ -15,6 +15,7 @@ import {
   type SearchResult,
   type SearchRun,
 } from "./strategy.ts";
+import { Successors } from "./successors.ts";
 import { encode } from "./value.ts";
 
 /** Says which threads must be tried in a state for the search to miss nothing. */
@@ -53,6 +54,8 @@ export interface SavedSearch {
 
 /** States expanded between two looks at the bounds. */
 const PIECE = 1 << 12;
+/** States whose successors are looked up together. */
+const TOGETHER = 32;
 
 export class StateSearch implements SearchRun {
   readonly space: Space;
@@ -63,6 +66,7 @@ export class StateSearch implements SearchRun {
   /** The moves in the state that is expanded, and in the one that was reached from it. */
   readonly #edges: (Edge | null)[];
   readonly #ahead: (Edge | null)[];
+  readonly #successors: Successors;
   readonly #findings: Findings;
   readonly #limits: Limits;
   /** States that wait to be expanded. */
@@ -92,6 +96,7 @@ export class StateSearch implements SearchRun {
     this.#cursor = space.start();
     this.#edges = space.threads.map(() => null);
     this.#ahead = space.threads.map(() => null);
+    this.#successors = new Successors(space.packing.width, TOGETHER * space.threads.length);
   }
 
   /** Begins where the threads start. */
@@ -129,17 +134,27 @@ export class StateSearch implements SearchRun {
     const state = this.#seen.add(this.#cursor);
     if (!this.#seen.added) return -1;
     if (this.#trail) {
-      this.#parents.push(parent);
       for (const thread of way) this.#ways.push(thread);
-      this.#wayEnds.push(this.#ways.length);
+      this.#note(parent);
     }
     return state;
+  }
+
+  /** Notes the way on which a new state was found. */
+  #note(parent: number): void {
+    this.#parents.push(parent);
+    this.#wayEnds.push(this.#ways.length);
   }
 
   /** Expands some of the states that wait. */
   expandSome(count: number): void {
     const { waiting } = this;
-    for (let i = 0; i < count && waiting.length > 0; i++) this.#expand(waiting.pop());
+    for (let left = count; left > 0 && waiting.length > 0; ) {
+      const together = this.#reduction === null ? Math.min(left, waiting.length, TOGETHER) : 1;
+      if (this.#reduction === null) this.#expandTogether(together);
+      else this.#expandFar(waiting.pop(), this.#reduction);
+      left -= together;
+    }
   }
 
   advance(): boolean {
@@ -156,7 +171,44 @@ export class StateSearch implements SearchRun {
     return this.#limits.allowNow({ ...this.progress() }) && waiting.length > 0;
   }
 
-  #expand(state: number): void {
+  /** Makes every step from some of the states that wait. */
+  #expandTogether(count: number): void {
+    const edges = this.#edges;
+    const cursor = this.#cursor;
+    const successors = this.#successors;
+    for (let i = 0; i < count; i++) {
+      const state = this.waiting.pop();
+      this.#seen.load(state, cursor);
+      if (this.#look(edges) === 0) this.#end(() => this.scheduleTo(state));
+      for (let t = 0; t < edges.length; t++) {
+        const edge = edges[t] as Edge | null;
+        if (edge === null) continue;
+        this.#steps++;
+        cursor.step(edge, t);
+        successors.push(cursor, state, t, edge);
+        cursor.back();
+      }
+    }
+    successors.addTo(this.#seen, this.#added);
+  }
+
+  /** Takes a new state, one step from another. */
+  readonly #added = (state: number, from: number, thread: number, edge: Edge): void => {
+    const { space } = this;
+    if (this.#trail) {
+      this.#ways.push(thread);
+      this.#note(from);
+    }
+    if (space.touches(thread, edge)) {
+      this.#seen.load(state, this.#cursor);
+      this.#report(thread, edge, () => this.scheduleTo(state));
+    }
+    if (space.failed(thread, edge.next)) this.#ends++;
+    else this.waiting.push(state);
+  };
+
+  /** Makes the steps that must be tried from a state. */
+  #expandFar(state: number, reduction: Reduction): void {
     const edges = this.#edges;
     this.#seen.load(state, this.#cursor);
     const enabled = this.#look(edges);
@@ -166,24 +218,8 @@ export class StateSearch implements SearchRun {
     }
     const chosen = this.#choices[state] ?? this.#choose(edges, enabled);
     for (let t = 0; t < edges.length; t++) {
-      if ((chosen & (1 << t)) === 0) continue;
-      if (this.#reduction === null) this.#step(state, t, edges[t] as Edge);
-      else this.#stepFar(state, t, edges[t] as Edge, this.#reduction);
+      if ((chosen & (1 << t)) !== 0) this.#stepFar(state, t, edges[t] as Edge, reduction);
     }
-  }
-
-  /** Makes one step and takes it back. */
-  #step(from: number, thread: number, edge: Edge): void {
-    const cursor = this.#cursor;
-    this.#steps++;
-    cursor.step(edge, thread);
-    const state = this.#keep(from, [thread]);
-    if (state >= 0) {
-      this.#report(thread, edge, () => this.scheduleTo(state));
-      if (this.space.failed(thread, edge.next)) this.#ends++;
-      else this.waiting.push(state);
-    }
-    cursor.back();
   }
 
   /**

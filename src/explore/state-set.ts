@@ -232,6 +232,16 @@ export class StateSet {
     return this.#rows.addHashed(cursor.packed, 0, cursor.hash);
   }
 
+  /** As {@link add}, for a state that was packed, and its hash. */
+  addPacked(packed: Int32Array, from: number, hash: number): number {
+    return this.#rows.addHashed(packed, from, hash);
+  }
+
+  /** Prepares for adding the states with these hashes: see {@link Table.announce}. */
+  announce(hashes: Int32Array, count: number): number {
+    return this.#rows.announce(hashes, count);
+  }
+
   /** All states, packed, one after another. */
   save(): Int32Array {
     return (this.#rows as RowTable).toArray();
