@@ -29,6 +29,16 @@ export interface Difference {
   readonly model: string;
 }
 
+/** In what circumstances the two sides differ. */
+export interface Circumstances {
+  readonly program: Program;
+  readonly difference: Difference;
+  readonly real: Observation;
+  readonly model: Observation;
+  /** After the operation before; null for the first. */
+  readonly before: { readonly real: Observation; readonly model: Observation } | null;
+}
+
 /**
  * A difference that is known and accepted, with the reason. Data: `docs/conformance.md` prints it, and
  * anything that no entry describes is a failure.
@@ -45,6 +55,8 @@ export interface Simplification {
   /** What each side must show; anything if not given. */
   readonly real?: string;
   readonly model?: string;
+  /** What else must be so, where these do not say enough: an entry must not cover up anything else. */
+  readonly when?: (circumstances: Circumstances) => boolean;
   /** `stop`: from here on the two sides are in different states, so the program is not compared further. */
   readonly afterwards: "go-on" | "stop";
 }
@@ -134,11 +146,12 @@ export function differences(real: Observation, model: Observation): Difference[]
 
 /** The first entry of the table that describes a difference. */
 export function explain(
-  difference: Difference,
+  circumstances: Circumstances,
   operation: OperationName | "start" | "end",
   kernel: string,
   table: readonly Simplification[],
 ): Simplification | null {
+  const { difference } = circumstances;
   return (
     table.find(
       (s) =>
@@ -146,7 +159,8 @@ export function explain(
         (s.ops === undefined || s.ops.some((o) => o === operation)) &&
         (s.kernels === undefined || s.kernels.includes(kernel)) &&
         (s.real === undefined || s.real === difference.real) &&
-        (s.model === undefined || s.model === difference.model),
+        (s.model === undefined || s.model === difference.model) &&
+        (s.when === undefined || s.when(circumstances)),
     ) ?? null
   );
 }
@@ -170,10 +184,12 @@ export function compare(
     if (other === undefined || other.status === "unsupported") {
       return { program, compared, difference: null, unsupported: name };
     }
+    const before = i === 0 ? null : { real: real[i - 1] as Observation, model: model[i - 1] as Observation };
     const by = new Set<string>();
     let stop = false;
     for (const difference of differences(observation, other)) {
-      const known = explain(difference, name, kernel, table);
+      const circumstances = { program, difference, real: observation, model: other, before };
+      const known = explain(circumstances, name, kernel, table);
       if (known === null) {
         compared.push({ op: observation.op, name, result: "differs", by: [...by] });
         return { program, compared, difference, unsupported: null };
