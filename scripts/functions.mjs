@@ -3,23 +3,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { signature, summary } from "./declarations.mjs";
+import { importedNames } from "./exports.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 
 /** A doc comment and the function below it, on however many lines. */
 const FUNCTION =
   /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?export declare function (\w+)\(([^;]*?)\): ([^;]+);/g;
-
-/** The sentences of a doc comment before its first blank line. */
-function summary(comment = "") {
-  const lines = comment.split("\n").map((l) => l.replace(/^\s*\*? ?/, "").trim());
-  const text =
-    lines
-      .join("\n")
-      .trim()
-      .split(/\n\s*\n/)[0] ?? "";
-  return text.replaceAll("\n", " ").replace(/ @(returns|param).*$/, "");
-}
 
 /** The document as it should read. */
 export function functionsDocument() {
@@ -29,8 +20,10 @@ export function functionsDocument() {
     "Generated from the declarations. A scenario or change calls them through its kernel, which is the",
     "first parameter and is left out here: `yield* k.touch(mm, 0, true)`. `Code<T>` is a generator that",
     "returns a `T`: call it with `yield*`. What is modelled of each, and what is left out, is in",
-    "[fidelity.md](fidelity.md).",
+    "[fidelity.md](fidelity.md). What is no function of the kernel is imported:",
+    "[setup](#what-setup-makes-things-with), [constants](#constants), [helpers](#helpers-for-threads-changes-and-rules).",
     "",
+    ...importedNames(dist),
   ];
   const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((f) =>
     /^(kernel|changes)\/.*\.d\.ts$/.test(f),
@@ -46,8 +39,7 @@ export function functionsDocument() {
         .replace(/\s+/g, " ")
         .replace(/^ ?_?k: Kernel,? ?/, "")
         .replace(/,? $/, "");
-      const returns = result.replace(/\s+/g, " ").replace(/^Code$/, "Code<void>");
-      out.push(`- \`${name}(${own}): ${returns}\``, `  ${summary(comment)}`);
+      out.push(`- \`${signature(name, `(${own}): ${result}`)}\``, `  ${summary(comment)}`);
     }
     out.push("");
   }

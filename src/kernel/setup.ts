@@ -48,6 +48,7 @@ const fileSystems: Readonly<Record<FileSystemName, FileSystemType>> = { ext4, xf
  * @param type  Which file system; ext4 if not given.
  * @param first Page frame number of the first block.
  * @param options `rmapbt`: does XFS know which files have a block? It does, if not told otherwise.
+ * @returns the file system, for createFile().
  */
 export function mountDax(
   k: Kernel,
@@ -98,6 +99,7 @@ export const FIRST_DEV_DAX_PFN = 0x800;
  * @param name  As in `/dev/dax0.0`.
  * @param align In pages: every entry maps as many. 1, `pmdPages(k)` or `pudPages(k)`.
  * @param first Page frame number of its first page, a multiple of `align`.
+ * @returns the device, as the file that programs map.
  */
 export function* createDevDax(
   k: Kernel,
@@ -155,6 +157,7 @@ export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Pag
  * Makes a file of `pages` pages on a file system.
  *
  * @param filled How many of them have a block, from the first; the others are holes. All, if not given.
+ * @returns the file, for mapFile() and the system calls.
  */
 export function* createFile(
   k: Kernel,
@@ -179,7 +182,11 @@ export function* addRam(k: Kernel, pages: number): Code {
   yield* WRITE_ONCE(k.world.free_ram, pfns);
 }
 
-/** Makes a process to be the child of another, once that forks with dup_mmap(). Its mappings are there already. */
+/**
+ * Makes a process to be the child of another, once that forks with dup_mmap(). Its mappings are there already.
+ *
+ * @returns the child, for dup_mmap().
+ */
 export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<MmStruct> {
   const mm = createProcess(k, name, parent.page_table.length);
   const there = yield* READ_ONCE(parent.mm_mt);
@@ -197,14 +204,23 @@ export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<Mm
   return mm;
 }
 
-/** Makes a process with room for `pages` virtual pages. */
+/**
+ * Makes a process with room for `pages` virtual pages.
+ *
+ * @returns the process, for mapFile() and the `mm` of a thread.
+ */
 export function createProcess(k: Kernel, name: string, pages: number): MmStruct {
   const mm = newMm(name, pages, k.world.geometry);
   k.world.mms.push(mm);
   return mm;
 }
 
-/** Maps the first pages of a file from virtual page `address` on: shared and writable, if not told otherwise. */
+/**
+ * Maps the first pages of a file from virtual page `address` on: shared and writable, if not told otherwise.
+ *
+ * @param flags Without VM_SHARED the mapping is private: `VM_WRITE`.
+ * @returns the mapping, for munmap() and zap_page_range().
+ */
 export function* mapFile(
   k: Kernel,
   mm: MmStruct,
@@ -229,6 +245,8 @@ export function* mapFile(
 /**
  * A CPU that runs the process caches the translation of an address, which setup has touched. Scenarios that ask what a
  * late TLB flush lets through store by it, with store_through_tlb().
+ *
+ * @returns the cached translation.
  */
 export function* cacheTranslation(mm: MmStruct, address: number): Code<Cell<Pte | null>> {
   const entry = yield* READ_ONCE(pte_offset(mm, address));

@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import * as kernel from "../src/kernel/index.ts";
+import { kernelInvariants } from "../src/kernel/invariants.ts";
+import { pagelife } from "./cli/run.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const examples = join(root, "examples");
+
+describe("docs/writing-scenarios.md", () => {
+  it("shows a private mapping and what breaks it, as they are in examples/", () => {
+    const text = read("docs/writing-scenarios.md");
+    const shown = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source]) => source);
+    expect(shown).toEqual([read("examples/private-copy.ts"), read("examples/zap-private-copies.ts")]);
+  });
+
+  it("says of them what is found", () => {
+    const check = ["check", "./private-copy.ts", "--kernel", "v7.2"];
+    expect(pagelife(check, examples).status).toBe(0);
+    const { stdout, status } = pagelife([...check, "--with", "./zap-private-copies.ts"], examples);
+    expect(status).toBe(1);
+    expect(stdout).toContain("private-copy-is-there");
+  });
+});
+
+it("docs/functions.md has every value that pagelife/kernel exports and that is no rule", () => {
+  const text = read("docs/functions.md");
+  const rules = [
+    "kernelInvariants",
+    ...Object.entries(kernel).flatMap(([name, v]) => (isRule(v) ? [name] : [])),
+  ];
+  const missing = Object.keys(kernel).filter((name) => !rules.includes(name) && !text.includes(`\`${name}`));
+  expect(missing).toEqual([]);
+});
+
+it("docs/invariants.md says under which name each rule is imported", () => {
+  const text = read("docs/invariants.md");
+  for (const [name, value] of Object.entries(kernel)) {
+    if (isRule(value)) expect(text).toContain(`## ${value.name}\n\n\`${name}\`.`);
+  }
+});
+
+const isRule = (value: unknown): value is kernel.KernelInvariant =>
+  kernelInvariants.includes(value as kernel.KernelInvariant);
