@@ -52,6 +52,17 @@ export class Tally {
   }
 }
 
+/** What a run was made of, by the names of its programs: `71 fixed, 50 random of seed 1`. */
+export function describePrograms(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const seed = /^r-(\d+)-\d+$/.exec(name)?.[1];
+    const kind = seed === undefined ? "fixed" : `random of seed ${seed}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, n]) => `${n.toLocaleString("en")} ${kind}`).join(", ");
+}
+
 /** docs/conformance.md. */
 export function conformanceDocument(
   tally: Tally,

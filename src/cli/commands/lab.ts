@@ -13,7 +13,7 @@ import { type Program, parseProgram } from "../../conformance/program.ts";
 import { historiesOf, modelFor, parseRecorded, type Recorded } from "../../conformance/recorded.ts";
 import { eraOf, judge as judgeReproduction, reproductions } from "../../conformance/reproductions.ts";
 import { simplifications } from "../../conformance/simplifications.ts";
-import { conformanceDocument, Tally } from "../../conformance/tally.ts";
+import { conformanceDocument, describePrograms, Tally } from "../../conformance/tally.ts";
 import { prepare } from "../../explore/program.ts";
 import { countSwitches } from "../../explore/schedule.ts";
 import { functionsOf, type KernelVersion, withChanges } from "../../kernel/kernel.ts";
@@ -179,7 +179,7 @@ function judge(runs: readonly Judged[], options: CompareOptions): number {
     const rows = runs.map((r) => ({
       kernel: r.recorded.release,
       model: r.version.release,
-      source: r.source,
+      source: describePrograms(r.recorded.programs.map((p) => p.name)),
     }));
     writeFileSync(options.document, conformanceDocument(tally, rows, simplifications));
   }
