@@ -53,5 +53,6 @@ export default scenario({
 
 function* pin(k: Kernel) {
   const pages = yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);
-  return typeof pages === "number" ? [] : pages;
+  if (typeof pages === "number") throw new Error(`the pin failed: ${pages}`);
+  return pages;
 }

@@ -57,7 +57,7 @@ export const errorCodes = {
     remedy: "The message names the file and line; the error is in the scenario or change, not a finding.",
   },
   PL208: {
-    meaning: "A scenario is not well formed.",
+    meaning: "A scenario or change is not well formed.",
     remedy: "The message says which part is missing or wrong.",
   },
   PL209: {

@@ -7,11 +7,12 @@ import { PagelifeBug } from "../base/assert.ts";
 import { PagelifeError } from "../base/errors.ts";
 import type { Change } from "../kernel/kernel.ts";
 import type { Scenario } from "../kernel/scenario.ts";
+import { wellFormedChange, wellFormedScenario } from "../kernel/well-formed.ts";
 
 /** The scenarios that a file exports. */
 export async function loadScenarios(file: string): Promise<Scenario[]> {
   const found = (await load(file)).filter(isScenario);
-  if (found.length > 0) return found;
+  if (found.length > 0) return found.map(wellFormedScenario);
   throw new PagelifeError(
     "PL104",
     `${file} exports no scenario; export the value of scenario({ name, setup, threads, invariants }), ` +
@@ -22,7 +23,7 @@ export async function loadScenarios(file: string): Promise<Scenario[]> {
 /** The changes that a file exports. */
 export async function loadChanges(file: string): Promise<Change[]> {
   const found = (await load(file)).filter(isChange);
-  if (found.length > 0) return found;
+  if (found.length > 0) return found.map(wellFormedChange);
   throw new PagelifeError(
     "PL104",
     `${file} exports no change; export the value of change({ name, subject, source, functions }), ` +
@@ -68,6 +69,9 @@ async function load(file: string): Promise<unknown[]> {
     const exported = isRecord(module) ? Object.values(module) : [];
     return [...new Set(exported)];
   } catch (error) {
+    if (error instanceof PagelifeError && error.code === "PL208") {
+      throw new PagelifeError("PL208", describe(error, file, path).replace("PL208: ", ""), { cause: error });
+    }
     if (error instanceof PagelifeError || error instanceof PagelifeBug) throw error;
     throw new PagelifeError("PL103", describe(error, file, path), { cause: error });
   }

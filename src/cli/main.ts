@@ -34,6 +34,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 // Errors name lines of the source as written, ours and the user's.
 process.setSourceMapsEnabled(true);
+// The line of the user's may lie below many of ours.
+Error.stackTraceLimit = 50;
 
 try {
   await program.parseAsync();

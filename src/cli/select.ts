@@ -1,5 +1,6 @@
 // From names on the command line to scenarios, kernels and changes.
 
+import { didYouMean } from "../base/did-you-mean.ts";
 import { PagelifeError } from "../base/errors.ts";
 import { changes as allChanges, kernels as allKernels } from "../changes/kernels.ts";
 import { type Change, type KernelVersion, withChanges } from "../kernel/kernel.ts";
@@ -49,40 +50,33 @@ export function selectKernels(
 export async function selectChanges(options: readonly string[]): Promise<Change[]> {
   const found: Change[] = [];
   for (const name of options.flatMap((o) => o.split(","))) {
-    if (isFile(name)) found.push(...(await loadChanges(name)));
+    if (isFile(name)) found.push(...(await loadChanges(name)).map((c) => assertUnique(c, name)));
     else found.push(byName("change", allChanges, (c) => c.name, name));
   }
+  for (const { name, after = [] } of found) {
+    for (const below of after) {
+      const why = `${name} goes after "${below}": `;
+      byName("change", [...allChanges, ...found.filter((c) => c.name !== name)], (c) => c.name, below, why);
+    }
+  }
   return found;
+}
+
+function assertUnique(c: Change, file: string): Change {
+  if (!allChanges.some(({ name }) => name === c.name)) return c;
+  throw new PagelifeError("PL208", `${file}: there is a change "${c.name}" already; give yours another name`);
 }
 
 /** A kernel with changes on top. */
 export const buildKernel = (version: KernelVersion, changes: readonly Change[]): KernelVersion =>
   withChanges(version, changes);
 
-function byName<T>(kind: string, all: readonly T[], nameOf: (t: T) => string, name: string): T {
+function byName<T>(kind: string, all: readonly T[], nameOf: (t: T) => string, name: string, why = ""): T {
   const found = all.find((t) => nameOf(t) === name);
   if (found !== undefined) return found;
-  const close = all
-    .map(nameOf)
-    .map((n) => ({ n, d: distance(n, name) }))
-    .sort((a, b) => a.d - b.d)[0];
-  const hint = close !== undefined && close.d <= 4 ? ` Did you mean ${close.n}?` : "";
+  const hint = didYouMean(name, all.map(nameOf));
   throw new PagelifeError(
     "PL101",
-    `no ${kind} is called "${name}".${hint} \`pagelife list ${kind}s\` prints those there are.`,
+    `${why}no ${kind} is called "${name}".${hint} \`pagelife list ${kind}s\` prints those there are.`,
   );
-}
-
-/** Levenshtein's distance, for suggestions. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

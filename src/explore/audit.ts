@@ -1,6 +1,7 @@
 // Proves on a small program that local states say all there is to know of a thread: wherever two
 // histories came to one node, the thread is run again by both and must go on alike. A thread that keeps
-// state elsewhere (a module's variable, a clock) is found out here, and only here.
+// state elsewhere (a module's variable, a clock) is found out here;
+// a search notices it only where another run asks for another operation.
 import { PagelifeError } from "../base/errors.ts";
 import type { Prepared } from "./program.ts";
 import { Space } from "./space.ts";

@@ -191,8 +191,22 @@ export class Automaton {
     this.runs++;
     const run = new ThreadRun(this.#thread);
     for (const value of this.path(node)) run.resume(value);
+    this.#assertSame(run.turn, node);
     run.resume(this.#interner.value(result));
     return run;
+  }
+
+  /** Another run of the same results must come to the same operation. */
+  #assertSame(turn: Turn, node: number): void {
+    const known = this.#node(node);
+    const op = turn.kind === "wants" ? turn.op : null;
+    const before = known.turn.kind === "wants" ? known.turn.op : null;
+    if (op?.op === before?.op && (op === null || footprint(op)[0]?.id === known.cells[0])) return;
+    throw new PagelifeError(
+      "PL206",
+      `thread ${this.#thread.name} does something else when it is run again: it keeps state in a variable outside of it, ` +
+        "or asks a clock or for a random number",
+    );
   }
 
   #node(node: number): Node {

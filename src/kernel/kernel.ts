@@ -5,6 +5,8 @@
 import { PagelifeError } from "../base/errors.ts";
 import type { Code } from "../explore/access.ts";
 import { identity, type Modelled } from "../explore/value.ts";
+import { guardOf } from "./use.ts";
+import { wellFormedChange } from "./well-formed.ts";
 import type { Task, World } from "./world.ts";
 
 /** The functions of a kernel, by name. Each file of `src/kernel` adds its own by declaration merging. */
@@ -49,8 +51,12 @@ export interface Change {
   readonly adds?: Partial<KernelFunctions>;
 }
 
-/** Declares a change. */
-export const change = (c: Change): Change => c;
+/**
+ * Declares a change.
+ *
+ * @throws {@link PagelifeError} PL208 if it is not well formed.
+ */
+export const change = (c: Change): Change => wellFormedChange(c);
 
 /** A kernel version: a table of functions, and the layers that it was built from. */
 export interface KernelVersion {
@@ -93,7 +99,22 @@ export function withChanges(version: KernelVersion, changes: readonly Change[]):
       );
     }
   }
-  return changes.reduce((built, c) => applyChange(built, c, changes), version);
+  const built = changes.reduce((below, c) => applyChange(below, c, changes), version);
+  for (const c of changes) assertSameKind(version, c);
+  return built;
+}
+
+const isGeneratorFunction = (f: unknown): boolean =>
+  Object.prototype.toString.call(f) === "[object GeneratorFunction]";
+
+/** What callers delegate to must stay a generator function. */
+function assertSameKind({ layers }: KernelVersion, c: Change): void {
+  for (const [name, f] of Object.entries(c.functions)) {
+    const old = layers.findLast((l) => name in l.functions)?.functions[name];
+    if (isGeneratorFunction(old) && !isGeneratorFunction(f)) {
+      throw new PagelifeError("PL208", `${c.name} has ${name}() as a plain function; write *${name}(...)`);
+    }
+  }
 }
 
 function applyChange(version: KernelVersion, c: Change, together: readonly Change[]): KernelVersion {
@@ -150,7 +171,15 @@ export function runKernel(version: KernelVersion, world: World, task: Task): Ker
     const calls: Record<string, unknown> = {};
     for (const [name, layer] of resolve(version, top)) {
       const fn = layers[layer]?.functions[name] as TableFunction;
-      calls[name] = (...args: never[]) => fn(kernelOf(layer), ...args);
+      const call = (...args: never[]): unknown => fn(kernelOf(layer), ...args);
+      const guard = guardOf(name);
+      calls[name] =
+        guard === null
+          ? call
+          : (...args: never[]) => {
+              guard(args);
+              return call(...args);
+            };
     }
     return calls;
   };

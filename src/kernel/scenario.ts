@@ -1,12 +1,15 @@
 // A scenario: a closed world over the kernel, a question, and what is expected of each kernel. What
 // no thread of it does does not happen.
 import { assert } from "../base/assert.ts";
+import { PagelifeError } from "../base/errors.ts";
 import type { Code } from "../explore/access.ts";
+import { isInstrumented } from "../explore/frames.ts";
 import type { FindingKind } from "../explore/outcome.ts";
 import type { Program } from "../explore/program.ts";
 import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import type { KernelInvariant } from "./invariants.ts";
 import { type Kernel, type KernelVersion, runKernel } from "./kernel.ts";
+import { wellFormedScenario } from "./well-formed.ts";
 import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
 /** One actor. */
@@ -57,14 +60,27 @@ export interface Scenario<W = unknown> {
   readonly twins?: readonly Twin[];
 }
 
-/** Declares a scenario. */
-export const scenario = <W>(s: Scenario<W>): Scenario => s as unknown as Scenario;
+/**
+ * Declares a scenario.
+ *
+ * @throws {@link PagelifeError} PL208 if it is not well formed.
+ */
+export const scenario = <W>(s: Scenario<W>): Scenario => wellFormedScenario(s as unknown as Scenario);
 
 interface Instance {
   readonly w: unknown;
   readonly kernels: Readonly<Record<string, Kernel>>;
   /** The kernel as setup saw it, for invariants. */
   readonly k: Kernel;
+}
+
+/** The process that a thread runs in. */
+function mmOf(s: Scenario, thread: string, w: unknown): MmStruct | null {
+  const { mm } = s.threads[thread] ?? {};
+  if (mm === undefined) return null;
+  const found = mm(w);
+  if (found !== undefined) return found;
+  throw new PagelifeError("PL208", `mm of thread ${thread} gives no process: setup returns what it is given`);
 }
 
 /** A scenario on a kernel, ready to explore. */
@@ -86,8 +102,15 @@ export function programOf(
       const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free", s.geometry ?? GEOMETRY);
       const [own, ...others] = world.tasks.map((task) => runKernel(version, world, task));
       assert(own, "setup has no task");
-      const w = yield* s.setup(own);
-      for (const k of others) k.current.mm = s.threads[k.current.name]?.mm?.(w) ?? null;
+      const code = s.setup(own);
+      if (!isInstrumented(code)) {
+        throw new PagelifeError(
+          "PL208",
+          `setup of ${s.name} is not a generator function: write *setup(k) {...}`,
+        );
+      }
+      const w = yield* code;
+      for (const k of others) k.current.mm = mmOf(s, k.current.name, w);
       const kernels = Object.fromEntries(others.map((k) => [k.current.name, k]));
       return { w, kernels, k: own };
     },

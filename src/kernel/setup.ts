@@ -1,8 +1,8 @@
 // What a scenario is furnished with: memory, a file system, files and processes. All else that setup
 // does goes through the kernel's own functions.
 
-import { assert } from "../base/assert.ts";
 import { type Pfn, pfn } from "../base/brand.ts";
+import { requireUse } from "../base/errors.ts";
 import { type Cell, type Code, cell, modelled } from "../explore/access.ts";
 import { dax_fs_type } from "./drivers/dax/device.ts";
 import { fillHole } from "./fs/blocks.ts";
@@ -57,9 +57,11 @@ export function mountDax(
   first: number = FIRST_PFN,
   options: { readonly rmapbt?: boolean } = {},
 ): SuperBlock {
+  const s_type = fileSystems[type];
+  requireUse(s_type, `no file system is called "${type}"; there are ${Object.keys(fileSystems).join(", ")}`);
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
-  return newSuperBlock(k, fileSystems[type], pfns, "", pfns, options.rmapbt);
+  return newSuperBlock(k, s_type, pfns, "", pfns, options.rmapbt);
 }
 
 /** @param name What the names of its cells begin with. */
@@ -108,7 +110,7 @@ export function* createDevDax(
   align: number,
   first: number = FIRST_DEV_DAX_PFN,
 ): Code<Inode> {
-  assert(first % align === 0 && pages % align === 0, `${name} is not aligned to ${align} pages`);
+  requireUse(first % align === 0 && pages % align === 0, `${name} is not aligned to ${align} pages`);
   const pfns = Array.from({ length: pages }, (_, i) => pfn(first + i));
   const pgmap = k.memremap_pages(MEMORY_DEVICE_GENERIC, pfns, k.dev_dax_compound_order(align), name);
   yield* k.memmap_init_compound(pgmap, pfns);
@@ -147,7 +149,7 @@ export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Pag
   const pudp = pud_offset(k, mm, address);
   if (pudp !== null) yield* WRITE_ONCE<UpperEntry>(pudp, TABLE);
   const ptl = yield* k.get_locked_pte(mm, address);
-  assert(ptl, `${mm.name} has a huge entry at page ${address}`);
+  requireUse(ptl, `${mm.name} has a huge entry at page ${address}`);
   yield* set_pte_at(pte_offset(mm, address), ownPte(page), mm.rss_anon, 1);
   yield* spin_unlock(ptl);
   return page;

@@ -67,6 +67,21 @@ describe("a file of the user's that cannot be used says what is wrong, where, an
     );
   });
 
+  it("goes wrong on a later kernel, after what was found on the earlier one has been printed", () => {
+    const text = example.replace(
+      punch,
+      `if (k.release === "v6.12") yield* k.touch(k.current.mm as never, 0, true); ${punch}`,
+    );
+    writeFileSync(join(folder, "later.ts"), text);
+    const { status, stdout, stderr } = pagelife(["check", "./later.ts", "--kernel", "v6.1,v6.12"], folder);
+    expect(status).toBe(2);
+    expect(stdout).toContain("two-unpinners-vs-punch-hole, v6.1: holds");
+    expect(stderr).toContain("PL207: thread punch threw TypeError");
+    expect(stderr).toContain(
+      `mine.ts:${punchLine}) [two-unpinners-vs-punch-hole on v6.12]`.replace("mine", "later"),
+    );
+  });
+
   it("delegates to code that is not instrumented", () => {
     expect(complaint(example.replace(punch, "yield* [1, 2] as never;"))).toContain(
       `PL203: FOLDER/mine.ts:${punchLine}: run delegates with yield* to something`,

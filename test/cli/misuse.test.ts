@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCell } from "../../src/cli/check-cell.ts";
-import { selectKernels, selectScenarios } from "../../src/cli/select.ts";
+import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../../src/cli/select.ts";
 
 const example = readFileSync(resolve(import.meta.dirname, "../../examples/two-unpinners.ts"), "utf8");
 const punch = "yield* k.ext4_punch_hole(inode, 0, 1);";
@@ -96,5 +96,176 @@ describe("a yield* that was forgotten", () => {
     },
   ])("does not take for one: $name", async ({ to, more = "" }) => {
     expect(await check(changed(punch, to).text + more)).toBe("holds");
+  });
+});
+
+describe("a scenario that is not well formed", () => {
+  it.each([
+    {
+      name: "a key that is not known",
+      from: "invariants:",
+      to: "invariant:",
+      says: "Did you mean invariants?",
+    },
+    { name: "no question", from: "  question:", to: "  claim:", says: "has no question" },
+    {
+      name: "a rule by its name",
+      from: "noPinOnFreeBlock, noWarning]",
+      to: '"noWarning" as never]',
+      says: '"noWarning" among its invariants is not a rule',
+    },
+    {
+      name: "mm by its name",
+      from: "cpu: 1,",
+      to: 'cpu: 1, mm: "mm" as never,',
+      says: "thread first of scenario two-unpinners-vs-punch-hole: mm is not a function",
+    },
+    {
+      name: "an mm that setup does not return",
+      from: "cpu: 1,",
+      to: "cpu: 1, mm: (w) => (w as never as { mm: never }).mm,",
+      says: "mm of thread first gives no process",
+    },
+    {
+      name: "a thread without title",
+      from: 'title: "punch hole",',
+      to: "",
+      says: "thread punch of scenario two-unpinners-vs-punch-hole has no title",
+    },
+    {
+      name: "a setup that is no generator function",
+      from: "*setup(k) {",
+      to: "setup(k) { return {} as never; }, *old(k) {",
+      says: 'has no part "old"',
+    },
+  ])("$name", async ({ from, to, says }) => {
+    const said = await check(changed(from, to).text);
+    expect(said).toMatch(/^PL208: /);
+    expect(said).toContain(says);
+  });
+});
+
+describe("what cannot be done with the kernel is told with the line", () => {
+  const touch = "yield* k.touch(mm, 0, true);";
+  it.each([
+    {
+      name: "a page that the process does not have",
+      from: touch,
+      to: "yield* k.touch(mm, 7, true);",
+      says: "setup of two-unpinners-vs-punch-hole: process mm has no page 7, but 1 from page 0 on",
+    },
+    {
+      name: "a mode that does not exist",
+      from: punch,
+      to: 'yield* k.vfs_fallocate(inode, "PUNCH" as never, 0, 1);',
+      says: 'ext4 has no mode "PUNCH"; it has punch-hole, collapse-range',
+    },
+    {
+      name: "a mode of another file system",
+      from: punch,
+      to: 'yield* k.vfs_fallocate(inode, "unshare-range", 0, 1);',
+      says: 'ext4 has no mode "unshare-range"',
+    },
+    {
+      name: "a function of another file system",
+      from: punch,
+      to: 'yield* k.xfs_file_fallocate(inode, "punch-hole", 0, 1);',
+      says: "thread punch: xfs_file_fallocate() was called on file, a file of ext4",
+    },
+    {
+      name: "a clone on ext4",
+      from: punch,
+      to: "yield* k.vfs_clone_file_range(inode, inode, 1);",
+      says: "ext4 cannot share blocks",
+    },
+    {
+      name: "a pin outside of any process",
+      from: "yield* k.unpin_user_pages(first);",
+      to: "yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);",
+      says: "thread first: first pins pages and runs in no process",
+    },
+    {
+      name: "a number for pages",
+      from: "yield* k.unpin_user_pages(first);",
+      to: "yield* k.unpin_user_pages(-14 as never);",
+      says: "unpin_user_pages() takes pages, and was given -14",
+    },
+    {
+      name: "a second munmap",
+      from: "yield* mapFile(k, mm, inode, 0, 1);",
+      to: "const vma = yield* mapFile(k, mm, inode, 0, 1); yield* k.munmap(vma); yield* k.munmap(vma);",
+      says: "munmap() of a mapping that process mm has no more",
+    },
+    {
+      name: "a file system of no blocks",
+      from: "mountDax(k, 1)",
+      to: "mountDax(k, 0)",
+      says: "has no pages",
+    },
+    {
+      name: "a file system that there is not",
+      from: "mountDax(k, 1)",
+      to: 'mountDax(k, 1, "btrfs" as never)',
+      says: 'no file system is called "btrfs"',
+    },
+  ])("$name", async ({ from, to, says }) => {
+    const { text, line } = changed(from, to);
+    const said = await check(text);
+    expect(said).toMatch(/^PL210: /);
+    expect(said).toContain(says);
+    expect(said).toContain(`FILE:${line})`);
+  });
+});
+
+it("a hole may be punched beyond the end of the file", async () => {
+  for (const range of ["0, 9", "5, 9"]) {
+    expect(
+      await check(example.replace("ext4_punch_hole(inode, 0, 1)", `ext4_punch_hole(inode, ${range})`)),
+    ).toBe("holds");
+  }
+});
+
+it("a pin that fails in the example is an error", async () => {
+  const { text } = changed("    k.current.mm = mm;\n", "");
+  expect(await check(text)).toContain("PL210: setup of two-unpinners-vs-punch-hole: ");
+});
+
+it("a thread that counts in a variable of the file is told of", async () => {
+  const { text } = changed(punch, `if (count++ % 2 === 0) ${punch}`);
+  expect(await check(`let count = 0;\n${text}`)).toContain("PL206: thread punch does something else");
+});
+
+describe("a change that is not well formed", () => {
+  const start = 'import { change } from "pagelife/kernel";\nexport default change(';
+  it.each([
+    { name: "no name", text: '{ subject: "s", source: "t", functions: {} }', says: "a change has no name" },
+    {
+      name: "no functions",
+      text: '{ name: "my/x", subject: "s", source: "t" }',
+      says: "change my/x has no functions",
+    },
+    {
+      name: "a name that is taken",
+      text: '{ name: "gup-put-folio", subject: "s", source: "t", functions: {} }',
+      says: 'there is a change "gup-put-folio" already',
+    },
+    {
+      name: "after a change that is not there",
+      text: '{ name: "my/x", subject: "s", source: "t", after: ["my/none"], functions: {} }',
+      says: 'my/x goes after "my/none": no change is called',
+    },
+    {
+      name: "a plain function",
+      text: '{ name: "my/x", subject: "s", source: "t", functions: { folio_put() {} } }',
+      says: "my/x has folio_put() as a plain function; write *folio_put(...)",
+    },
+  ])("$name", async ({ text, says }) => {
+    const file = join(folder, `change${files++}.ts`);
+    writeFileSync(file, `${start}${text});`);
+    const built = async () => {
+      const [kernel] = selectKernels("v6.12");
+      if (kernel !== undefined) buildKernel(kernel, await selectChanges([file]));
+    };
+    await expect(built).rejects.toThrow(says);
   });
 });

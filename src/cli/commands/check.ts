@@ -125,7 +125,8 @@ async function run(names: string[], options: Options): Promise<void> {
     return;
   }
   const checked: CheckedCell[] = [];
-  for (const { scenario, file } of scenarios) {
+  let misuse: PagelifeError | null = null;
+  checking: for (const { scenario, file } of scenarios) {
     for (const kernel of kernels) {
       if (stop.signal.aborted) break;
       const cell: Cell = { scenario, kernel, changes, tlb, memory };
@@ -145,13 +146,12 @@ async function run(names: string[], options: Options): Promise<void> {
                 ...(checkpoints && { checkpoints }),
               },
             };
-      const done = await checkCell(cell, {
-        ...bounds,
-        ...parallel,
-        strategy,
-        signal: stop.signal,
-        onProgress,
+      const search = { ...bounds, ...parallel, strategy, signal: stop.signal, onProgress };
+      const done = await checkCell(cell, search).catch((error: unknown) => {
+        misuse = inCell(error, where);
+        return null;
       });
+      if (done === null) break checking;
       checked.push(done);
       if (options.json) {
         out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
@@ -161,11 +161,13 @@ async function run(names: string[], options: Options): Promise<void> {
   showProgress("");
   const verdicts = checked.map((c) => c.verdict);
   process.off("SIGINT", interrupt);
+  if (misuse !== null && verdicts.length === 0) throw misuse;
   const status = stop.signal.aborted ? exitCode.interrupted : statusOf(verdicts);
   const summary = summarise(verdicts, status, Math.round(performance.now() - start));
   process.exitCode = status;
   if (options.json) {
     out(JSON.stringify({ type: "summary", schemaVersion: SCHEMA_VERSION, data: summary }));
+    if (misuse !== null) throw misuse;
     return;
   }
   out(drawMatrix(verdicts));
@@ -174,6 +176,14 @@ async function run(names: string[], options: Options): Promise<void> {
   for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
   out(`\n${coverage(memory)}${options.livelock ? `\n${FAIRNESS}` : ""}`);
+  // What was found before the error has been printed; the error decides how the command ends.
+  if (misuse !== null) throw misuse;
+}
+
+/** An error of the user's code, with the cell in which it came up. */
+function inCell(error: unknown, where: string): PagelifeError {
+  if (!(error instanceof PagelifeError) || !error.code.startsWith("PL2")) throw error;
+  return new PagelifeError(error.code, `${error.detail} [${where}]`, { cause: error });
 }
 
 const coverage = (memory: MemoryModel): string =>

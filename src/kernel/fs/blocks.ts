@@ -1,8 +1,9 @@
 // Blocks of a file system, and ghost state that says which files have them. The three file systems
 // allocate and free alike here: one block is one page, the lowest free block is taken, and what is
 // freed can be taken at once (there is no journal to commit).
-import { assert } from "../../base/assert.ts";
+
 import { hex, type Pfn } from "../../base/brand.ts";
+import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { Inode } from "../include/linux/mm_types.ts";
@@ -22,10 +23,13 @@ function withoutOwner(owners: string, name: string): string {
   return left.length === 0 ? FREE : left.join(AND);
 }
 
+/** The end of a range of a file, or where the block map ends: a hole may be punched beyond the end of the file. */
+export const endOfBlocks = (inode: Inode, end: number): number => Math.min(end, inode.i_data.length);
+
 /** The place in the block map of a file. */
 export function extentOf(inode: Inode, index: number): Cell<Pfn | null> {
   const extent = inode.i_data[index];
-  assert(extent, `${inode.name} has no page ${index}`);
+  requireUse(extent, `file ${inode.name} has no page ${index}`);
   return extent;
 }
 

@@ -1,7 +1,8 @@
 // DAX: the entries of the page cache and their locks. A PMD entry stands at the first of its pages; the slots of the
 // others are empty then. Source: fs/dax.c.
-import { assert } from "../../base/assert.ts";
+
 import { pfn as toPfn } from "../../base/brand.ts";
+import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, fail, rmw, type See, type Wait } from "../../explore/access.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { AddressSpace, DaxEntry, DaxMarks, Page } from "../include/linux/mm_types.ts";
@@ -34,14 +35,14 @@ const EMPTY_LOCKED: DaxEntry = { kind: "empty", pfn: 0, pmd: false, locked: true
 /** The entry of a page of a file. */
 export const entryCell = (mapping: AddressSpace, index: number): Cell<DaxEntry | null> => {
   const found = mapping.i_pages[index];
-  assert(found, `${mapping.host.name} has no page ${index}`);
+  requireUse(found, `file ${mapping.host.name} has no page ${index}`);
   return found;
 };
 
 /** The marks of a page of a file. */
 export const marksCell = (mapping: AddressSpace, index: number): Cell<DaxMarks> => {
   const found = mapping.i_marks[index];
-  assert(found, `${mapping.host.name} has no page ${index}`);
+  requireUse(found, `file ${mapping.host.name} has no page ${index}`);
   return found;
 };
 

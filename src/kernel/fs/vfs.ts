@@ -1,6 +1,6 @@
 // The virtual file system: system calls on files, by the operations of their file system.
 // Source: fs/open.c, fs/read_write.c, fs/remap_range.c, fs/sync.c, fs/inode.c, fs/super.c.
-import { assert } from "../../base/assert.ts";
+import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
 import type { FallocMode } from "../include/linux/fs.ts";
 import type { Inode, SuperBlock } from "../include/linux/mm_types.ts";
@@ -87,7 +87,7 @@ export function* vfs_fsync(k: Kernel, inode: Inode): Code {
  */
 export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
   const { name, remap_file_range } = from.i_sb.s_type;
-  assert(remap_file_range !== null, `${name} cannot share blocks between files`);
+  requireUse(remap_file_range !== null, `${name} cannot share blocks between files`);
   yield* k[remap_file_range](from, to, pages);
 }
 

@@ -1,5 +1,5 @@
 // A process makes another. Source: kernel/fork.c, mm/mmap.c.
-import { assert } from "../../base/assert.ts";
+import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
 import type { MmStruct, VmArea } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
@@ -16,7 +16,7 @@ declare module "../kernel.ts" {
 /** The mapping of a child that setup made from one of its parent. */
 export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
   const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma);
-  assert(copy, `${child.name} was not made from this mapping of ${parent.name}`);
+  requireUse(copy, `${child.name} was not made from this mapping of ${parent.name}`);
   return copy;
 }
 

@@ -1,10 +1,11 @@
 // get_user_pages: references and pins through a user's address, as its callers know it. Source: mm/gup.c.
+import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { is_zero_page, page_folio } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import { EFAULT, FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
+import { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -35,7 +36,10 @@ export function* gup_fast_fallback(
   flags: number,
 ): Code<readonly Page[] | number> {
   const { mm } = k.current;
-  if (mm === null) return -EFAULT;
+  requireUse(
+    mm !== null,
+    `${k.current.name} pins pages and runs in no process: set mm of the thread, or k.current.mm in setup`,
+  );
   const pages = yield* k.gup_fast(mm, start, nr_pages, flags);
   if (pages.length === nr_pages || flags & FOLL_FAST_ONLY) return pages;
 

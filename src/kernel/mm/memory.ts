@@ -1,6 +1,7 @@
 // Page-table entries: what they refer to, how they come and how they go. Source: mm/memory.c,
 // mm/mmap.c. Entries of a PMD and a PUD are in huge_memory.ts and huge_memory-pud.ts.
 import type { Pfn } from "../../base/brand.ts";
+import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import { is_zero_page, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
@@ -446,6 +447,7 @@ export function* munmap(k: Kernel, vma: VmArea): Code {
   const end = vma.vm_start + vma.vm_pages;
   yield* down_write(k, mm.mmap_lock);
   const mapped = yield* READ_ONCE(mm.mm_mt);
+  requireUse(mapped.includes(vma), `munmap() of a mapping that process ${mm.name} has no more`);
   yield* WRITE_ONCE(
     mm.mm_mt,
     mapped.filter((v) => v !== vma),

@@ -2,6 +2,7 @@
 // Source: mm/memremap.c.
 import { assert } from "../../base/assert.ts";
 import { hex, type Pfn } from "../../base/brand.ts";
+import { requireUse } from "../../base/errors.ts";
 import { type Code, cell, fail, modelled, rmw } from "../../explore/access.ts";
 import { idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
 import {
@@ -45,7 +46,7 @@ export function memremap_pages(
   owner: string = "free",
 ): DevPagemap {
   const [first] = pfns;
-  assert(first !== undefined, "no memory is remapped");
+  requireUse(first !== undefined, "a device or file system has no pages: give it at least one");
   const pgmap: DevPagemap = modelled("pgmap", {
     type,
     vmemmap_shift,
@@ -55,7 +56,10 @@ export function memremap_pages(
     }),
   });
   pfns.forEach((pfn, i) => {
-    assert(!k.world.mem_map.has(pfn), "memory is remapped twice");
+    requireUse(
+      !k.world.mem_map.has(pfn),
+      `pfn ${hex(pfn)} is there twice: give one of the devices another first page`,
+    );
     const isHead = i % 2 ** vmemmap_shift === 0;
     k.world.mem_map.set(pfn, newPage(pfn, pgmap, isHead ? idleCountOf(k, type) : 0, owner));
   });

@@ -15,7 +15,7 @@ import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, extentOf, takeBlock } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, takeBlock } from "../blocks.ts";
 import { noExternalReference } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
@@ -178,7 +178,7 @@ export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: nu
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.ext4_break_layouts(inode);
   yield* k.truncate_pagecache_range(inode, first, end);
-  for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
+  for (let index = first; index < endOfBlocks(inode, end); index++) yield* k.ext4_free_block(inode, index);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
 }

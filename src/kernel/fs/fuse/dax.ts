@@ -10,7 +10,7 @@ import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
-import { dropBlock, extentOf, takeBlock } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, takeBlock } from "../blocks.ts";
 import { untilIdle } from "../ext4/inode.ts";
 
 declare module "../../kernel.ts" {
@@ -156,7 +156,8 @@ export function* fuse_file_fallocate(
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.fuse_dax_break_layouts(inode, 0, k.fuse_whole_file_end(inode));
   // FUSE_FALLOCATE: the host punches the hole
-  for (let index = first; index < end; index++) yield* dropBlock(k, inode, extentOf(inode, index));
+  for (let index = first; index < endOfBlocks(inode, end); index++)
+    yield* dropBlock(k, inode, extentOf(inode, index));
   yield* k.truncate_pagecache_range(inode, first, end);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);

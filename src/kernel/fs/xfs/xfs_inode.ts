@@ -9,7 +9,7 @@ import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, extentOf } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf } from "../blocks.ts";
 import { untilIdle } from "../ext4/inode.ts";
 
 declare module "../../kernel.ts" {
@@ -145,9 +145,10 @@ export function* xfs_vn_setattr(k: Kernel, inode: Inode, size: number): Code {
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
  */
 export function* xfs_free_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
-  yield* k.dax_writeback_mapping_range(inode.i_mapping, first, end);
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, first, endOfBlocks(inode, end));
   yield* k.truncate_pagecache_range(inode, first, end);
-  for (let index = first; index < end; index++) yield* dropBlock(k, inode, extentOf(inode, index));
+  for (let index = first; index < endOfBlocks(inode, end); index++)
+    yield* dropBlock(k, inode, extentOf(inode, index));
 }
 
 /**

@@ -1,8 +1,9 @@
 // Where the entry for an address is, at each level, and the locks of the tables. An upper level exists
 // only where an entry of it has room, so a process of a few pages has page-table entries alone.
 // Source: include/linux/pgtable.h, include/linux/mm.h.
-import { assert } from "../../../base/assert.ts";
+
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
+import { requireUse } from "../../../base/errors.ts";
 import type { Cell } from "../../../explore/access.ts";
 import type { Spinlock } from "../../kernel/locking/spinlock.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -34,7 +35,7 @@ export const pud_offset = (k: Kernel, mm: MmStruct, address: number): Cell<Upper
 /** Models `include/linux/pgtable.h:pte_offset_map()` @ v6.12. */
 export function pte_offset(mm: MmStruct, address: number): Cell<Pte | null> {
   const ptep = mm.page_table[address];
-  assert(ptep, `${mm.name} has no page ${address}`);
+  requireUse(ptep, `process ${mm.name} has no page ${address}, but ${mm.page_table.length} from page 0 on`);
   return ptep;
 }
 
@@ -50,6 +51,6 @@ export function pfnAt(k: Kernel, leaf: Pte, address: number): Pfn {
 /** The lock of the lowest-level table that an address is in. Models `include/linux/mm.h:pte_lockptr()` @ v6.12. */
 export function pte_lockptr(k: Kernel, mm: MmStruct, address: number): Spinlock {
   const lock = mm.ptls[Math.floor(address / pmdPages(k))];
-  assert(lock, `${mm.name} has no page ${address}`);
+  requireUse(lock, `process ${mm.name} has no page ${address}, but ${mm.page_table.length} from page 0 on`);
   return lock;
 }
