@@ -59,13 +59,13 @@ for (const jobs of [alone, 2, alone, 2]) {
   const source = {
     module: new URL("increments.mjs", import.meta.url).href,
     export: "increments",
-    args: [3, 9],
+    args: [3, 10],
   };
   const start = performance.now();
   const { states } = await searchParallel(source, { jobs, strategy: "stateful" });
   const search = performance.now() - start;
   took.set(jobs, Math.min(search, took.get(jobs) ?? search));
-  console.log(`increments(3,9) on ${jobs} core(s): ${rate({ states, search })}`);
+  console.log(`increments(3,10) on ${jobs} core(s): ${rate({ states, search })}`);
 }
 console.log(`two cores, of one: ${(took.get(alone) / took.get(2)).toFixed(2)} times the states per second`);
 for (const [name, program] of [
