@@ -1,7 +1,7 @@
 // Entries of a PUD: how they come, how they go, and how GUP takes the page behind one. Only DAX devices have them.
 // Source: mm/huge_memory.c, mm/memory.c, mm/gup.c.
 import type { Pfn } from "../../base/brand.ts";
-import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import type { Cell, Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import { folio_order, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
@@ -21,6 +21,7 @@ import { isLeaf, pfnAt, pud_offset, pudOrder, pudPages, pudStart } from "../incl
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import { setHugeEntry } from "./huge_memory.ts";
 import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
 
 declare module "../kernel.ts" {
@@ -158,18 +159,10 @@ export function* vmf_insert_folio_pud(
     yield* k.folio_add_file_rmap_pmd(folio);
     const special = k.special_folio_pmd();
     const entry: Pte = { kind: "pud", pfn, special, devmap: false, write, dirty: write };
-    yield* setPud(pudp, entry, vm_mm.rss_file, pudPages(k));
+    yield* setHugeEntry(pudp, entry, vm_mm.rss_file, pudPages(k));
   } else yield* upgradePud(k, pudp, old, pfn, write);
   yield* spin_unlock(vm_mm.pmd_lock);
   return "NOPAGE";
-}
-
-/** Writes a huge entry, and counts its pages. */
-function* setPud(pudp: Cell<UpperEntry>, entry: UpperEntry, rss: Cell<number>, pages: number): Code {
-  yield* rmw([pudp, rss], (_old: UpperEntry, count: number) => ({
-    next: [entry, count + pages],
-    result: null,
-  }));
 }
 
 /**
@@ -206,7 +199,7 @@ export function* zap_huge_pud(k: Kernel, vma: VmArea, address: number): Code<Zap
     page = k.zapped_page_pud(pud);
     if (page === null) yield* xchg<UpperEntry>(pudp, null);
     else {
-      yield* setPud(pudp, null, rss_file, -pudPages(k));
+      yield* setHugeEntry(pudp, null, rss_file, -pudPages(k));
       const folio = yield* page_folio(k, page);
       yield* k.folio_remove_rmap_pmd(folio);
     }
@@ -230,7 +223,7 @@ export function* __split_huge_pud(k: Kernel, vma: VmArea, address: number): Code
   if (isLeaf(pud)) {
     const page = k.zapped_page_pud(pud);
     if (page === null) yield* xchg<UpperEntry>(pudp, null);
-    else yield* setPud(pudp, null, vm_mm.rss_file, -pudPages(k));
+    else yield* setHugeEntry(pudp, null, vm_mm.rss_file, -pudPages(k));
     yield* k.flush_tlb_mm(vm_mm);
     if (page !== null) {
       const folio = yield* page_folio(k, page);

@@ -168,15 +168,20 @@ export function* vmf_insert_folio_pmd(
     yield* k.folio_add_file_rmap_pmd(folio);
     const special = k.special_folio_pmd();
     const entry: Pte = { kind: "pmd", pfn, special, devmap: false, write, dirty: write };
-    yield* setPmd(pmdp, entry, vm_mm.rss_file, pmdPages(k));
+    yield* setHugeEntry(pmdp, entry, vm_mm.rss_file, pmdPages(k));
   } else yield* upgradePmd(k, pmdp, old, pfn, write);
   yield* spin_unlock(vm_mm.pmd_lock);
   return "NOPAGE";
 }
 
 /** Writes a huge entry, and counts its pages. */
-function* setPmd(pmdp: Cell<UpperEntry>, entry: UpperEntry, rss: Cell<number>, pages: number): Code {
-  yield* rmw([pmdp, rss], (_old: UpperEntry, count: number) => ({
+export function* setHugeEntry(
+  entryp: Cell<UpperEntry>,
+  entry: UpperEntry,
+  rss: Cell<number>,
+  pages: number,
+): Code {
+  yield* rmw([entryp, rss], (_old: UpperEntry, count: number) => ({
     next: [entry, count + pages],
     result: null,
   }));
@@ -220,7 +225,7 @@ export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zap
     page = k.zapped_page_pmd(pmd);
     if (page === null) yield* xchg<UpperEntry>(pmdp, null);
     else {
-      yield* setPmd(pmdp, null, rss_file, -pmdPages(k));
+      yield* setHugeEntry(pmdp, null, rss_file, -pmdPages(k));
       const folio = yield* page_folio(k, page);
       yield* k.folio_remove_rmap_pmd(folio);
     }
@@ -251,7 +256,7 @@ export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code
 export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
   const page = k.zapped_page_pmd(pmd);
   if (page === null) yield* xchg<UpperEntry>(pmdp, null);
-  else yield* setPmd(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
+  else yield* setHugeEntry(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
   yield* k.flush_tlb_mm(vma.vm_mm);
   if (page === null) return;
   const folio = yield* page_folio(k, page);
