@@ -1,7 +1,8 @@
 // Taking a folio apart when it leaves its last file, as v7.2 has it.
 import type { Code } from "../explore/access.ts";
 import { folio_order, folio_page } from "../kernel/include/linux/mm.ts";
-import { type Folio, type PageMapping, PG_head, type Word0 } from "../kernel/include/linux/mm_types.ts";
+import type { Folio, PageMapping, Word0 } from "../kernel/include/linux/mm_types.ts";
+import { PG_head } from "../kernel/include/linux/page-flags.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { clear_bits, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { warnOfReference } from "./fsdax-refcounts/dax.ts";

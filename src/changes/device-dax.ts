@@ -1,6 +1,8 @@
 // Folios of DAX devices, and coherent memory that moves before it is pinned for long.
+
+import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
 import { isTail } from "../kernel/include/linux/mm.ts";
-import { MEMORY_DEVICE_COHERENT, type PageMapping } from "../kernel/include/linux/mm_types.ts";
+import type { PageMapping } from "../kernel/include/linux/mm_types.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { EAGAIN, FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";

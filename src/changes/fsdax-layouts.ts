@@ -4,7 +4,9 @@ import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } fro
 import { clearMarks } from "../kernel/fs/dax-writeback.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
-import { type AddressSpace, type Inode, NO_MARKS, type Page } from "../kernel/include/linux/mm_types.ts";
+import { NO_MARKS } from "../kernel/include/linux/dax.ts";
+import type { AddressSpace, Inode } from "../kernel/include/linux/fs.ts";
+import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
 import { pmdStart } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";

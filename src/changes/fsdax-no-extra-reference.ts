@@ -2,7 +2,7 @@
 import type { Code, Wait } from "../explore/access.ts";
 import { pagesOf } from "../kernel/fs/dax-entry.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
-import type { DaxEntry } from "../kernel/include/linux/mm_types.ts";
+import type { DaxEntry } from "../kernel/include/linux/dax.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
 import { change } from "../kernel/kernel.ts";
 

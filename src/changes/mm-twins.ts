@@ -13,7 +13,8 @@ import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change } from "../kernel/kernel.ts";
 import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
-import { linkFile, should_zap } from "../kernel/mm/memory.ts";
+import { should_zap } from "../kernel/mm/memory-zap.ts";
+import { linkFile } from "../kernel/mm/mmap.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });

@@ -3,8 +3,8 @@
 
 import { pfn as toPfn } from "../base/brand.ts";
 import type { Code, Wait } from "../explore/access.ts";
+import type { DaxEntry } from "../kernel/include/linux/dax.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
-import type { DaxEntry } from "../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_return, page_ref_count } from "../kernel/include/linux/page_ref.ts";
 import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";

@@ -3,7 +3,8 @@ import type { Pfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
 import { countsOf, headOf } from "../kernel/counts.ts";
 import { pfn_to_page } from "../kernel/include/linux/mm.ts";
-import { PAGE_MAPPING_DAX_SHARED, PG_hwpoison } from "../kernel/include/linux/mm_types.ts";
+import { PAGE_MAPPING_DAX_SHARED } from "../kernel/include/linux/mm_types.ts";
+import { PG_hwpoison } from "../kernel/include/linux/page-flags.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type MappingState, mappingState, type PageState } from "./observation.ts";
 

@@ -1,8 +1,8 @@
 // A process of a workload, on the subsystem: its mappings, and what it holds of their pages.
 import { PagelifeBug } from "../base/assert.ts";
 import { type Code, cell, modelled } from "../explore/access.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
 import {
-  type Inode,
   type MmStruct,
   type Page,
   VM_HUGEPAGE,

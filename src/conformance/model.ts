@@ -4,8 +4,7 @@
 import { PagelifeBug } from "../base/assert.ts";
 import type { Pfn } from "../base/brand.ts";
 import { acquire, type Cell, type Code, cell, Failure, type See } from "../explore/access.ts";
-import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
-import type { Inode, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import { FALLOC_FL_PUNCH_HOLE, type Inode, type SuperBlock } from "../kernel/include/linux/fs.ts";
 import { type KernelVersion, runKernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { addRam, createFile, mountDax } from "../kernel/setup.ts";

@@ -2,8 +2,10 @@
 // and for comparisons; modelled code reads words instead.
 import { pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
+import type { MemoryType } from "./include/linux/memremap.ts";
 import { hasLargeCounts, idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
-import { type MemoryType, type MmStruct, type Page, PG_head, type Pte } from "./include/linux/mm_types.ts";
+import type { MmStruct, Page, Pte } from "./include/linux/mm_types.ts";
+import { PG_head } from "./include/linux/page-flags.ts";
 import { isLeaf, pmdPages, pudPages } from "./include/linux/pgtable.ts";
 import type { Kernel } from "./kernel.ts";
 

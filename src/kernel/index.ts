@@ -9,15 +9,20 @@ export { warnOfDoubleAssociation, warnOfForeignMapping } from "./fs/dax-associat
 export { entryCell, marksCell, untilUnlocked } from "./fs/dax-entry.ts";
 export { untilIdle } from "./fs/ext4/inode.ts";
 export { WARN } from "./include/asm-generic/bug.ts";
+export { type DaxEntry, type DaxMarks, NO_MARKS } from "./include/linux/dax.ts";
 export {
+  type AddressSpace,
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
   type FallocMode,
   type FileSystemName,
   type FileSystemType,
+  type Inode,
   type Iomap,
+  type SuperBlock,
 } from "./include/linux/fs.ts";
+export { type DevPagemap, MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC } from "./include/linux/memremap.ts";
 export {
   folio_nr_pages,
   folio_order,
@@ -28,26 +33,17 @@ export {
   pfn_to_page,
 } from "./include/linux/mm.ts";
 export type {
-  AddressSpace,
-  DaxEntry,
-  DaxMarks,
-  DevPagemap,
   Folio,
   Geometry,
-  Inode,
   MmStruct,
   Page,
   PageMapping,
   Pte,
-  SuperBlock,
   UpperEntry,
   VmArea,
   Word0,
 } from "./include/linux/mm_types.ts";
 export {
-  MEMORY_DEVICE_FS_DAX,
-  MEMORY_DEVICE_GENERIC,
-  NO_MARKS,
   PAGE_MAPPING_DAX_SHARED,
   VM_HUGEPAGE,
   VM_MIXEDMAP,

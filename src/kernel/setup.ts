@@ -9,20 +9,25 @@ import { fillHole } from "./fs/blocks.ts";
 import { ext4 } from "./fs/ext4/inode.ts";
 import { fuse } from "./fs/fuse/dax.ts";
 import { xfs } from "./fs/xfs/xfs_inode.ts";
-import type { FileSystemName, FileSystemType } from "./include/linux/fs.ts";
-import { pfn_to_page } from "./include/linux/mm.ts";
 import {
+  type FileSystemName,
+  type FileSystemType,
   type Inode,
+  newInode,
+  type SuperBlock,
+} from "./include/linux/fs.ts";
+import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_FS_DAX,
   MEMORY_DEVICE_GENERIC,
+} from "./include/linux/memremap.ts";
+import { pfn_to_page } from "./include/linux/mm.ts";
+import {
   type MmStruct,
-  newInode,
   newMm,
   newPage,
   type Page,
   type Pte,
-  type SuperBlock,
   TABLE,
   type UpperEntry,
   VM_HUGEPAGE,

@@ -5,8 +5,8 @@ import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
+  type Inode,
 } from "./include/linux/fs.ts";
-import type { Inode } from "./include/linux/mm_types.ts";
 
 /** @throws {@link PagelifeError} PL210 if a function cannot be called like this. */
 type Guard = (args: readonly unknown[]) => void;

@@ -3,8 +3,8 @@
 import type { Pfn } from "../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../explore/access.ts";
 import type { Modelled } from "../explore/value.ts";
-import type { MmStruct, SuperBlock } from "./include/linux/mm_types.ts";
-import { type Geometry, newZeroPage, type Page } from "./include/linux/mm_types.ts";
+import type { SuperBlock } from "./include/linux/fs.ts";
+import { type Geometry, type MmStruct, newZeroPage, type Page } from "./include/linux/mm_types.ts";
 import type { QueueEntry } from "./kernel/sched/wait.ts";
 
 /**

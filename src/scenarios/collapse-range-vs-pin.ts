@@ -1,5 +1,5 @@
-import { FALLOC_FL_COLLAPSE_RANGE } from "../kernel/include/linux/fs.ts";
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import { FALLOC_FL_COLLAPSE_RANGE, type Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import {
   mappingShowsBlockOfFile,
   noMappingOfFreeBlock,

@@ -1,5 +1,5 @@
-import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
-import { VM_WRITE } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import { type MmStruct, type Page, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import {
   chargesAddUp,
   mapcountCountsMappings,

@@ -1,5 +1,6 @@
 import { fail } from "../explore/access.ts";
-import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { scenario } from "../kernel/scenario.ts";

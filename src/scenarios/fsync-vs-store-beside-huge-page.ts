@@ -1,5 +1,5 @@
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import { type MmStruct, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";

@@ -1,7 +1,7 @@
 // What many scenarios are furnished with.
 import type { Code } from "../explore/access.ts";
-import type { FileSystemName } from "../kernel/include/linux/fs.ts";
-import type { Inode, MmStruct, Page, SuperBlock, VmArea } from "../kernel/include/linux/mm_types.ts";
+import type { FileSystemName, Inode, SuperBlock } from "../kernel/include/linux/fs.ts";
+import type { MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import type { Expectation } from "../kernel/scenario.ts";

@@ -1,4 +1,5 @@
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { associationsCountEntries, mapcountCountsMappings, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";

@@ -1,4 +1,5 @@
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { noLongtermPinOfFsdax, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { FOLL_LONGTERM, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";

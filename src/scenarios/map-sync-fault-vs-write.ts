@@ -1,4 +1,5 @@
-import { type Inode, type MmStruct, VM_SHARED, VM_SYNC, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import { type MmStruct, VM_SHARED, VM_SYNC, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
   mapcountCountsMappings,

@@ -1,5 +1,6 @@
 import type { Code } from "../explore/access.ts";
-import type { Inode, MmStruct, VmArea } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct, VmArea } from "../kernel/include/linux/mm_types.ts";
 import {
   mapcountCountsMappings,
   mapcountWithinCount,

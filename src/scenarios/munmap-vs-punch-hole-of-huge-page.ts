@@ -1,4 +1,5 @@
-import type { Inode, VmArea } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { VmArea } from "../kernel/include/linux/mm_types.ts";
 import {
   mapcountCountsMappings,
   mapcountWithinCount,

@@ -1,7 +1,8 @@
 // A world that several scenarios share: a file of one page, mapped, touched and pinned for writing, and
 // the two actors that any question about its wait begins with.
 import type { Code } from "../explore/access.ts";
-import type { Inode, MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import type { ScenarioThread } from "../kernel/scenario.ts";

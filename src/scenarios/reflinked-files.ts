@@ -1,6 +1,6 @@
 // Two files of XFS that share their blocks.
 import type { Code } from "../explore/access.ts";
-import type { Inode, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import type { Inode, SuperBlock } from "../kernel/include/linux/fs.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { createFile, mountDax } from "../kernel/setup.ts";
 

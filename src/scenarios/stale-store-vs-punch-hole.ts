@@ -1,5 +1,6 @@
 import type { Cell } from "../explore/access.ts";
-import type { Inode, Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
 import { noMappingOfFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { cacheTranslation } from "../kernel/setup.ts";

@@ -1,5 +1,6 @@
 import { fail } from "../explore/access.ts";
-import type { Inode, Page } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
 import { noMappingOfFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";

@@ -1,5 +1,6 @@
 import type { Code } from "../explore/access.ts";
-import type { Inode, MmStruct } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";

@@ -1,6 +1,6 @@
 import type { Code } from "../explore/access.ts";
-import type { FileSystemName } from "../kernel/include/linux/fs.ts";
-import type { Inode, Page, SuperBlock } from "../kernel/include/linux/mm_types.ts";
+import type { FileSystemName, Inode, SuperBlock } from "../kernel/include/linux/fs.ts";
+import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, type ScenarioThread, scenario } from "../kernel/scenario.ts";

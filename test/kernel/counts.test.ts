@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import type { Inode } from "../../src/kernel/include/linux/fs.ts";
 import {
   type Geometry,
-  type Inode,
   type MmStruct,
   type Page,
   VM_NOHUGEPAGE,

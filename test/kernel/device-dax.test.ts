@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
-import type { Inode, MmStruct, Page, VmArea } from "../../src/kernel/include/linux/mm_types.ts";
+import type { Inode } from "../../src/kernel/include/linux/fs.ts";
+import type { MmStruct, Page, VmArea } from "../../src/kernel/include/linux/mm_types.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
 import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";

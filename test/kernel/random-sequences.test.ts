@@ -6,9 +6,9 @@ import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import { insertWithoutMapcount } from "../../src/changes/mm-twins.ts";
 import type { Code } from "../../src/explore/access.ts";
+import type { Inode } from "../../src/kernel/include/linux/fs.ts";
 import { GUP_PIN_COUNTING_BIAS } from "../../src/kernel/include/linux/mm.ts";
 import {
-  type Inode,
   type MmStruct,
   type Page,
   VM_NOHUGEPAGE,

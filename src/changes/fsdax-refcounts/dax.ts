@@ -4,16 +4,11 @@ import { pfn as toPfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import { warnOfDoubleAssociation } from "../../kernel/fs/dax-associate.ts";
 import { WARN } from "../../kernel/include/asm-generic/bug.ts";
+import type { DaxEntry } from "../../kernel/include/linux/dax.ts";
 import { folio_order, folio_page, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
-import {
-  type DaxEntry,
-  type Folio,
-  type Page,
-  type PageMapping,
-  PG_head,
-  type Word0,
-} from "../../kernel/include/linux/mm_types.ts";
+import type { Folio, Page, PageMapping, Word0 } from "../../kernel/include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc, page_ref_count } from "../../kernel/include/linux/page_ref.ts";
+import { PG_head } from "../../kernel/include/linux/page-flags.ts";
 import { pmdOrder } from "../../kernel/include/linux/pgtable.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { clear_bits, READ_ONCE, WRITE_ONCE } from "../../kernel/lib/atomic.ts";

@@ -1,7 +1,8 @@
 // GUP of pages whose mapping holds a reference, without a look at a devmap bit. Source: mm/gup.c.
 import { type Code, fail } from "../../explore/access.ts";
+import { MEMORY_DEVICE_GENERIC } from "../../kernel/include/linux/memremap.ts";
 import { is_zero_page, isTail, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
-import { MEMORY_DEVICE_GENERIC, type Page } from "../../kernel/include/linux/mm_types.ts";
+import type { Page } from "../../kernel/include/linux/mm_types.ts";
 import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";

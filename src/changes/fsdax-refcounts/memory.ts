@@ -6,7 +6,8 @@ import { pte_lockptr, pte_offset } from "../../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../../kernel/kernel/locking/spinlock.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
-import { clearCounted, should_zap, type VmFault, type VmFaultInfo } from "../../kernel/mm/memory.ts";
+import type { VmFault, VmFaultInfo } from "../../kernel/mm/memory.ts";
+import { clearCounted, should_zap } from "../../kernel/mm/memory-zap.ts";
 
 declare module "../../kernel/kernel.ts" {
   interface KernelFunctions {

@@ -1,11 +1,9 @@
 // References to FS-DAX pages and their last put, when no page is one-based any more.
 // Source: include/linux/mm.h, mm/swap.c, mm/memremap.c.
+
+import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC } from "../../kernel/include/linux/memremap.ts";
 import { isTail, page_folio } from "../../kernel/include/linux/mm.ts";
-import {
-  MEMORY_DEVICE_COHERENT,
-  MEMORY_DEVICE_GENERIC,
-  type PageMapping,
-} from "../../kernel/include/linux/mm_types.ts";
+import type { PageMapping } from "../../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../../kernel/include/linux/page_ref.ts";
 import type { KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../kernel/lib/atomic.ts";

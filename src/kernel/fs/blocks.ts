@@ -5,8 +5,8 @@
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import type { Inode } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
-import type { Inode } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 

@@ -1,8 +1,10 @@
 // DAX: which file a page belongs to, as the page itself knows it. Source: fs/dax.c.
 import type { Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import type { DaxEntry } from "../include/linux/dax.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping } from "../include/linux/mm.ts";
-import type { AddressSpace, DaxEntry, Page, PageMapping } from "../include/linux/mm_types.ts";
+import type { Page, PageMapping } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { pagesOf } from "./dax-entry.ts";

@@ -4,8 +4,10 @@
 import { pfn as toPfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, fail, rmw, type See, type Wait } from "../../explore/access.ts";
+import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
-import type { AddressSpace, DaxEntry, DaxMarks, Page } from "../include/linux/mm_types.ts";
+import type { Page } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import {

@@ -1,8 +1,9 @@
 // DAX: faults on one page, and mapping for writing once the file's metadata is on disk. Source: fs/dax.c.
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
+import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
-import type { DaxEntry, DaxMarks, Page } from "../include/linux/mm_types.ts";
+import type { Page } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pmdOrder, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";

@@ -1,7 +1,8 @@
 // DAX: what the file system answered, put into the entry. Source: fs/dax.c.
 import { type Code, rmw } from "../../explore/access.ts";
+import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
 import type { Iomap } from "../include/linux/fs.ts";
-import { type DaxEntry, type DaxMarks, VM_SYNC } from "../include/linux/mm_types.ts";
+import { VM_SYNC } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";

@@ -1,7 +1,8 @@
 // DAX: removing entries. Source: fs/dax.c.
 import { type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
-import { type AddressSpace, NO_MARKS } from "../include/linux/mm_types.ts";
+import { NO_MARKS } from "../include/linux/dax.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 import { pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";

@@ -1,7 +1,9 @@
 // DAX: finding the pages of a file that somebody still uses. Source: fs/dax.c.
 import type { Code, See } from "../../explore/access.ts";
 import type { Modelled } from "../../explore/value.ts";
-import type { AddressSpace, DaxEntry, Page } from "../include/linux/mm_types.ts";
+import type { DaxEntry } from "../include/linux/dax.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
+import type { Page } from "../include/linux/mm_types.ts";
 import { page_ref_count } from "../include/linux/page_ref.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";

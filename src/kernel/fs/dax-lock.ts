@@ -2,8 +2,10 @@
 // Source: fs/dax.c.
 import { pfn as toPfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
+import type { DaxEntry } from "../include/linux/dax.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
-import type { AddressSpace, DaxEntry, Folio, Page } from "../include/linux/mm_types.ts";
+import type { Folio, Page } from "../include/linux/mm_types.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";

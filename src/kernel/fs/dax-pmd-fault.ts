@@ -1,9 +1,9 @@
 // DAX: faults on as many pages as a PMD entry maps. Source: fs/dax.c.
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
-import type { Iomap } from "../include/linux/fs.ts";
+import type { Inode, Iomap } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
-import { type Inode, VM_SHARED } from "../include/linux/mm_types.ts";
+import { VM_SHARED } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";

@@ -1,13 +1,8 @@
 // DAX: write(2), and writing back what programs stored through mappings. Source: fs/dax.c.
 import { type Code, rmw } from "../../explore/access.ts";
-import {
-  type AddressSpace,
-  type DaxEntry,
-  type DaxMarks,
-  type Inode,
-  NO_MARKS,
-  type VmArea,
-} from "../include/linux/mm_types.ts";
+import { type DaxEntry, type DaxMarks, NO_MARKS } from "../include/linux/dax.ts";
+import type { AddressSpace, Inode } from "../include/linux/fs.ts";
+import type { VmArea } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";

@@ -2,8 +2,7 @@
 // Source: fs/open.c, fs/read_write.c, fs/remap_range.c, fs/sync.c, fs/inode.c, fs/super.c.
 import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
-import type { FallocMode } from "../include/linux/fs.ts";
-import type { Inode, SuperBlock } from "../include/linux/mm_types.ts";
+import type { FallocMode, Inode, SuperBlock } from "../include/linux/fs.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { WRITE_ONCE } from "../lib/atomic.ts";

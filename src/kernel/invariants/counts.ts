@@ -13,8 +13,9 @@ import {
   mappings,
   memoryType,
 } from "../counts.ts";
+import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC } from "../include/linux/memremap.ts";
 import { GUP_PIN_COUNTING_BIAS } from "../include/linux/mm.ts";
-import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC, type Page } from "../include/linux/mm_types.ts";
+import type { Page } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 
 import { devicePages, firstBroken, type KernelInvariant } from "./rule.ts";

@@ -2,14 +2,10 @@
 import { hex } from "../../base/brand.ts";
 import type { See } from "../../explore/access.ts";
 import { headOf, mappersOf, memoryType } from "../counts.ts";
-import {
-  type DaxEntry,
-  type Inode,
-  MEMORY_DEVICE_FS_DAX,
-  PAGE_MAPPING_DAX_SHARED,
-  type Page,
-  VM_SHARED,
-} from "../include/linux/mm_types.ts";
+import type { DaxEntry } from "../include/linux/dax.ts";
+import type { Inode } from "../include/linux/fs.ts";
+import { MEMORY_DEVICE_FS_DAX } from "../include/linux/memremap.ts";
+import { PAGE_MAPPING_DAX_SHARED, type Page, VM_SHARED } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 

@@ -1,7 +1,9 @@
 // Rules about folios of several pages.
 import { hex, pfn as toPfn } from "../../base/brand.ts";
 import { countsOf, headOf, isLarge, memoryType } from "../counts.ts";
-import { MEMORY_DEVICE_GENERIC, PG_reserved, TAIL_MAPPING } from "../include/linux/mm_types.ts";
+import { MEMORY_DEVICE_GENERIC } from "../include/linux/memremap.ts";
+import { TAIL_MAPPING } from "../include/linux/mm_types.ts";
+import { PG_reserved } from "../include/linux/page-flags.ts";
 
 import { devicePages, firstBroken, type KernelInvariant } from "./rule.ts";
 

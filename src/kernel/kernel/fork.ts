@@ -4,7 +4,7 @@ import type { Code } from "../../explore/access.ts";
 import type { MmStruct, VmArea } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { linkFile } from "../mm/memory.ts";
+import { linkFile } from "../mm/mmap.ts";
 import { down_write, up_write } from "./locking/rwsem.ts";
 
 declare module "../kernel.ts" {

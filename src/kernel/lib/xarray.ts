@@ -4,7 +4,7 @@
 // Source: lib/xarray.c, include/linux/xarray.h.
 import { type Applied, acquire, type Cell, type Code } from "../../explore/access.ts";
 import type { Value } from "../../explore/value.ts";
-import type { AddressSpace } from "../include/linux/mm_types.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 
 /** `xas_lock_irq() … xas_unlock_irq()` around accesses to these cells only. */
 export function* xa_locked<R extends Value>(

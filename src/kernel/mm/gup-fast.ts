@@ -1,8 +1,8 @@
 // get_user_pages without locks: it walks the page table with interrupts off. Source: mm/gup.c.
 import type { Cell, Code } from "../../explore/access.ts";
+import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
-  type DevPagemap,
   type Folio,
   type MmStruct,
   type Page,

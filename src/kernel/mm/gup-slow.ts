@@ -1,15 +1,9 @@
 // get_user_pages under mmap_lock, with faults for what is not there. Source: mm/gup.c.
 import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
+import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import {
-  type DevPagemap,
-  type MmStruct,
-  type Page,
-  TABLE,
-  VM_WRITE,
-  type VmArea,
-} from "../include/linux/mm_types.ts";
+import { type MmStruct, type Page, TABLE, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";

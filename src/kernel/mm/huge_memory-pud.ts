@@ -3,9 +3,9 @@
 import type { Pfn } from "../../base/brand.ts";
 import type { Cell, Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import type { DevPagemap } from "../include/linux/memremap.ts";
 import { folio_order, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
-  type DevPagemap,
   type Folio,
   type MmStruct,
   type Page,
@@ -22,7 +22,8 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
 import { setHugeEntry } from "./huge_memory.ts";
-import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
+import type { VmFault, VmFaultInfo } from "./memory.ts";
+import type { Zapped } from "./memory-zap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

@@ -1,15 +1,14 @@
-// Entries of a PMD: how they come, how they go, and how GUP takes the page behind one.
-// Source: mm/huge_memory.c. Entries of a PUD are in huge_memory-pud.ts.
+// Entries of a PMD: how they come, and how GUP takes the page behind one. Source: mm/huge_memory.c. How they go is
+// in huge_memory-zap.ts; entries of a PUD are in huge_memory-pud.ts.
 import type { Pfn } from "../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import type { DevPagemap } from "../include/linux/memremap.ts";
 import { folio_order, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
-  type DevPagemap,
   type Folio,
   type Page,
   type Pte,
-  TABLE,
   type UpperEntry,
   VM_NOHUGEPAGE,
   VM_SHARED,
@@ -19,22 +18,17 @@ import { folio_ref_inc } from "../include/linux/page_ref.ts";
 import { isLeaf, pfnAt, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { EFAULT } from "./gup-flags.ts";
-import type { VmFault, VmFaultInfo, Zapped } from "./memory.ts";
+import type { VmFault, VmFaultInfo } from "./memory.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     vm_normal_page_pmd: typeof vm_normal_page_pmd;
     handle_huge_fault: typeof handle_huge_fault;
     special_folio_pmd: typeof special_folio_pmd;
-    zapped_page_pmd: typeof zapped_page_pmd;
     vmf_insert_pfn_pmd: typeof vmf_insert_pfn_pmd;
     vmf_insert_folio_pmd: typeof vmf_insert_folio_pmd;
-    zap_pmd_range: typeof zap_pmd_range;
-    zap_huge_pmd: typeof zap_huge_pmd;
-    __split_huge_pmd: typeof __split_huge_pmd;
-    __split_huge_pmd_locked: typeof __split_huge_pmd_locked;
     follow_huge_pmd: typeof follow_huge_pmd;
   }
 }
@@ -43,13 +37,6 @@ declare module "../kernel.ts" {
 export function vm_normal_page_pmd(k: Kernel, pmd: Pte): Page | null {
   return pmd.special || pmd.devmap || is_zero_pfn(k, pmd.pfn) ? null : pfn_to_page(k, pmd.pfn);
 }
-
-/**
- * The page whose count falls when a PMD entry is cleared.
- *
- * Models what `mm/huge_memory.c:zap_huge_pmd()` @ v6.12 asks of vma_is_special_huge(), which is true of DAX.
- */
-export const zapped_page_pmd = (k: Kernel, pmd: Pte): Page | null => k.vm_normal_page_pmd(pmd);
 
 /** Is the PMD entry of a counted folio marked special? Ours: a knob; v6.15 does so by mistake. */
 export const special_folio_pmd = (_k: Kernel): boolean => false;
@@ -185,83 +172,6 @@ export function* setHugeEntry(
     next: [entry, count + pages],
     result: null,
   }));
-}
-
-/**
- * Clears the entries of a mapping below one PMD, or the PMD entry itself.
- *
- * Models `mm/memory.c:zap_pmd_range()` @ v6.12, for one PMD.
- */
-export function* zap_pmd_range(
-  k: Kernel,
-  vma: VmArea,
-  first: number,
-  end: number,
-  even_cows: boolean,
-): Code<Zapped> {
-  const pmdp = pmd_offset(k, vma.vm_mm, first);
-  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
-  if (isLeaf(pmd)) {
-    if (end - first === pmdPages(k)) return yield* k.zap_huge_pmd(vma, first);
-    yield* k.__split_huge_pmd(vma, first);
-  }
-  if (pmd !== TABLE) return { pages: [], cleared: false };
-  return yield* k.zap_pte_range(vma, first, end, even_cows);
-}
-
-/**
- * Clears a PMD entry.
- *
- * Models `mm/huge_memory.c:zap_huge_pmd()` @ v6.12, where that of a DAX file counts for nothing.
- */
-export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zapped> {
-  const pmdp = pmd_offset(k, vma.vm_mm, address);
-  if (pmdp === null) return { pages: [], cleared: false };
-  const { pmd_lock, rss_file } = vma.vm_mm;
-  yield* spin_lock(k, pmd_lock);
-  const pmd = yield* READ_ONCE(pmdp);
-  let page: Page | null = null;
-  if (isLeaf(pmd)) {
-    page = k.zapped_page_pmd(pmd);
-    if (page === null) yield* xchg<UpperEntry>(pmdp, null);
-    else {
-      yield* setHugeEntry(pmdp, null, rss_file, -pmdPages(k));
-      const folio = yield* page_folio(k, page);
-      yield* k.folio_remove_rmap_pmd(folio);
-    }
-  }
-  yield* spin_unlock(pmd_lock);
-  return { pages: page === null ? [] : [page], cleared: isLeaf(pmd) };
-}
-
-/**
- * Takes a PMD entry apart. That of a file is cleared: smaller entries come with the next faults.
- *
- * Models `mm/huge_memory.c:__split_huge_pmd()` @ v6.12.
- */
-export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code {
-  const pmdp = pmd_offset(k, vma.vm_mm, address);
-  if (pmdp === null) return;
-  const { pmd_lock } = vma.vm_mm;
-  yield* spin_lock(k, pmd_lock);
-  const pmd = yield* READ_ONCE(pmdp);
-  if (isLeaf(pmd)) yield* k.__split_huge_pmd_locked(vma, pmdp, pmd);
-  yield* spin_unlock(pmd_lock);
-}
-
-/**
- * Models `mm/huge_memory.c:__split_huge_pmd_locked()` @ v6.12, for the mapping of a file: the TLB is flushed, and
- * the reference dropped, while the lock is held.
- */
-export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
-  const page = k.zapped_page_pmd(pmd);
-  if (page === null) yield* xchg<UpperEntry>(pmdp, null);
-  else yield* setHugeEntry(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
-  yield* k.flush_tlb_mm(vma.vm_mm);
-  if (page === null) return;
-  const folio = yield* page_folio(k, page);
-  yield* k.folio_remove_rmap_pmd(folio);
-  yield* k.folio_put(folio);
 }
 
 /**

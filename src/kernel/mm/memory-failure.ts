@@ -2,8 +2,10 @@
 
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import { type AddressSpace, type Page, PG_hwpoison, TABLE } from "../include/linux/mm_types.ts";
+import { type Page, TABLE } from "../include/linux/mm_types.ts";
+import { PG_hwpoison } from "../include/linux/page-flags.ts";
 import { isLeaf, pmd_offset, pmdPages, pte_offset } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";

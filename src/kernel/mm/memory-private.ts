@@ -9,13 +9,13 @@ import {
   PAGE_MAPPING_ANON,
   type Page,
   type PageMapping,
-  PG_anon_exclusive,
   type Pte,
   TABLE,
   VM_SHARED,
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
+import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import {
   pmd_offset,
   pmdPages,
@@ -29,7 +29,8 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { pmd_alloc } from "./huge_memory-pud.ts";
-import { clearCounted, set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
+import { set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
+import { clearCounted } from "./memory-zap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

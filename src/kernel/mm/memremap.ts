@@ -4,15 +4,14 @@ import { assert } from "../../base/assert.ts";
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Code, cell, fail, modelled, rmw } from "../../explore/access.ts";
-import { idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type DevPagemap,
-  type Folio,
   MEMORY_DEVICE_FS_DAX,
   type MemoryType,
-  newPage,
   type PercpuRef,
-} from "../include/linux/mm_types.ts";
+} from "../include/linux/memremap.ts";
+import { idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
+import { type Folio, newPage } from "../include/linux/mm_types.ts";
 import { folio_ref_sub_return } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";

@@ -1,7 +1,8 @@
 // Dirty pages, as others than DAX see them. Source: mm/page-writeback.c, mm/filemap.c.
 import { acquire, type Code } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import { type Folio, type Page, PG_dirty, PG_locked } from "../include/linux/mm_types.ts";
+import type { Folio, Page } from "../include/linux/mm_types.ts";
+import { PG_dirty, PG_locked } from "../include/linux/page-flags.ts";
 import type { Kernel } from "../kernel.ts";
 import { clear_bits, READ_ONCE, set_bits } from "../lib/atomic.ts";
 

@@ -2,14 +2,9 @@
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import {
-  type Folio,
-  type Page,
-  type PageMapping,
-  PG_active,
-  PG_referenced,
-} from "../include/linux/mm_types.ts";
+import type { Folio, Page, PageMapping } from "../include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../include/linux/page_ref.ts";
+import { PG_active, PG_referenced } from "../include/linux/page-flags.ts";
 import type { Kernel } from "../kernel.ts";
 import { clear_bits, READ_ONCE, set_bits, WRITE_ONCE } from "../lib/atomic.ts";
 

@@ -1,7 +1,8 @@
 // Taking pages of a file out of page tables and page cache. Source: mm/truncate.c.
 import type { Code } from "../../explore/access.ts";
 import { nextEntry } from "../fs/dax-entry.ts";
-import type { AddressSpace, DaxEntry, Inode } from "../include/linux/mm_types.ts";
+import type { DaxEntry } from "../include/linux/dax.ts";
+import type { AddressSpace, Inode } from "../include/linux/fs.ts";
 import { pmdStart } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";

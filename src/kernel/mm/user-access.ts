@@ -1,6 +1,7 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
 import { type Cell, type Code, fail, rmw } from "../../explore/access.ts";
-import type { Inode, MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
+import type { Inode } from "../include/linux/fs.ts";
+import type { MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";

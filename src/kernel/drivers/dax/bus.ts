@@ -1,6 +1,6 @@
 // DAX devices going away. Source: drivers/dax/bus.c.
 import type { Code } from "../../../explore/access.ts";
-import type { Inode } from "../../include/linux/mm_types.ts";
+import type { Inode } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 
 declare module "../../kernel.ts" {

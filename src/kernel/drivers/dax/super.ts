@@ -2,7 +2,8 @@
 // Source: drivers/dax/super.c.
 import type { Pfn } from "../../../base/brand.ts";
 import { acquire, type Code, rmw } from "../../../explore/access.ts";
-import type { DaxDevice, SuperBlock } from "../../include/linux/mm_types.ts";
+import type { DaxDevice } from "../../include/linux/dax.ts";
+import type { SuperBlock } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { ENXIO, EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";

@@ -7,9 +7,10 @@ import {
   FALLOC_FL_COLLAPSE_RANGE,
   type FallocMode,
   type FileSystemType,
+  type Inode,
   type Iomap,
 } from "../../include/linux/fs.ts";
-import type { Inode, Page } from "../../include/linux/mm_types.ts";
+import type { Page } from "../../include/linux/mm_types.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";

@@ -2,8 +2,7 @@
 // Source: fs/fuse/dax.c, fs/fuse/dir.c, fs/fuse/file.c, fs/fuse/inode.c. A block is a page of the window;
 // truncation gives it back to the host. Left out everywhere: ranges of 2 MiB and their reclaim.
 import type { Code, Wait } from "../../../explore/access.ts";
-import type { FallocMode, FileSystemType, Iomap } from "../../include/linux/fs.ts";
-import type { Inode } from "../../include/linux/mm_types.ts";
+import type { FallocMode, FileSystemType, Inode, Iomap } from "../../include/linux/fs.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";

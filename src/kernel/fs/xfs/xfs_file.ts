@@ -5,8 +5,8 @@ import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_UNSHARE_RANGE,
   type FallocMode,
+  type Inode,
 } from "../../include/linux/fs.ts";
-import type { Inode } from "../../include/linux/mm_types.ts";
 import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";

@@ -2,8 +2,8 @@
 // Source: fs/xfs/xfs_inode.c, fs/xfs/xfs_iops.c, fs/xfs/xfs_super.c, fs/xfs/xfs_bmap_util.c.
 // Left out everywhere: the log (a block is free at once), ILOCK (a change of the block map is one step).
 import type { Code, Wait } from "../../../explore/access.ts";
-import type { FileSystemType } from "../../include/linux/fs.ts";
-import type { Inode, Page } from "../../include/linux/mm_types.ts";
+import type { FileSystemType, Inode } from "../../include/linux/fs.ts";
+import type { Page } from "../../include/linux/mm_types.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";

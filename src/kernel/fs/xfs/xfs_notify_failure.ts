@@ -1,7 +1,7 @@
 // XFS: what it does when it is told that memory went bad, or goes. Source: fs/xfs/xfs_notify_failure.c.
 import type { Pfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
-import type { SuperBlock } from "../../include/linux/mm_types.ts";
+import type { SuperBlock } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";

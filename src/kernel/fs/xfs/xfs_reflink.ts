@@ -2,8 +2,7 @@
 // Source: fs/xfs/xfs_reflink.c, fs/xfs/xfs_iomap.c.
 import type { Pfn } from "../../../base/brand.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
-import type { Iomap } from "../../include/linux/fs.ts";
-import type { Inode } from "../../include/linux/mm_types.ts";
+import type { Inode, Iomap } from "../../include/linux/fs.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";

@@ -1,6 +1,13 @@
-// What a file system gives the kernel: its operations, as names of table functions, so that a change
-// of a function takes effect through them, too. Source: include/linux/fs.h, include/linux/iomap.h.
+// struct inode, address_space and super_block, as cells, and what a file system gives the kernel: its operations,
+// as names of table functions, so that a change of a function takes effect through them, too.
+// Source: include/linux/fs.h, include/linux/iomap.h.
 import type { Pfn } from "../../../base/brand.ts";
+import { type Cell, cell, modelled } from "../../../explore/access.ts";
+import type { Modelled } from "../../../explore/value.ts";
+import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
+import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
+import { type DaxDevice, type DaxEntry, type DaxMarks, type DevDax, NO_MARKS } from "./dax.ts";
+import type { VmArea } from "./mm_types.ts";
 
 /** The file systems that can map persistent memory. */
 export type FileSystemName = "ext4" | "xfs" | "fuse";
@@ -45,4 +52,86 @@ export interface Iomap {
   /** IOMAP_F_DIRTY: the disk does not know of it yet. */
   readonly dirty: boolean;
   readonly [field: string]: number | boolean | null;
+}
+
+/** struct address_space of a DAX file. */
+export interface AddressSpace extends Modelled {
+  readonly host: Inode;
+  readonly invalidate_lock: Rwsem;
+  /** Entries by page of the file. */
+  readonly i_pages: readonly Cell<DaxEntry | null>[];
+  /** The marks of each entry. An index without an entry has none. */
+  readonly i_marks: readonly Cell<DaxMarks>[];
+  readonly xa_lock: Spinlock;
+  /** The mappings of the file, by i_mmap_rwsem. */
+  readonly i_mmap: Cell<readonly VmArea[]>;
+  readonly i_mmap_rwsem: Rwsem;
+}
+
+/** struct inode of a file on a DAX file system, or of a DAX device. */
+export interface Inode extends Modelled {
+  readonly name: string;
+  /** vma_is_fsdax(): a file of a file system, and not a character device. */
+  readonly is_fsdax: boolean;
+  /** What a DAX device keeps in file->private_data; null for files. */
+  readonly dev_dax: DevDax | null;
+  readonly i_rwsem: Rwsem;
+  /** Size in pages. */
+  readonly i_size: Cell<number>;
+  readonly i_mapping: AddressSpace;
+  /** The block of each page of the file, by its page frame number; null is a hole. */
+  readonly i_data: readonly Cell<Pfn | null>[];
+  /** XFS: the new block of each page that is being copied on write, in the CoW fork; else null. */
+  readonly i_cow: readonly Cell<Pfn | null>[];
+  /** Names of the file; without one its blocks go when the last user closes it. */
+  readonly i_nlink: Cell<number>;
+  /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
+  readonly i_dirty: Cell<boolean>;
+  readonly i_sb: SuperBlock;
+}
+
+/** struct super_block. */
+export interface SuperBlock extends Modelled {
+  readonly s_type: FileSystemType;
+  /** The blocks that no file has, lowest first. */
+  readonly free_blocks: Cell<readonly Pfn[]>;
+  /** XFS: blocks that more than one file has; once for each file beyond the first. */
+  readonly refcountbt: Cell<readonly Pfn[]>;
+  /** The files that setup made. */
+  readonly s_inodes: Inode[];
+  /** XFS: does it know which files have a block? */
+  readonly s_rmapbt: boolean;
+  /** XFS: it has been shut down, and answers with errors. */
+  readonly s_shutdown: Cell<boolean>;
+  readonly s_dax_dev: DaxDevice;
+}
+
+/** @param kind What the inode is if it is not a file of a DAX file system. */
+export function newInode(
+  name: string,
+  blocks: readonly (Pfn | null)[],
+  sb: SuperBlock,
+  kind: Pick<Inode, "is_fsdax" | "dev_dax"> = { is_fsdax: true, dev_dax: null },
+): Inode {
+  const inode = modelled("inode", {
+    name,
+    ...kind,
+    i_rwsem: newRwsem(`${name}.i_rwsem`),
+    i_size: cell(`${name}.i_size`, blocks.length),
+    i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),
+    i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
+    i_nlink: cell(`${name}.i_nlink`, 1),
+    i_dirty: cell(`${name}.i_dirty`, false),
+    i_sb: sb,
+  }) as Omit<Inode, "i_mapping"> & { i_mapping?: AddressSpace };
+  inode.i_mapping = modelled("mapping", {
+    host: inode as Inode,
+    invalidate_lock: newRwsem(`${name}.invalidate_lock`),
+    i_pages: blocks.map((_, i) => cell<DaxEntry | null>(`${name}.i_pages[${i}]`, null)),
+    i_marks: blocks.map((_, i) => cell<DaxMarks>(`${name}.i_marks[${i}]`, NO_MARKS)),
+    xa_lock: newSpinlock(`${name}.xa_lock`),
+    i_mmap: cell<readonly VmArea[]>(`${name}.i_mmap`, []),
+    i_mmap_rwsem: newRwsem(`${name}.i_mmap_rwsem`),
+  });
+  return inode as Inode;
 }

@@ -4,19 +4,17 @@ import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
 import type { Kernel } from "../../kernel.ts";
 import { atomic_read, READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC, type MemoryType } from "./memremap.ts";
 import {
   type Folio,
   type LargeCounts,
-  MEMORY_DEVICE_FS_DAX,
-  MEMORY_DEVICE_GENERIC,
-  type MemoryType,
   type Page,
   type PageMapping,
-  PG_head,
   TAIL_MAPPING,
   type Word0,
 } from "./mm_types.ts";
 import { folio_put_testzero, folio_ref_sub_and_test } from "./page_ref.ts";
+import { PG_head } from "./page-flags.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {

@@ -1,52 +1,12 @@
-// struct page, folio, mm_struct, vm_area_struct, address_space and dev_pagemap, as cells.
-// Source: include/linux/mm_types.h, include/linux/fs.h, include/linux/memremap.h.
+// struct page, folio, mm_struct and vm_area_struct, as cells. Source: include/linux/mm_types.h.
 import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../../../explore/access.ts";
 import type { Modelled } from "../../../explore/value.ts";
-import type { Rwsem } from "../../kernel/locking/rwsem.ts";
-import { newRwsem } from "../../kernel/locking/rwsem.ts";
-import type { Spinlock } from "../../kernel/locking/spinlock.ts";
-import { newSpinlock } from "../../kernel/locking/spinlock.ts";
-import type { FileSystemType } from "./fs.ts";
-
-/** Kinds of device memory. */
-export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
-export const MEMORY_DEVICE_GENERIC = "GENERIC";
-/** From v6.0 on. */
-export const MEMORY_DEVICE_COHERENT = "COHERENT";
-export type MemoryType =
-  | typeof MEMORY_DEVICE_FS_DAX
-  | typeof MEMORY_DEVICE_GENERIC
-  | typeof MEMORY_DEVICE_COHERENT;
-
-/** struct dev_pagemap: one remapped range of device memory. */
-export interface DevPagemap extends Modelled {
-  readonly type: MemoryType;
-  /** Order of the folios that the range is made of from the start: 0 but for device-dax. */
-  readonly vmemmap_shift: number;
-  /** percpu_ref: holds the pgmap, not its pages. */
-  readonly ref: Cell<PercpuRef>;
-}
-
-/** struct percpu_ref: `dead` once killed, and then no new reference is given out by tryget_live. */
-export interface PercpuRef {
-  readonly count: number;
-  readonly dead: boolean;
-  readonly [field: string]: number | boolean;
-}
-
-/** Bits of page flags, as far as anybody looks at them. */
-export const PG_locked = 1 << 0;
-/** Head page of a compound folio. */
-export const PG_head = 1 << 1;
-export const PG_hwpoison = 1 << 2;
-/** Set on every page of device memory. */
-export const PG_reserved = 1 << 3;
-/** Of an anonymous page: one process alone has it, and may write to it in place. */
-export const PG_anon_exclusive = 1 << 4;
-export const PG_referenced = 1 << 5;
-export const PG_active = 1 << 6;
-export const PG_dirty = 1 << 7;
+import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
+import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
+import type { AddressSpace, Inode } from "./fs.ts";
+import type { DevPagemap } from "./memremap.ts";
+import { PG_reserved } from "./page-flags.ts";
 
 /**
  * Word 0 of struct page: the pgmap, or, in a tail, the head of its folio. Bit 0 tells which. Null for
@@ -198,100 +158,6 @@ export interface VmArea extends Modelled {
   readonly vm_file: Inode;
 }
 
-/** A DAX entry of the page cache: a value entry in `i_pages`. `null` is no entry. */
-export interface DaxEntry {
-  /** `empty` is a lock placeholder, `zero` a hole that is mapped to the zero page. */
-  readonly kind: "normal" | "empty" | "zero";
-  /** First page frame; 0 if none. */
-  readonly pfn: number;
-  /** DAX_PMD: stands for as many pages of the file as a PMD entry maps, from an aligned one on. */
-  readonly pmd: boolean;
-  readonly locked: boolean;
-  readonly [field: string]: string | number | boolean;
-}
-
-/** PAGECACHE_TAG_DIRTY and PAGECACHE_TAG_TOWRITE of one index. */
-export interface DaxMarks {
-  readonly dirty: boolean;
-  readonly towrite: boolean;
-  readonly [field: string]: boolean;
-}
-
-export const NO_MARKS: DaxMarks = { dirty: false, towrite: false };
-
-/** struct address_space of a DAX file. */
-export interface AddressSpace extends Modelled {
-  readonly host: Inode;
-  readonly invalidate_lock: Rwsem;
-  /** Entries by page of the file. */
-  readonly i_pages: readonly Cell<DaxEntry | null>[];
-  /** The marks of each entry. An index without an entry has none. */
-  readonly i_marks: readonly Cell<DaxMarks>[];
-  readonly xa_lock: Spinlock;
-  /** The mappings of the file, by i_mmap_rwsem. */
-  readonly i_mmap: Cell<readonly VmArea[]>;
-  readonly i_mmap_rwsem: Rwsem;
-}
-
-/** struct dev_dax: memory that programs map as a device, without a file system. */
-export interface DevDax extends Modelled {
-  /** In pages: every entry maps as many, and every mapping begins at a multiple. 1, or what a PMD or PUD entry maps. */
-  readonly align: number;
-  readonly pgmap: DevPagemap;
-  readonly pfns: readonly Pfn[];
-}
-
-/** struct inode of a file on a DAX file system, or of a DAX device. */
-export interface Inode extends Modelled {
-  readonly name: string;
-  /** vma_is_fsdax(): a file of a file system, and not a character device. */
-  readonly is_fsdax: boolean;
-  /** What a DAX device keeps in file->private_data; null for files. */
-  readonly dev_dax: DevDax | null;
-  readonly i_rwsem: Rwsem;
-  /** Size in pages. */
-  readonly i_size: Cell<number>;
-  readonly i_mapping: AddressSpace;
-  /** The block of each page of the file, by its page frame number; null is a hole. */
-  readonly i_data: readonly Cell<Pfn | null>[];
-  /** XFS: the new block of each page that is being copied on write, in the CoW fork; else null. */
-  readonly i_cow: readonly Cell<Pfn | null>[];
-  /** Names of the file; without one its blocks go when the last user closes it. */
-  readonly i_nlink: Cell<number>;
-  /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
-  readonly i_dirty: Cell<boolean>;
-  readonly i_sb: SuperBlock;
-}
-
-/** struct dax_device: the memory under a file system. */
-export interface DaxDevice extends Modelled {
-  readonly pfns: readonly Pfn[];
-  /** DAXDEV_ALIVE. */
-  readonly alive: Cell<boolean>;
-  /** Whether the holder wants to be told of failures: holder_ops. */
-  readonly holder_ops: Cell<boolean>;
-  /** Who is in a section of dax_read_lock(). */
-  readonly dax_srcu: Cell<readonly string[]>;
-  /** Whom synchronize_srcu() still waits for. */
-  readonly srcu_pending: Cell<readonly string[]>;
-}
-
-/** struct super_block. */
-export interface SuperBlock extends Modelled {
-  readonly s_type: FileSystemType;
-  /** The blocks that no file has, lowest first. */
-  readonly free_blocks: Cell<readonly Pfn[]>;
-  /** XFS: blocks that more than one file has; once for each file beyond the first. */
-  readonly refcountbt: Cell<readonly Pfn[]>;
-  /** The files that setup made. */
-  readonly s_inodes: Inode[];
-  /** XFS: does it know which files have a block? */
-  readonly s_rmapbt: boolean;
-  /** XFS: it has been shut down, and answers with errors. */
-  readonly s_shutdown: Cell<boolean>;
-  readonly s_dax_dev: DaxDevice;
-}
-
 /**
  * Makes the struct page of one page: of device memory if it has a pgmap.
  *
@@ -358,34 +224,4 @@ export function newMm(name: string, pages: number, geometry: Geometry): MmStruct
     tlbs: [],
     children: [],
   });
-}
-
-/** @param kind What the inode is if it is not a file of a DAX file system. */
-export function newInode(
-  name: string,
-  blocks: readonly (Pfn | null)[],
-  sb: SuperBlock,
-  kind: Pick<Inode, "is_fsdax" | "dev_dax"> = { is_fsdax: true, dev_dax: null },
-): Inode {
-  const inode = modelled("inode", {
-    name,
-    ...kind,
-    i_rwsem: newRwsem(`${name}.i_rwsem`),
-    i_size: cell(`${name}.i_size`, blocks.length),
-    i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),
-    i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
-    i_nlink: cell(`${name}.i_nlink`, 1),
-    i_dirty: cell(`${name}.i_dirty`, false),
-    i_sb: sb,
-  }) as Omit<Inode, "i_mapping"> & { i_mapping?: AddressSpace };
-  inode.i_mapping = modelled("mapping", {
-    host: inode as Inode,
-    invalidate_lock: newRwsem(`${name}.invalidate_lock`),
-    i_pages: blocks.map((_, i) => cell<DaxEntry | null>(`${name}.i_pages[${i}]`, null)),
-    i_marks: blocks.map((_, i) => cell<DaxMarks>(`${name}.i_marks[${i}]`, NO_MARKS)),
-    xa_lock: newSpinlock(`${name}.xa_lock`),
-    i_mmap: cell<readonly VmArea[]>(`${name}.i_mmap`, []),
-    i_mmap_rwsem: newRwsem(`${name}.i_mmap_rwsem`),
-  });
-  return inode as Inode;
 }

@@ -1,0 +1,29 @@
+// Device memory: its kinds, and the range that it is remapped in. Source: include/linux/memremap.h.
+import type { Cell } from "../../../explore/access.ts";
+import type { Modelled } from "../../../explore/value.ts";
+
+/** Kinds of device memory. */
+export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
+export const MEMORY_DEVICE_GENERIC = "GENERIC";
+/** From v6.0 on. */
+export const MEMORY_DEVICE_COHERENT = "COHERENT";
+export type MemoryType =
+  | typeof MEMORY_DEVICE_FS_DAX
+  | typeof MEMORY_DEVICE_GENERIC
+  | typeof MEMORY_DEVICE_COHERENT;
+
+/** struct dev_pagemap: one remapped range of device memory. */
+export interface DevPagemap extends Modelled {
+  readonly type: MemoryType;
+  /** Order of the folios that the range is made of from the start: 0 but for device-dax. */
+  readonly vmemmap_shift: number;
+  /** percpu_ref: holds the pgmap, not its pages. */
+  readonly ref: Cell<PercpuRef>;
+}
+
+/** struct percpu_ref: `dead` once killed, and then no new reference is given out by tryget_live. */
+export interface PercpuRef {
+  readonly count: number;
+  readonly dead: boolean;
+  readonly [field: string]: number | boolean;
+}

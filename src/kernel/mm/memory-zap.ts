@@ -1,0 +1,181 @@
+// How entries of one page go: first they, then what TLBs know of them, then the references. Source: mm/memory.c,
+// mm/mmu_gather.c. Entries of a PMD and a PUD are in huge_memory-zap.ts and huge_memory-pud.ts.
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
+import type { AddressSpace } from "../include/linux/fs.ts";
+import { is_zero_page, page_folio } from "../include/linux/mm.ts";
+import type { Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import { pmdPages, pmdStart, pte_lockptr, pte_offset, pudPages, pudStart } from "../include/linux/pgtable.ts";
+import { down_read, up_read } from "../kernel/locking/rwsem.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { READ_ONCE, xchg } from "../lib/atomic.ts";
+import { dec_tlb_flush_pending, inc_tlb_flush_pending, mm_tlb_flush_nested } from "./mmu_gather.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    zap_present_pte: typeof zap_present_pte;
+    zap_pte_range: typeof zap_pte_range;
+    zap_drop_references: typeof zap_drop_references;
+    zap_page_range: typeof zap_page_range;
+    unmap_mapping_pages: typeof unmap_mapping_pages;
+  }
+}
+
+/** The pages whose references a zap still has to drop, one for each entry that it cleared. */
+export type Gathered = readonly Page[];
+
+/** What a part of a zap leaves to be done after the TLB flush. */
+export interface Zapped {
+  readonly pages: Gathered;
+  /** Was any entry cleared, so that TLBs are to be flushed? */
+  readonly cleared: boolean;
+  readonly [field: string]: Gathered | boolean;
+}
+
+/** What the clearing of one entry leaves to be done. */
+export interface ZappedPte {
+  /** The page whose reference is to be dropped after the TLB flush, or null. */
+  readonly page: Page | null;
+  /** Is its mapcount to be lowered after that flush, too? */
+  readonly delayed: boolean;
+  readonly [field: string]: Page | boolean | null;
+}
+
+/**
+ * Clears one present entry.
+ *
+ * Models `mm/memory.c:zap_present_ptes()` @ v6.12: what has no page to be counted is only cleared.
+ * Context: page-table lock held.
+ */
+export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: Pte): Code<ZappedPte> {
+  const ptep = pte_offset(vma.vm_mm, address);
+  const page = k.vm_normal_page(pte);
+  if (page === null || is_zero_page(k, page)) {
+    yield* xchg<Pte | null>(ptep, null);
+    return { page: null, delayed: false };
+  }
+  yield* clearCounted(ptep, page.zone === "ZONE_DEVICE" ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
+  const folio = yield* page_folio(k, page);
+  yield* k.folio_remove_rmap_pte(folio, page);
+  return { page, delayed: false };
+}
+
+/**
+ * Clears an entry of one page, and takes the page from the count of the process.
+ *
+ * @returns whether the entry was dirty: the processor may have marked it after the last look at it.
+ */
+export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<boolean> {
+  return yield* rmw([ptep, rss], (old: Pte | null, count: number) => ({
+    next: [null, count - 1],
+    result: old?.dirty === true,
+  }));
+}
+
+/**
+ * Is an entry to go? A private copy stays where only the pages of the file are unmapped.
+ *
+ * Models `mm/memory.c:should_zap_folio()` @ v6.12.
+ */
+export function should_zap(k: Kernel, pte: Pte | null, even_cows: boolean): pte is Pte {
+  if (pte === null || even_cows) return pte !== null;
+  const page = k.vm_normal_page(pte);
+  return page === null || page.zone === "ZONE_DEVICE" || is_zero_page(k, page);
+}
+
+/**
+ * Clears the entries of a part of one table.
+ *
+ * Models `mm/memory.c:zap_pte_range()` @ v6.12.
+ * Left out: batches.
+ *
+ * @param even_cows Those of private copies, too.
+ */
+export function* zap_pte_range(
+  k: Kernel,
+  vma: VmArea,
+  first: number,
+  end: number,
+  even_cows: boolean,
+): Code<Zapped> {
+  const ptl = pte_lockptr(k, vma.vm_mm, first);
+  const pages: Page[] = [];
+  let cleared = false;
+  yield* spin_lock(k, ptl);
+  for (let address = first; address < end; address++) {
+    const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+    if (!should_zap(k, pte, even_cows)) continue;
+    const { page } = yield* k.zap_present_pte(vma, address, pte);
+    if (page !== null) pages.push(page);
+    cleared = true;
+  }
+  yield* spin_unlock(ptl);
+  return { pages, cleared };
+}
+
+/**
+ * Drops the references of entries that are gone from page tables and TLBs.
+ *
+ * Models `mm/mmu_gather.c:tlb_batch_pages_flush()` @ v6.12.
+ */
+export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
+  yield* k.release_pages(pages);
+}
+
+/**
+ * Clears the entries of a part of a mapping.
+ *
+ * Models `mm/memory.c:zap_page_range_single()` @ v6.12: entries first, then the TLB, then references. A huge
+ * entry of which only a part goes is split, and that of a file is thereby cleared.
+ * Left out: mmu notifiers, batches.
+ *
+ * @param first First virtual page number; `end` is one past the last.
+ * @param even_cows Entries of private copies, too.
+ */
+export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number, even_cows = true): Code {
+  let pages: readonly Page[] = [];
+  let cleared = false;
+  let address = first;
+  yield* inc_tlb_flush_pending(vma.vm_mm);
+  while (address < end) {
+    let next = Math.min(end, pudStart(k, address) + pudPages(k));
+    let zapped = yield* k.zap_pud_range(vma, address, next);
+    if (zapped === null) {
+      next = Math.min(end, pmdStart(k, address) + pmdPages(k));
+      zapped = yield* k.zap_pmd_range(vma, address, next, even_cows);
+    }
+    pages = [...pages, ...zapped.pages];
+    cleared = cleared || zapped.cleared;
+    address = next;
+  }
+  const nested = yield* mm_tlb_flush_nested(vma.vm_mm);
+  if (cleared || nested) yield* k.flush_tlb_mm(vma.vm_mm);
+  yield* dec_tlb_flush_pending(vma.vm_mm);
+  if (cleared) yield* k.zap_drop_references(pages);
+}
+
+/**
+ * Takes pages of a file out of every page table.
+ *
+ * Models `mm/memory.c:unmap_mapping_pages()` @ v6.12.
+ *
+ * @param start First page of the file; `nr` is the number of pages.
+ * @param even_cows Private copies of them, too.
+ */
+export function* unmap_mapping_pages(
+  k: Kernel,
+  mapping: AddressSpace,
+  start: number,
+  nr: number,
+  even_cows = false,
+): Code {
+  yield* down_read(k, mapping.i_mmap_rwsem);
+  const vmas = yield* READ_ONCE(mapping.i_mmap);
+  for (const vma of vmas) {
+    const first = Math.max(start, vma.vm_pgoff);
+    const end = Math.min(start + nr, vma.vm_pgoff + vma.vm_pages);
+    const shift = vma.vm_start - vma.vm_pgoff;
+    if (first < end) yield* k.zap_page_range(vma, first + shift, end + shift, even_cows);
+  }
+  yield* up_read(k, mapping.i_mmap_rwsem);
+}
