@@ -2,8 +2,8 @@
 // scenario says which changes that break something on purpose it catches, and which survive and why.
 import type { KernelVersion } from "../kernel/kernel.ts";
 import type { Scenario, Twin } from "../kernel/scenario.ts";
-import { wrap } from "../report/diagram.ts";
 import { type Verdict, verdictText } from "../report/verdict.ts";
+import { wrap } from "../report/wrap.ts";
 import { type CheckOptions, checkCell } from "./check-cell.ts";
 import { exitCode } from "./exit.ts";
 import { type SelectedScenario, selectChanges } from "./select.ts";

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
 import { changes, kernels } from "../../changes/kernels.ts";
 import { functionsOf } from "../../kernel/kernel.ts";
-import { wrap } from "../../report/diagram.ts";
+import { wrap } from "../../report/wrap.ts";
 import { catalogue } from "../../scenarios/catalogue.ts";
 
 export function registerList(program: Command): void {
