@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import * as kernel from "../src/kernel/index.ts";
@@ -10,10 +11,29 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const examples = join(root, "examples");
 
 describe("docs/writing-scenarios.md", () => {
+  const shown = [...read("docs/writing-scenarios.md").matchAll(/```ts\n([\s\S]*?)```/g)].map(
+    ([, source = ""]) => source,
+  );
+  const [scenario, change, parts] = shown;
+
   it("shows a private mapping and what breaks it, as they are in examples/", () => {
-    const text = read("docs/writing-scenarios.md");
-    const shown = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, source]) => source);
-    expect(shown).toEqual([read("examples/private-copy.ts"), read("examples/zap-private-copies.ts")]);
+    expect(scenario).toBe(read("examples/private-copy.ts"));
+    expect(change).toBe(read("examples/zap-private-copies.ts"));
+  });
+
+  it("says how to state what is expected, and what must be noticed", () => {
+    const folder = mkdtempSync(join(tmpdir(), "pagelife-"));
+    const zap = resolve(examples, "zap-private-copies.ts");
+    const file = join(folder, "mine.ts");
+    writeFileSync(
+      file,
+      `export { default as zap } from "${zap}";\n${scenario?.replace("});\n", `${parts}});\n`)}`,
+    );
+    const twins = pagelife(["check", file, "--twins"]);
+    const checked = pagelife(["check", file, "--kernel", "v7.2"]);
+    rmSync(folder, { recursive: true });
+    expect(twins.stdout).toContain("1 twin: 1 as expected, 0 not.");
+    expect(checked.stdout).toContain("a private copy is no page of the file");
   });
 
   it("says of them what is found", () => {

@@ -9,10 +9,16 @@ import type { Change } from "../kernel/kernel.ts";
 import type { Scenario } from "../kernel/scenario.ts";
 import { wellFormedChange, wellFormedScenario } from "../kernel/well-formed.ts";
 
-/** The scenarios that a file exports. */
-export async function loadScenarios(file: string): Promise<Scenario[]> {
-  const found = (await load(file)).filter(isScenario);
-  if (found.length > 0) return found.map(wellFormedScenario);
+/** What a file exports. */
+export interface Exported {
+  readonly scenarios: Scenario[];
+  readonly changes: Change[];
+}
+
+/** The scenarios that a file exports, and the changes beside them. */
+export async function loadScenarios(file: string): Promise<Exported> {
+  const found = await loadBoth(file);
+  if (found.scenarios.length > 0) return found;
   throw new PagelifeError(
     "PL104",
     `${file} exports no scenario; export the value of scenario({ name, setup, threads, invariants }), ` +
@@ -22,13 +28,28 @@ export async function loadScenarios(file: string): Promise<Scenario[]> {
 
 /** The changes that a file exports. */
 export async function loadChanges(file: string): Promise<Change[]> {
-  const found = (await load(file)).filter(isChange);
-  if (found.length > 0) return found.map(wellFormedChange);
+  const { changes } = await loadBoth(file);
+  if (changes.length > 0) return changes;
   throw new PagelifeError(
     "PL104",
     `${file} exports no change; export the value of change({ name, subject, source, functions }), ` +
       "by default or by name",
   );
+}
+
+/** The scenarios and changes that a file exports. */
+export async function loadAny(file: string): Promise<Exported> {
+  const found = await loadBoth(file);
+  if (found.scenarios.length + found.changes.length > 0) return found;
+  throw new PagelifeError("PL104", `${file} exports neither a scenario nor a change`);
+}
+
+async function loadBoth(file: string): Promise<Exported> {
+  const exported = await load(file);
+  return {
+    scenarios: exported.filter(isScenario).map(wellFormedScenario),
+    changes: exported.filter(isChange).map(wellFormedChange),
+  };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -101,12 +122,4 @@ function describe(error: unknown, file: string, path: string): string {
   const line = new RegExp(`${escaped}:(\\d+)`).exec(`${message}\n${stack}`)?.[1];
   const first = (message.split("\n")[0] ?? "").replace(new RegExp(` *${escaped}:\\d+(:\\d+)? *`), "").trim();
   return `${file}${line === undefined ? "" : `:${line}`}: ${first || "it cannot be read as TypeScript"}`;
-}
-
-/** The scenarios and changes that a file exports. */
-export async function loadAny(file: string): Promise<{ scenarios: Scenario[]; changes: Change[] }> {
-  const exported = await load(file);
-  const found = { scenarios: exported.filter(isScenario), changes: exported.filter(isChange) };
-  if (found.scenarios.length + found.changes.length > 0) return found;
-  throw new PagelifeError("PL104", `${file} exports neither a scenario nor a change`);
 }

@@ -12,6 +12,8 @@ import { loadChanges, loadScenarios } from "./load.ts";
 export interface SelectedScenario {
   readonly scenario: Scenario;
   readonly file: string | null;
+  /** Changes that the file exports beside it. */
+  readonly changes: readonly Change[];
 }
 
 /** True for an argument that names a file and not a scenario or change. */
@@ -19,16 +21,30 @@ const isFile = (argument: string): boolean => /\.[cm]?[jt]s$|^\.{0,2}\//.test(ar
 
 /** The scenarios that arguments name; all of the catalogue if there are none. */
 export async function selectScenarios(names: readonly string[]): Promise<SelectedScenario[]> {
-  if (names.length === 0) return catalogue.map((scenario) => ({ scenario, file: null }));
+  if (names.length === 0) return catalogue.map((scenario) => ({ scenario, file: null, changes: [] }));
   const found: SelectedScenario[] = [];
   for (const name of names) {
     if (isFile(name)) {
-      found.push(...(await loadScenarios(name)).map((scenario) => ({ scenario, file: name })));
+      const { scenarios, changes } = await loadScenarios(name);
+      for (const scenario of scenarios) assertKnownKernels(scenario);
+      found.push(...scenarios.map((scenario) => ({ scenario, file: name, changes })));
       continue;
     }
-    found.push({ scenario: byName("scenario", catalogue, (s) => s.name, name), file: null });
+    found.push({ scenario: byName("scenario", catalogue, (s) => s.name, name), file: null, changes: [] });
   }
   return found;
+}
+
+/** What is said of a kernel that there is not would be left out silently. */
+function assertKnownKernels({ name, expected = {}, twins = [] }: Scenario): void {
+  for (const kernel of Object.keys(expected)) kernelNamed(kernel, `scenario ${name} expects something: `);
+  for (const twin of twins) kernelNamed(twin.kernel, `twin ${twin.change} of scenario ${name}: `);
+}
+
+/** The release and the changes on top of `v5.18` or `v5.18+fsdax-wakeup/gup-put`. */
+export function kernelNamed(name: string, why = ""): { kernel: KernelVersion; changes: string[] } {
+  const [release = "", ...changes] = name.split("+");
+  return { kernel: byName("kernel", allKernels, (k) => k.release, release, why), changes };
 }
 
 /** The kernels of `--kernel`, comma separated; if not given, all that the changes go onto. */
@@ -46,12 +62,15 @@ export function selectKernels(
   return option.split(",").map((name) => byName("kernel", allKernels, (k) => k.release, name));
 }
 
-/** The changes of `--with`: names, and files of the user's. */
-export async function selectChanges(options: readonly string[]): Promise<Change[]> {
+/** The changes of `--with`: names, of those of the catalogue and `own`, and files of the user's. */
+export async function selectChanges(
+  options: readonly string[],
+  own: readonly Change[] = [],
+): Promise<Change[]> {
   const found: Change[] = [];
   for (const name of options.flatMap((o) => o.split(","))) {
     if (isFile(name)) found.push(...(await loadChanges(name)).map((c) => assertUnique(c, name)));
-    else found.push(byName("change", allChanges, (c) => c.name, name));
+    else found.push(byName("change", [...allChanges, ...own], (c) => c.name, name));
   }
   for (const { name, after = [] } of found) {
     for (const below of after) {

@@ -2,8 +2,9 @@
 // without one, and what is misspelt would otherwise be left out silently.
 import { didYouMean } from "../base/did-you-mean.ts";
 import { PagelifeError } from "../base/errors.ts";
+import { type FindingKind, findingKinds } from "../explore/outcome.ts";
 import type { Change } from "./kernel.ts";
-import type { Scenario } from "./scenario.ts";
+import type { Scenario, Twin } from "./scenario.ts";
 
 const scenarioKeys: readonly (keyof Scenario)[] = [
   "name",
@@ -19,6 +20,12 @@ const scenarioKeys: readonly (keyof Scenario)[] = [
   "twins",
 ];
 const threadKeys = ["title", "cpu", "mm", "run"];
+const twinKeys: readonly (keyof Twin)[] = ["change", "kernel", "tlb", "expect", "because"];
+const verdicts: readonly (FindingKind | "holds" | "not-applicable")[] = [
+  "holds",
+  "not-applicable",
+  ...findingKinds,
+];
 const changeKeys: readonly (keyof Change)[] = [
   "name",
   "subject",
@@ -62,12 +69,43 @@ export function wellFormedScenario(s: Scenario): Scenario {
   for (const [name, thread] of Object.entries(threads)) requireThread(`thread ${name} of ${what}`, thread);
   require(Array.isArray(invariants), `${what} has no invariants: a list of rules`);
   for (const rule of invariants) requireRule(what, rule);
+  requireTlb(what, tlb);
+  require(geometry === undefined ||
+    isGeometry(geometry), `${what}: geometry is { PTRS_PER_PTE, PTRS_PER_PMD }, powers of 2`);
+  const { expected = {}, twins = [] } = fields;
+  require(isFields(expected), `${what}: expected is not an object: { "v7.2": { verdict, because } }`);
+  for (const [kernel, expectation] of Object.entries(expected)) {
+    const of = `${what}: what is expected of ${kernel}`;
+    require(isFields(expectation), `${of} is not { verdict, because }`);
+    requireKeys(of, expectation, ["verdict", "because"]);
+    requireVerdict(of, expectation.verdict, verdicts);
+  }
+  require(Array.isArray(twins), `${what}: twins is not a list`);
+  for (const twin of twins) requireTwin(what, twin);
+  return s;
+}
+
+function requireVerdict(what: string, verdict: unknown, known: readonly string[]): void {
+  require(isText(verdict) &&
+    known.includes(verdict), `${what} is "${String(verdict)}"; expected one of ${known.join(", ")}`);
+}
+
+function requireTwin(what: string, twin: unknown): void {
+  require(isFields(twin) &&
+    isText(twin.change) &&
+    isText(
+      twin.kernel,
+    ), `${what}: a twin is { change, kernel, expect, because }: the name of a change, and of a kernel`);
+  const which = `${what}: its twin ${twin.change}`;
+  requireKeys(which, twin, twinKeys);
+  requireTlb(which, twin.tlb);
+  requireVerdict(`${which}: what is expected`, twin.expect, ["survives", ...findingKinds]);
+}
+
+function requireTlb(what: string, tlb: unknown): void {
   require(tlb === undefined ||
     tlb === "ipi" ||
     tlb === "rcu-table-free", `${what}: tlb is ipi or rcu-table-free`);
-  require(geometry === undefined ||
-    isGeometry(geometry), `${what}: geometry is { PTRS_PER_PTE, PTRS_PER_PMD }, powers of 2`);
-  return s;
 }
 
 const isGeometry = (g: unknown): boolean =>

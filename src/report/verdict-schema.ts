@@ -17,39 +17,53 @@ const counterexample = z
   })
   .describe("the shortest: fewest preemptions, then switches, then steps");
 
+const verdict = z.object({
+  scenario: z.string(),
+  kernel: z.string(),
+  with: z.array(z.string()).describe("changes on top, in order"),
+  tlb: z.enum(["ipi", "rcu-table-free"]),
+  memory: z.enum(["sc", "tso"]).describe("memory model"),
+  verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
+  kind: z.enum(findingKinds).nullable(),
+  property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
+  detail: z.string().nullable().describe("one sentence with the numbers in it"),
+  also: z
+    .array(z.object({ kind: z.enum(findingKinds), property: z.string() }))
+    .describe("what else was found, without a counterexample of its own"),
+  expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
+  strategy: z.string(),
+  livelock: z
+    .boolean()
+    .describe("livelocks were looked for as well: loops in which every thread that can go on gets its turn"),
+  complete: z.boolean().describe("every interleaving was covered"),
+  bound: z.string().nullable().describe("which bound cut the search short"),
+  bytes: z.number().nullable().describe("memory that the states took; null where none are kept"),
+  states: z.int(),
+  executions: z.int(),
+  steps: z.int(),
+  millis: z.number(),
+  counterexample: counterexample.nullable(),
+});
+
 export const verdictRecord = z.object({
   type: z.literal("verdict"),
   schemaVersion: z.literal(SCHEMA_VERSION),
-  data: z.object({
-    scenario: z.string(),
-    kernel: z.string(),
-    with: z.array(z.string()).describe("changes on top, in order"),
-    tlb: z.enum(["ipi", "rcu-table-free"]),
-    memory: z.enum(["sc", "tso"]).describe("memory model"),
-    verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
-    kind: z.enum(findingKinds).nullable(),
-    property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
-    detail: z.string().nullable().describe("one sentence with the numbers in it"),
-    also: z
-      .array(z.object({ kind: z.enum(findingKinds), property: z.string() }))
-      .describe("what else was found, without a counterexample of its own"),
-    expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
-    strategy: z.string(),
-    livelock: z
-      .boolean()
-      .describe(
-        "livelocks were looked for as well: loops in which every thread that can go on gets its turn",
-      ),
-    complete: z.boolean().describe("every interleaving was covered"),
-    bound: z.string().nullable().describe("which bound cut the search short"),
-    bytes: z.number().nullable().describe("memory that the states took; null where none are kept"),
-    states: z.int(),
-    executions: z.int(),
-    steps: z.int(),
-    millis: z.number(),
-    counterexample: counterexample.nullable(),
-  }),
+  data: verdict,
 });
+
+export const twinRecord = z
+  .object({
+    type: z.literal("twin"),
+    schemaVersion: z.literal(SCHEMA_VERSION),
+    data: z.object({
+      change: z.string().describe("the change that breaks something on purpose"),
+      expect: z.enum(["survives", ...findingKinds]),
+      because: z.string(),
+      asExpected: z.boolean(),
+      verdict,
+    }),
+  })
+  .describe("of --twins");
 
 export const summaryRecord = z.object({
   type: z.literal("summary"),
@@ -65,7 +79,7 @@ export const summaryRecord = z.object({
   }),
 });
 
-export const checkRecord = z.discriminatedUnion("type", [verdictRecord, summaryRecord]);
+export const checkRecord = z.discriminatedUnion("type", [verdictRecord, twinRecord, summaryRecord]);
 
 /** The JSON schema of one line of `check --json`. */
 export const checkSchema = (): unknown => z.toJSONSchema(checkRecord, { target: "draft-2020-12" });

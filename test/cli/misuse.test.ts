@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCell } from "../../src/cli/check-cell.ts";
+import { checkTwins } from "../../src/cli/check-twins.ts";
 import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../../src/cli/select.ts";
 
 const example = readFileSync(resolve(import.meta.dirname, "../../examples/two-unpinners.ts"), "utf8");
@@ -214,6 +215,73 @@ describe("what cannot be done with the kernel is told with the line", () => {
     expect(said).toMatch(/^PL210: /);
     expect(said).toContain(says);
     expect(said).toContain(`FILE:${line})`);
+  });
+});
+
+describe("an expectation or a twin that is not well formed", () => {
+  const twin = '{ change: "twin/free-does-not-wake", kernel: "v7.2", expect: "missed-wakeup", because: "b" }';
+  it.each([
+    {
+      name: "a kernel that there is not",
+      text: 'expected: { "v7.3": { verdict: "holds", because: "b" } }',
+      says: 'scenario two-unpinners-vs-punch-hole expects something: no kernel is called "v7.3". Did you mean v7.2?',
+    },
+    {
+      name: "a verdict that there is not",
+      text: 'expected: { "v7.2": { verdict: "hold", because: "b" } }',
+      says: 'what is expected of v7.2 is "hold"; expected one of holds, not-applicable, invariant,',
+    },
+    {
+      name: "a misspelt part",
+      text: `twins: [${twin.replace("expect:", "expects:")}]`,
+      says: 'its twin twin/free-does-not-wake has no part "expects". Did you mean expect?',
+    },
+    {
+      name: "a twin on a kernel that there is not",
+      text: `twins: [${twin.replace("v7.2", "7.2")}]`,
+      says: 'no kernel is called "7.2"',
+    },
+    {
+      name: "a twin without a change",
+      text: `twins: [{ kernel: "v7.2" }]`,
+      says: "a twin is { change, kernel,",
+    },
+  ])("$name", async ({ text, says }) => {
+    const said = await check(changed("invariants: [", `${text}, invariants: [`).text);
+    expect(said).toContain(says);
+  });
+});
+
+describe("twins of one's own", () => {
+  const broken = (kernel: string, expect: string): string => `
+    expected: { "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "b" } },
+    twins: [{ change: "my/no-wakeup", kernel: "${kernel}", expect: "${expect}", because: "b" }],`;
+  const noWakeup = `
+    import { change } from "pagelife/kernel";
+    export const noWakeup = change({
+      name: "my/no-wakeup", subject: "s", source: "t", functions: { *wake_up_var() {} },
+    });`;
+  const twinsOf = async (kernel: string, expect: string) => {
+    const file = join(folder, `mine${files++}.ts`);
+    const { text } = changed("invariants: [", `${broken(kernel, expect)} invariants: [`);
+    writeFileSync(file, `${text}${noWakeup}`);
+    return checkTwins(await selectScenarios([file]), selectKernels(undefined), { maxStates: 100_000 });
+  };
+
+  it("are exported by the scenario's file, and may stand on a kernel with changes", async () => {
+    const [checked] = await twinsOf("v5.18+fsdax-wakeup/gup-put", "missed-wakeup");
+    expect(checked?.verdict).toMatchObject({
+      kind: "missed-wakeup",
+      with: ["fsdax-wakeup/gup-put", "my/no-wakeup"],
+    });
+    expect(checked?.asExpected).toBe(true);
+  });
+
+  it("are told of if they survive where they should be caught, and the other way round", async () => {
+    const [survivor] = await twinsOf("v7.2", "survives");
+    expect(survivor).toMatchObject({ asExpected: false, verdict: { kind: "missed-wakeup" } });
+    const [other] = await twinsOf("v7.2", "livelock");
+    expect(other?.asExpected).toBe(false);
   });
 });
 

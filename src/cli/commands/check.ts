@@ -9,6 +9,7 @@ import type { TlbModel } from "../../kernel/world.ts";
 import { drawDiagram } from "../../report/diagram.ts";
 import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
 import { record } from "../../report/recording.ts";
+import { twinRecordOf, twinsText } from "../../report/twins.ts";
 import { isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
 import { wrap } from "../../report/wrap.ts";
 import { sourceOf } from "../cell-program.ts";
@@ -121,8 +122,10 @@ async function run(names: string[], options: Options): Promise<void> {
   process.once("SIGINT", interrupt);
   if (options.twins) {
     const twins = await checkTwins(scenarios, kernels, { ...bounds, signal: stop.signal });
-    process.exitCode = stop.signal.aborted ? exitCode.interrupted : twins.status;
-    out(twins.text);
+    const status = twins.every((t) => t.asExpected) ? exitCode.holds : exitCode.finding;
+    process.exitCode = stop.signal.aborted ? exitCode.interrupted : status;
+    if (options.json) for (const twin of twins) out(JSON.stringify(twinRecordOf(twin)));
+    else out(twinsText(twins));
     return;
   }
   const checked: CheckedCell[] = [];
@@ -293,6 +296,9 @@ export function parseMemory(value: string | undefined): MemoryModel {
 
 /** The strategy that the options name; those that cannot go together are refused. */
 function strategyOf(options: Options, cells: number): Strategy {
+  if (options.twins && options.with.length > 0) {
+    throw new PagelifeError("PL105", "--twins takes each scenario's own changes; leave --with out");
+  }
   const strategy = parseStrategy(options.strategy);
   const several = options.jobs !== "1";
   if (several && !overStates(strategy)) {
