@@ -2,7 +2,7 @@
 import type { Prepared } from "../explore/program.ts";
 import type { ProgramSource } from "../explore/program-source.ts";
 import { type Cell, kernelLabel, parseKernelLabel, prepareCell } from "./check-cell.ts";
-import { selectChanges, selectKernels, selectScenarios } from "./select.ts";
+import { kernelOf, selectChanges, selectScenarios } from "./select.ts";
 
 /** What a worker needs to know; all of it can be sent. */
 export interface CellSpec {
@@ -27,11 +27,10 @@ export async function cellProgram(spec: CellSpec): Promise<Prepared> {
   const selected = await selectScenarios([spec.file ?? spec.scenario]);
   const found = selected.find((s) => s.scenario.name === spec.scenario);
   const { release, tlb, memory } = parseKernelLabel(spec.kernel);
-  const [kernel] = selectKernels(release);
-  if (found === undefined || kernel === undefined) throw new Error(`no cell ${JSON.stringify(spec)}`);
+  if (found === undefined) throw new Error(`no cell ${JSON.stringify(spec)}`);
   return prepareCell({
     scenario: found.scenario,
-    kernel,
+    kernel: kernelOf(release),
     changes: await selectChanges(spec.changes),
     tlb,
     memory,

@@ -1,4 +1,5 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
+import { PagelifeError } from "../base/errors.ts";
 import type { CheckpointOptions } from "../explore/checkpoint.ts";
 import { type ConcludeOptions, conclude, type Exploration } from "../explore/explore.ts";
 import { searchParallel } from "../explore/parallel.ts";
@@ -80,8 +81,22 @@ export interface CheckOptions extends ConcludeOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Explores a cell. Lets others have the event loop now and then, so that Ctrl-C is heard. */
+/**
+ * Explores a cell. Lets others have the event loop now and then, so that Ctrl-C is heard.
+ *
+ * @throws {@link PagelifeError} PL2xx, with the cell in which it came up, for what the user's code does wrong.
+ */
 export async function checkCell(cell: Cell, options: CheckOptions): Promise<CheckedCell> {
+  try {
+    return await explore(cell, options);
+  } catch (error) {
+    if (!(error instanceof PagelifeError) || !error.code.startsWith("PL2")) throw error;
+    const where = `${cell.scenario.name} on ${kernelLabel(cell)}`;
+    throw new PagelifeError(error.code, `${error.detail} [${where}]`, { cause: error });
+  }
+}
+
+async function explore(cell: Cell, options: CheckOptions): Promise<CheckedCell> {
   const start = performance.now();
   const { scenario, kernel, changes } = cell;
   const expected = expectation(cell);

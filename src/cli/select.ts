@@ -17,7 +17,7 @@ export interface SelectedScenario {
 }
 
 /** True for an argument that names a file and not a scenario or change. */
-const isFile = (argument: string): boolean => /\.[cm]?[jt]s$|^\.{0,2}\//.test(argument);
+export const isFile = (argument: string): boolean => /\.[cm]?[jt]s$|^\.{0,2}\//.test(argument);
 
 /** The scenarios that arguments name; all of the catalogue if there are none. */
 export async function selectScenarios(names: readonly string[]): Promise<SelectedScenario[]> {
@@ -44,8 +44,12 @@ function assertKnownKernels({ name, expected = {}, twins = [] }: Scenario): void
 /** The release and the changes on top of `v5.18` or `v5.18+fsdax-wakeup/gup-put`. */
 export function kernelNamed(name: string, why = ""): { kernel: KernelVersion; changes: string[] } {
   const [release = "", ...changes] = name.split("+");
-  return { kernel: byName("kernel", allKernels, (k) => k.release, release, why), changes };
+  return { kernel: kernelOf(release, why), changes };
 }
+
+/** The kernel of that release. */
+export const kernelOf = (release: string, why = ""): KernelVersion =>
+  byName("kernel", allKernels, (k) => k.release, release, why);
 
 /** The kernels of `--kernel`, comma separated; if not given, all that the changes go onto. */
 export function selectKernels(
@@ -59,7 +63,7 @@ export function selectKernels(
     const names = changes.map((c) => `${c.name} (onto ${c.onto?.join(", ") ?? "any"})`).join(" and ");
     throw new PagelifeError("PL303", `no kernel takes all of these changes: ${names}`);
   }
-  return option.split(",").map((name) => byName("kernel", allKernels, (k) => k.release, name));
+  return option.split(",").map((name) => kernelOf(name));
 }
 
 /** The changes of `--with`: names, of those of the catalogue and `own`, and files of the user's. */

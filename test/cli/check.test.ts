@@ -79,6 +79,19 @@ describe("pagelife check", () => {
     expect(timeless(pagelife(args).stdout)).toBe(timeless(first.stdout));
   });
 
+  it("draws what comes about alike on two kernels once, with a line to repeat it on each", () => {
+    const { stdout } = pagelife(["check", "truncate-vs-gup", "--kernel", "v6.15,v7.2"]);
+    expect(stdout.match(/Possible unsafe page lifetime/g)).toHaveLength(1);
+    expect(stdout).toContain(" It comes about as on v6.15, above.");
+    const drawn = (kernel: string): string => {
+      const line = new RegExp(`Reproduce: pagelife (.*:${kernel}:.*)$`, "m").exec(stdout)?.[1] ?? "";
+      const { stdout: again } = pagelife(line.split(" "));
+      return again.slice(again.indexOf("\n"), again.indexOf("Reproduce:"));
+    };
+    expect(drawn("v7.2")).toContain("*** STUCK WAIT ***");
+    expect(drawn("v7.2")).toBe(drawn("v6.15"));
+  });
+
   it("runs with a change only on the kernels that it goes onto", () => {
     const { stdout, status } = pagelife(["check", "refault-during-wait", "--with", "fsdax-wakeup/gup-put"]);
     expect(status).toBe(0);

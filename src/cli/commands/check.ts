@@ -4,25 +4,17 @@ import { PagelifeError } from "../../base/errors.ts";
 import { reduced } from "../../explore/reduced.ts";
 import { stateful } from "../../explore/stateful.ts";
 import type { Progress, Strategy } from "../../explore/strategy.ts";
-import { functionsOf } from "../../kernel/kernel.ts";
-import type { TlbModel } from "../../kernel/world.ts";
-import { drawDiagram } from "../../report/diagram.ts";
-import { columnName, drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
-import { record } from "../../report/recording.ts";
+import { drawMatrix, summarise, summaryText } from "../../report/matrix.ts";
 import { twinRecordOf, twinsText } from "../../report/twins.ts";
-import { isExpected, SCHEMA_VERSION, type Verdict, verdictText } from "../../report/verdict.ts";
+import { isExpected, SCHEMA_VERSION, type Verdict } from "../../report/verdict.ts";
 import { wrap } from "../../report/wrap.ts";
 import { sourceOf } from "../cell-program.ts";
 import { type Cell, type CheckedCell, checkCell, type MemoryModel } from "../check-cell.ts";
 import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
-import {
-  buildKernel,
-  type SelectedScenario,
-  selectChanges,
-  selectKernels,
-  selectScenarios,
-} from "../select.ts";
+import { explainCells } from "../explain.ts";
+import { parseCount, parseMemory, parseTlb } from "../options.ts";
+import { isFile, selectChanges, selectKernels, selectScenarios } from "../select.ts";
 import { checkpointFile, parseStrategy, strategyNames } from "../strategies.ts";
 
 interface Options {
@@ -48,8 +40,6 @@ const MAX_STATES = 20_000_000;
 /** Memory that its states may take, likewise. */
 const MAX_MEMORY_MB = 2_000;
 const MB = 1_000_000;
-/** A search that took longer says how fast it was. */
-const LONG_MS = 5_000;
 
 const collect = (value: string, earlier: readonly string[]): readonly string[] => [...earlier, value];
 
@@ -152,7 +142,8 @@ async function run(names: string[], options: Options): Promise<void> {
             };
       const search = { ...bounds, ...parallel, strategy, signal: stop.signal, onProgress };
       const done = await checkCell(cell, search).catch((error: unknown) => {
-        misuse = inCell(error, where);
+        if (!(error instanceof PagelifeError)) throw error;
+        misuse = error;
         return null;
       });
       if (done === null) break checking;
@@ -177,17 +168,16 @@ async function run(names: string[], options: Options): Promise<void> {
   out(drawMatrix(verdicts));
   out(`\n${wrap(summaryText(summary, verdicts), 100, "").join("\n")}`);
   const explained = names.length > 0 ? checked : checked.filter((c) => needsExplaining(c.verdict));
-  for (const c of explained) out(`\n${explain(c, scenarios, options)}`);
+  const changeFiles = options.with.filter(isFile);
+  const filesOf = ({ cell }: CheckedCell): string[] => {
+    const file = scenarios.find((s) => s.scenario === cell.scenario)?.file ?? null;
+    return [...(file === null ? [] : [file]), ...changeFiles];
+  };
+  if (explained.length > 0) out(`\n${explainCells(explained, filesOf)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
   out(`\n${coverage(memory)}${options.livelock ? `\n${FAIRNESS}` : ""}`);
   // What was found before the error has been printed; the error decides how the command ends.
   if (misuse !== null) throw misuse;
-}
-
-/** An error of the user's code, with the cell in which it came up. */
-function inCell(error: unknown, where: string): PagelifeError {
-  if (!(error instanceof PagelifeError) || !error.code.startsWith("PL2")) throw error;
-  return new PagelifeError(error.code, `${error.detail} [${where}]`, { cause: error });
 }
 
 const coverage = (memory: MemoryModel): string =>
@@ -210,68 +200,6 @@ function hint(verdicts: readonly Verdict[]): string {
   return `How it comes about: pagelife show ${shown.scenario} --kernel ${shown.kernel}`;
 }
 
-/** What was found in one cell, with its diagram and the line that repeats it. */
-function explain(c: CheckedCell, scenarios: readonly SelectedScenario[], options: Options): string {
-  const { cell, verdict, exploration } = c;
-  const name = `${verdict.scenario}, ${columnName(verdict)}`;
-  const reason = cell.scenario.expected?.[columnName(verdict)]?.because;
-  const head = `${name}: ${verdictText(verdict)}`;
-  const lines = [head, ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  "))];
-  if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
-  if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
-  if (verdict.bound !== null || verdict.millis > LONG_MS) lines.push(`  ${effort(verdict)}`);
-  for (const note of exploration?.search.notes ?? []) lines.push(...wrap(`  note: ${note}`, 100, "    "));
-  const shortest = exploration?.counterexample;
-  if (exploration && shortest && verdict.counterexample) {
-    const version = buildKernel(cell.kernel, cell.changes);
-    const table = functionsOf(version);
-    const { schedule, loop } = shortest;
-    const diagram = drawDiagram(
-      record(exploration.prepared, [...schedule, ...(loop ?? [])]),
-      shortest.finding,
-      {
-        subject: columnName(verdict),
-        switches: shortest.switches,
-        loopFrom: loop === null ? null : schedule.length,
-        shows: (f) => table.has(f),
-      },
-    );
-    const { steps, preemptions } = shortest;
-    const proof = shortest.shortest ? "none shorter" : "a shorter one may exist";
-    const file = scenarios.find((s) => s.scenario === cell.scenario)?.file ?? null;
-    const files = [
-      ...(file === null ? [] : [file]),
-      ...options.with.filter((w) => /[./]ts$|\.[cm]?[jt]s$/.test(w)),
-    ];
-    lines.push("", diagram, "");
-    const round = loop === null ? "" : ` to the loop of ${loop.length}`;
-    lines.push(
-      ` ${steps} steps${round}, ${preemptions} ${preemptions === 1 ? "preemption" : "preemptions"}; ${proof}.`,
-    );
-    if (verdict.also.length > 0)
-      lines.push(...wrap(` Found as well: ${verdict.also.map(otherText).join("; ")}.`, 100, "   "));
-    lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
-  }
-  return lines.join("\n");
-}
-
-const otherText = ({ kind, property }: Verdict["also"][number]): string =>
-  kind === "invariant" || kind === "assertion" ? property : `${kind.replaceAll("-", " ")}, ${property}`;
-
-/** What a search took. */
-function effort({ states, steps, millis, bytes }: Verdict): string {
-  const n = (x: number): string => Math.round(x).toLocaleString("en");
-  const memory = bytes === null ? "" : `, ${n(Math.ceil(bytes / MB))} MB`;
-  const seconds = (millis / 1000).toFixed(1);
-  return `searched: ${n(states)} states, ${n(steps)} steps in ${seconds} s (${n((states / millis) * 1000)} states/s)${memory}`;
-}
-
-/** A command that shows the execution again; files of the user's must be named anew. */
-function reproduceLine(token: string, files: readonly string[]): string {
-  const load = files.map((f) => ` --load ${f}`).join("");
-  return `pagelife show${load} --replay ${token}`;
-}
-
 function statusOf(verdicts: readonly Verdict[]): number {
   const bad = verdicts.some((v) =>
     isExpected(v) === null
@@ -280,18 +208,6 @@ function statusOf(verdicts: readonly Verdict[]): number {
   );
   if (bad) return exitCode.finding;
   return verdicts.some((v) => v.verdict === "inconclusive") ? exitCode.inconclusive : exitCode.holds;
-}
-
-/** Reads `--tlb`. */
-export function parseTlb(value: string | undefined): TlbModel | undefined {
-  if (value === undefined || value === "ipi" || value === "rcu-table-free") return value;
-  throw new PagelifeError("PL105", `--tlb ${value}: expected ipi or rcu-table-free`);
-}
-
-/** Reads `--memory`. */
-export function parseMemory(value: string | undefined): MemoryModel {
-  if (value === undefined || value === "sc" || value === "tso") return value ?? "sc";
-  throw new PagelifeError("PL105", `--memory ${value}: expected sc or tso`);
 }
 
 /** The strategy that the options name; those that cannot go together are refused. */
@@ -317,12 +233,6 @@ function strategyOf(options: Options, cells: number): Strategy {
 }
 
 const overStates = (strategy: Strategy): boolean => strategy === reduced || strategy === stateful;
-
-function parseCount(option: string, value: string): number {
-  const n = Number(value.replaceAll("_", ""));
-  if (Number.isFinite(n) && n > 0) return n;
-  throw new PagelifeError("PL105", `${option} ${value}: expected a number above 0`);
-}
 
 /** States, rate and queue of a search that takes its time. */
 function progressText({ states, steps, queue, bytes }: Progress, start: number): string {

@@ -3,18 +3,17 @@ import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
 import { changes as allChanges } from "../../changes/kernels.ts";
 import { Execution } from "../../explore/execution.ts";
-import type { Finding } from "../../explore/outcome.ts";
 import { confirmToken, formatToken, parseToken } from "../../explore/replay.ts";
-import { countSwitches, type Schedule } from "../../explore/schedule.ts";
-import { type Change, functionsOf } from "../../kernel/kernel.ts";
+import type { Schedule } from "../../explore/schedule.ts";
+import type { Change } from "../../kernel/kernel.ts";
 import type { Scenario } from "../../kernel/scenario.ts";
-import { drawDiagram } from "../../report/diagram.ts";
-import { record } from "../../report/recording.ts";
 import { listSteps } from "../../report/step-list.ts";
 import { type Cell, checkCell, kernelLabel, parseKernelLabel, prepareCell } from "../check-cell.ts";
+import { drawCell, recordCell, type Shown } from "../draw-cell.ts";
+import { reproduceLine } from "../explain.ts";
 import { loadAny } from "../load.ts";
-import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../select.ts";
-import { parseMemory, parseTlb } from "./check.ts";
+import { parseMemory, parseTlb } from "../options.ts";
+import { isFile, kernelOf, selectChanges, selectKernels, selectScenarios } from "../select.ts";
 
 interface Options {
   readonly kernel?: string;
@@ -54,50 +53,39 @@ Examples:
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
-  const { cell, schedule, loop, finding } =
+  const { cell, shown } =
     options.replay === undefined ? await search(name, options) : await replay(options.replay, name, options);
-  const version = buildKernel(cell.kernel, cell.changes);
-  const recording = record(prepareCell(cell), [...schedule, ...(loop ?? [])]);
-  const { execution } = recording;
-  const table = functionsOf(version);
-  const label = kernelLabel(cell);
-  const changes = cell.changes.map((c) => c.name);
-  const out: string[] = [
-    drawDiagram(recording, finding, {
-      subject: [label, ...changes].join("+"),
-      switches: countSwitches(schedule),
-      loopFrom: loop === null ? null : schedule.length,
-      shows: (f) => table.has(f),
-    }),
-  ];
+  const { finding, loop } = shown;
+  const recording = recordCell(cell, shown);
+  const out: string[] = [drawCell(cell, shown, recording)];
   if (finding === null) out.push("", " Nothing is wrong at its end.");
   if (options.steps) out.push("", listSteps(recording));
   const token = formatToken(
-    { scenario: cell.scenario.name, kernel: label, changes },
-    execution,
+    {
+      scenario: cell.scenario.name,
+      kernel: kernelLabel(cell),
+      changes: cell.changes.map((c) => c.name),
+    },
+    recording.execution,
     finding,
     loop,
   );
   const files = [
-    ...(name?.endsWith(".ts") ? [name] : []),
-    ...options.with.filter((w) => w.endsWith(".ts")),
+    ...(name !== undefined && isFile(name) ? [name] : []),
+    ...options.with.filter(isFile),
     ...options.load,
   ];
-  const load = files.map((f) => ` --load ${f}`).join("");
-  out.push("", ` Reproduce: pagelife show${load} --replay ${token}`);
+  out.push("", ` Reproduce: ${reproduceLine(token, files)}`);
   process.stdout.write(`${out.join("\n")}\n`);
 }
 
-interface Shown {
+interface ShownCell {
   readonly cell: Cell;
-  readonly schedule: Schedule;
-  /** What comes after it again and again, for a livelock. */
-  readonly loop: Schedule | null;
-  readonly finding: Finding | null;
+  readonly shown: Shown;
 }
 
 /** The shortest counterexample; where there is none, an execution in which nobody is interrupted. */
-async function search(name: string | undefined, options: Options): Promise<Shown> {
+async function search(name: string | undefined, options: Options): Promise<ShownCell> {
   if (name === undefined) {
     throw new PagelifeError("PL101", "name a scenario, or give --replay TOKEN; `pagelife list scenarios`");
   }
@@ -113,9 +101,8 @@ async function search(name: string | undefined, options: Options): Promise<Shown
     memory: parseMemory(options.memory),
   };
   const { exploration } = await checkCell(cell, { livelock: options.livelock === true });
-  const found = exploration?.counterexample;
-  if (found) return { cell, schedule: found.schedule, loop: found.loop, finding: found.finding };
-  return { cell, schedule: uninterrupted(cell), loop: null, finding: null };
+  const shown = exploration?.counterexample ?? { schedule: uninterrupted(cell), loop: null, finding: null };
+  return { cell, shown };
 }
 
 /** Each thread runs as far as it can before the next gets its turn. */
@@ -131,20 +118,18 @@ function uninterrupted(cell: Cell): Schedule {
   return schedule;
 }
 
-async function replay(text: string, name: string | undefined, options: Options): Promise<Shown> {
+async function replay(text: string, name: string | undefined, options: Options): Promise<ShownCell> {
   const token = parseToken(text);
   const loaded = await Promise.all(options.load.map(loadAny));
   const ownScenarios = loaded.flatMap((l) => l.scenarios);
   const ownChanges = [...loaded.flatMap((l) => l.changes), ...(await selectChanges(options.with))];
   const scenario = await scenarioOf(token.scenario, name, ownScenarios);
   const { release, tlb, memory } = parseKernelLabel(token.kernel);
-  const kernel = selectKernels(release)[0];
-  if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${release}`);
   const changes = token.changes.map((n) => changeOf(n, ownChanges));
-  const cell: Cell = { scenario, kernel, changes, tlb, memory };
+  const cell: Cell = { scenario, kernel: kernelOf(release), changes, tlb, memory };
   const { schedule, loop } = token;
-  const { execution } = record(prepareCell(cell), [...schedule, ...(loop ?? [])]);
-  return { cell, schedule, loop, finding: confirmToken(token, execution) };
+  const { execution } = recordCell(cell, { schedule, loop, finding: null });
+  return { cell, shown: { schedule, loop, finding: confirmToken(token, execution) } };
 }
 
 async function scenarioOf(

@@ -1,0 +1,72 @@
+// What `check` says of single cells: why, how it comes about, and the line that repeats it.
+import { columnName } from "../report/matrix.ts";
+import { isExpected, type Verdict, verdictText } from "../report/verdict.ts";
+import { wrap } from "../report/wrap.ts";
+import type { CheckedCell } from "./check-cell.ts";
+import { drawCell } from "./draw-cell.ts";
+
+const MB = 1_000_000;
+/** A search that took longer says how fast it was. */
+const LONG_MS = 5_000;
+
+/**
+ * Explains cells one after the other. A diagram that was drawn already, for another kernel, is not drawn again.
+ *
+ * @param filesOf Files of the user's that a command which repeats the finding must name.
+ */
+export function explainCells(
+  cells: readonly CheckedCell[],
+  filesOf: (c: CheckedCell) => readonly string[],
+): string {
+  const drawn = new Map<string, string>();
+  return cells.map((c) => explain(c, filesOf(c), drawn).join("\n")).join("\n\n");
+}
+
+function explain(c: CheckedCell, files: readonly string[], drawn: Map<string, string>): string[] {
+  const { cell, verdict, exploration } = c;
+  const column = columnName(verdict);
+  const reason = cell.scenario.expected?.[column]?.because;
+  const lines = [
+    `${verdict.scenario}, ${column}: ${verdictText(verdict)}`,
+    ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  ")),
+  ];
+  if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
+  if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
+  if (verdict.bound !== null || verdict.millis > LONG_MS) lines.push(`  ${effort(verdict)}`);
+  for (const note of exploration?.search.notes ?? []) lines.push(...wrap(`  note: ${note}`, 100, "    "));
+  const shortest = exploration?.counterexample;
+  if (!shortest || !verdict.counterexample) return lines;
+
+  const diagram = drawCell(cell, shortest);
+  const body = `${verdict.scenario}${diagram.slice(diagram.indexOf("\n"))}`;
+  const same = drawn.get(body);
+  lines.push("", same === undefined ? diagram : ` It comes about as on ${same}, above.`, "");
+  if (same === undefined) drawn.set(body, column);
+  const { steps, preemptions, loop } = shortest;
+  const round = loop === null ? "" : ` to the loop of ${loop.length}`;
+  const proof = shortest.shortest ? "none shorter" : "a shorter one may exist";
+  lines.push(
+    ` ${steps} steps${round}, ${preemptions} ${preemptions === 1 ? "preemption" : "preemptions"}; ${proof}.`,
+  );
+  if (verdict.also.length > 0)
+    lines.push(...wrap(` Found as well: ${verdict.also.map(otherText).join("; ")}.`, 100, "   "));
+  lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
+  return lines;
+}
+
+const otherText = ({ kind, property }: Verdict["also"][number]): string =>
+  kind === "invariant" || kind === "assertion" ? property : `${kind.replaceAll("-", " ")}, ${property}`;
+
+/** What a search took. */
+function effort({ states, steps, millis, bytes }: Verdict): string {
+  const n = (x: number): string => Math.round(x).toLocaleString("en");
+  const memory = bytes === null ? "" : `, ${n(Math.ceil(bytes / MB))} MB`;
+  const seconds = (millis / 1000).toFixed(1);
+  return `searched: ${n(states)} states, ${n(steps)} steps in ${seconds} s (${n((states / millis) * 1000)} states/s)${memory}`;
+}
+
+/** A command that shows the execution again; files of the user's must be named anew. */
+export function reproduceLine(token: string, files: readonly string[]): string {
+  const load = files.map((f) => ` --load ${f}`).join("");
+  return `pagelife show${load} --replay ${token}`;
+}
