@@ -15,6 +15,12 @@ export class Machine {
   readonly #arena = new Arena();
   readonly #memory: Value[] = [];
   readonly #interner = new Interner();
+  readonly #onChange: (name: string, value: Value) => void;
+
+  /** @param onChange Told of every write that changes a cell, with the cell's name. */
+  constructor(onChange: (name: string, value: Value) => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** Makes cells and objects; the subsystem lets that happen within setup only. */
   within<T>(body: () => T): T {
@@ -42,7 +48,7 @@ export class Machine {
     return this.#memory[cell.id] as T;
   }
 
-  start(body: Code<number>): Activity {
+  start<T>(body: Code<T>): Activity<T> {
     return { body, turn: null, stack: [], result: null };
   }
 
@@ -51,7 +57,7 @@ export class Machine {
    *
    * @throws Failure if it goes on without end.
    */
-  advance(activity: Activity): boolean {
+  advance<T>(activity: Activity<T>): boolean {
     let moved = false;
     for (let steps = 0; activity.result === null; steps++) {
       if (steps > STEP_LIMIT) fail("operation-ends", "an operation goes on and on");
@@ -61,14 +67,19 @@ export class Machine {
       }
       const done = perform(activity.turn, this.#memory);
       if (done === null) break;
-      for (const { cell, value } of done.writes) this.#memory[cell] = this.#canonical(value);
+      for (const { cell, value } of done.writes) this.#write(cell, this.#canonical(value));
       moved = true;
       this.#resume(activity, this.#canonical(done.result));
     }
     return moved;
   }
 
-  #resume(activity: Activity, result: Value): void {
+  #write(cell: number, value: Value): void {
+    if (value !== this.#memory[cell]) this.#onChange(this.#arena.cells[cell]?.name ?? "", value);
+    this.#memory[cell] = value;
+  }
+
+  #resume<T>(activity: Activity<T>, result: Value): void {
     const outer = { ...running };
     running.stack = activity.stack;
     running.listener = null;
@@ -85,10 +96,10 @@ export class Machine {
 }
 
 /** An operation that has begun. */
-export interface Activity {
-  readonly body: Code<number>;
+export interface Activity<T = number> {
+  readonly body: Code<T>;
   turn: Parameters<typeof perform>[0] | null;
   readonly stack: Frame[];
-  /** The errno, once it has ended. */
-  result: number | null;
+  /** What it returned, once it has ended: an errno, of an operation of a program. */
+  result: T | null;
 }
