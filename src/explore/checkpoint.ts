@@ -53,11 +53,15 @@ export const withCheckpoints = (options: CheckpointOptions, strategy: StatesStra
 export class Checkpoints {
   readonly #options: CheckpointOptions;
   readonly #prepared: Prepared;
+  readonly #signal: AbortSignal | undefined;
   #last = performance.now();
+  /** True once the state in which the search was interrupted has been written. */
+  #parted = false;
 
-  constructor(options: CheckpointOptions, prepared: Prepared) {
+  constructor(options: CheckpointOptions, prepared: Prepared, signal: AbortSignal | undefined) {
     this.#options = options;
     this.#prepared = prepared;
+    this.#signal = signal;
   }
 
   /** What to go on from, if anything. */
@@ -72,13 +76,16 @@ export class Checkpoints {
     );
   }
 
+  /** True now and then, and once more when the search is interrupted. */
   get due(): boolean {
+    if (this.#signal?.aborted) return !this.#parted;
     return performance.now() - this.#last >= this.#options.everyMillis;
   }
 
   write(search: SavedStates): void {
     this.#options.store.write(seal(search, this.#prepared));
     this.#last = performance.now();
+    this.#parted = this.#signal?.aborted === true;
   }
 }
 
@@ -87,16 +94,15 @@ class CheckpointedSearch implements SearchRun {
   readonly #search: ReducedSearch;
 
   constructor(prepared: Prepared, bounds: Bounds, options: CheckpointOptions, strategy: StatesStrategy) {
-    this.#checkpoints = new Checkpoints(options, prepared);
+    this.#checkpoints = new Checkpoints(options, prepared, bounds.signal);
     this.#search = new ReducedSearch(new Space(prepared), bounds, strategy);
     const saved = this.#checkpoints.read(strategy);
     if (saved !== null) this.#search.restore(saved);
   }
 
   advance(): boolean {
-    const more = this.#search.advance();
-    if (more && this.#search.settled && this.#checkpoints.due) this.#checkpoints.write(this.#search.save());
-    return more;
+    if (this.#search.settled && this.#checkpoints.due) this.#checkpoints.write(this.#search.save());
+    return this.#search.advance();
   }
 
   progress(): Progress {

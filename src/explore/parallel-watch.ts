@@ -67,7 +67,7 @@ export class Watch {
     onProgress?.(now);
     if (maxStates !== undefined && now.states > maxStates) this.reached = `states: ${maxStates}`;
     else if (maxSteps !== undefined && now.steps > maxSteps) this.reached = `steps: ${maxSteps}`;
-    else if (signal?.aborted === true) this.reached = "interrupted";
+    else if (signal?.aborted === true && !this.#checkpoints?.due) this.reached = "interrupted";
     else if (maxMillis !== undefined && performance.now() - this.#start > maxMillis) {
       this.reached = `time: ${maxMillis} ms`;
     }

@@ -45,7 +45,9 @@ export async function searchParallel(source: ProgramSource, options: ParallelOpt
   const start = performance.now();
   const space = new Space(await loadSource(source));
   const checkpoints =
-    options.checkpoints === undefined ? null : new Checkpoints(options.checkpoints, space.prepared);
+    options.checkpoints === undefined
+      ? null
+      : new Checkpoints(options.checkpoints, space.prepared, options.signal);
   const alone = new ReducedSearch(space, options, strategy);
   const saved = checkpoints?.read(strategy) ?? null;
   if (saved !== null) alone.restore(saved);
@@ -60,13 +62,13 @@ export async function searchParallel(source: ProgramSource, options: ParallelOpt
         return new SharedStates(space, crew, options, start, checkpoints).search(alone.save());
       }
     }
+    if (alone.settled && checkpoints?.due) checkpoints.write(alone.save());
     if (!alone.advance()) {
       await crew?.dismiss();
       return alone.result();
     }
     onProgress?.(alone.progress());
     await new Promise(setImmediate);
-    if (alone.settled && checkpoints?.due) checkpoints.write(alone.save());
   }
 }
 

@@ -17,7 +17,8 @@ interface Task {
 }
 
 interface Kill {
-  readonly when: "written" | "half-written" | "progressed";
+  /** `interrupted` is Ctrl-C: the search ends by itself, and what it knows is written then and only then. */
+  readonly when: "written" | "half-written" | "progressed" | "interrupted";
   /** The how-manieth time. */
   readonly at: number;
 }
@@ -30,7 +31,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** @returns what the search printed; null if it was killed. */
+/** @returns what the search printed; null if it was killed or interrupted. */
 function search(task: Task, jobs: number, file: string, kill: Kill | null): unknown {
   const script = `
     import { writeFileSync } from "node:fs";
@@ -41,7 +42,8 @@ function search(task: Task, jobs: number, file: string, kill: Kill | null): unkn
     const dieAt = (when) => {
       if (kill?.when === when && --left === 0) process.kill(process.pid, "SIGKILL");
     };
-    const { store, everyMillis } = checkpointFile(file, resume, 0);
+    const { store, everyMillis } = checkpointFile(file, resume, kill?.when === "interrupted" ? 1e9 : 0);
+    const stop = new AbortController();
     const deadly = {
       read: () => store.read(),
       write(bytes) {
@@ -57,14 +59,18 @@ function search(task: Task, jobs: number, file: string, kill: Kill | null): unkn
       strategy: task.strategy,
       aloneSteps: 1000,
       checkpoints: { store: deadly, everyMillis },
-      onProgress: () => dieAt("progressed"),
+      signal: stop.signal,
+      onProgress() {
+        dieAt("progressed");
+        if (kill?.when === "interrupted" && --left === 0) stop.abort();
+      },
     });
-    const { complete, states, steps, executions } = search;
-    console.log(JSON.stringify({ verdict, property, counterexample, complete, states, steps, executions }));`;
+    const { complete, bound, states, steps, executions } = search;
+    if (bound !== "interrupted") console.log(JSON.stringify({ verdict, property, counterexample, complete, states, steps, executions }));`;
   const told = JSON.stringify({ file, resume: existsSync(file), kill, jobs, task });
   const done = spawnSync(process.execPath, ["--input-type=module", "-e", script, told], { encoding: "utf8" });
   if (done.stderr !== "") throw new Error(done.stderr);
-  if (done.signal === "SIGKILL") return null;
+  if (done.signal === "SIGKILL" || done.stdout === "") return null;
   return JSON.parse(done.stdout);
 }
 
@@ -90,6 +96,16 @@ describe.runIf(existsSync(fileURLToPath(built("explore/index.js"))))("a search t
     }
     expect(killed).toBeGreaterThan(0);
     expect(result).toEqual(whole);
+  });
+
+  it.each([1, 2])("goes on from where Ctrl-C interrupted it, on %i core(s)", (jobs) => {
+    const task: Task = { strategy: "stateful", program: "increments", args: [3, 4] };
+    const whole = search(task, 1, join(folder, "none"), null) as { states: number };
+    rmSync(join(folder, "none"), { force: true });
+    const file = join(folder, `interrupted${jobs}`);
+    expect(search(task, jobs, file, { when: "interrupted", at: 1 })).toBeNull();
+    expect(existsSync(file)).toBe(true);
+    expect(search(task, jobs, file, null)).toEqual(whole);
   });
 
   it("is refused a checkpoint that is cut short, or of another search", () => {
