@@ -47,9 +47,9 @@ export const isBlocked = (result: unknown): result is Blocked =>
  * Boots a kernel on a machine with one CPU and nobody else.
  *
  * @example
- * const { k, run, counts } = boot(kernel);
- * const mm = createProcess(k, "mm", 1);
+ * const { run, counts } = boot(kernel);
  * run(function* (k) {
+ *   const mm = createProcess(k, "mm", 1);
  *   const inode = yield* createFile(k, mountDax(k, 1), "file", 1);
  *   yield* mapFile(k, mm, inode, 0, 1);
  *   yield* k.touch(mm, 0, true);

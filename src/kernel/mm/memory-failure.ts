@@ -4,7 +4,7 @@ import type { Pfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import { type Page, TABLE } from "../include/linux/mm_types.ts";
+import { type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
 import { PG_hwpoison } from "../include/linux/page-flags.ts";
 import { isLeaf, pmd_offset, pmdPages, pte_offset } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
@@ -49,31 +49,43 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
 }
 
 /**
- * How many pages the entry maps by which the current process has a page of a file; 0 if it has none. A kernel thread
- * acts for whoever asked to be killed early, and has it unmapped in any case.
+ * How many pages the largest entry maps by which a process has a page of a file; 0 if it has none.
  *
- * Models `size_shift` of `mm/memory-failure.c:add_to_kill()` @ v6.12, for the process that met the failure.
+ * Models `size_shift` of `mm/memory-failure.c:__add_to_kill()` @ v6.12, for the processes that are to be killed.
+ *
+ * @param mm Null for every process.
  */
-function* mappedSize(k: Kernel, mapping: AddressSpace, index: number): Code<number> {
-  const { mm } = k.current;
-  if (mm === null) return 1;
+function* mappedSize(k: Kernel, mapping: AddressSpace, index: number, mm: MmStruct | null): Code<number> {
   let size = 0;
   for (const vma of yield* READ_ONCE(mapping.i_mmap)) {
     const address = vma.vm_start + index - vma.vm_pgoff;
-    if (vma.vm_mm !== mm || address < vma.vm_start || address >= vma.vm_start + vma.vm_pages) continue;
-    const pmdp = pmd_offset(k, mm, address);
+    const within = address >= vma.vm_start && address < vma.vm_start + vma.vm_pages;
+    if (!within || (mm !== null && vma.vm_mm !== mm)) continue;
+    const pmdp = pmd_offset(k, vma.vm_mm, address);
     const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
     if (isLeaf(pmd)) return pmdPages(k);
-    if (pmd === TABLE && (yield* READ_ONCE(pte_offset(mm, address))) !== null) size = 1;
+    if (pmd === TABLE && (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== null) size = 1;
   }
   return size;
+}
+
+/**
+ * Unmaps what surrounds a bad page, if one of those maps it who are to be killed: then from everybody.
+ *
+ * Models `mm/memory-failure.c:unmap_and_kill()` @ v6.12.
+ * Simplified: to be killed is the process that met the failure; where a kernel thread did, everybody, as if all had
+ * asked to be killed early.
+ * Left out: the signals.
+ */
+function* unmap_and_kill(k: Kernel, mapping: AddressSpace, index: number, killed: MmStruct | null): Code {
+  const size = yield* mappedSize(k, mapping, index, killed);
+  if (size > 0) yield* k.unmap_mapping_pages(mapping, index - (index % size), size);
 }
 
 /**
  * Takes a bad page away from those who map it, by what the page says of its file.
  *
  * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
- * Left out: the signals to those who map it; that nothing is unmapped where nobody maps it.
  *
  * @returns 0, or -EBUSY if the page says of no file.
  */
@@ -91,8 +103,7 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
     );
   }
   const index = yield* READ_ONCE(folio.index);
-  const size = yield* mappedSize(k, mapping, index);
-  if (size > 0) yield* k.unmap_mapping_pages(mapping, index - (index % size), size);
+  yield* unmap_and_kill(k, mapping, index, k.current.mm);
   yield* k.dax_unlock_folio(folio, cookie);
   return 0;
 }
@@ -100,8 +111,8 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
 /**
  * Takes a page of a file away from those who map it.
  *
- * Models `mm/memory-failure.c:mf_dax_kill_procs()` and `collect_procs_fsdax()` @ v6.12, for one page.
- * Left out: which processes get a signal, and the signals.
+ * Models `mm/memory-failure.c:mf_dax_kill_procs()` and `collect_procs_fsdax()` @ v6.12, for one page: before a device
+ * goes, everybody is killed.
  */
 export function* mf_dax_kill_procs(
   k: Kernel,
@@ -111,7 +122,8 @@ export function* mf_dax_kill_procs(
 ): Code {
   const locked = yield* k.dax_lock_mapping_entry(mapping, index);
   if (locked === null) return;
-  if (flags !== "MF_MEM_PRE_REMOVE") yield* SetPageHWPoison(locked.page);
-  yield* k.unmap_mapping_pages(mapping, index, 1);
+  const preRemove = flags === "MF_MEM_PRE_REMOVE";
+  if (!preRemove) yield* SetPageHWPoison(locked.page);
+  yield* unmap_and_kill(k, mapping, index, preRemove ? null : k.current.mm);
   yield* k.dax_unlock_entry(mapping, index, locked.entry);
 }

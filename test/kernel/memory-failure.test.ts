@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { kernels } from "../../src/changes/kernels.ts";
+import type { Code } from "../../src/explore/access.ts";
+import type { SuperBlock } from "../../src/kernel/include/linux/fs.ts";
+import type { MmStruct } from "../../src/kernel/include/linux/mm_types.ts";
+import { pte_offset } from "../../src/kernel/include/linux/pgtable.ts";
+import type { Kernel } from "../../src/kernel/kernel.ts";
+import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
+import { createFile, createProcess, firstPage, mapFile, mountDax } from "../../src/kernel/setup.ts";
+
+// Who loses a bad page: mm/memory-failure.c kills the process that met it (task_early_kill()), and unmaps
+// from everybody who maps that file, but only if one of the killed maps it (unmap_and_kill()).
+
+interface Two {
+  readonly machine: Machine;
+  readonly sb: SuperBlock;
+  readonly one: MmStruct;
+  readonly two: MmStruct;
+  readonly other: MmStruct;
+}
+
+/** Two processes that map one page: of one file, or each of its own file that shares the block. */
+function twoMap(release: string, fs: "ext4" | "xfs", files: 1 | 2): Two {
+  const version = kernels.find((k) => k.release === release);
+  if (version === undefined) throw new Error(`no kernel ${release}`);
+  const machine = boot(version);
+  const made = machine.run(function* setup(k: Kernel): Code<Omit<Two, "machine">> {
+    const sb = mountDax(k, 2, fs);
+    const one = createProcess(k, "one", 1);
+    const two = createProcess(k, "two", 1);
+    const other = createProcess(k, "other", 1);
+    const first = yield* createFile(k, sb, "first", 1);
+    const second = files === 1 ? first : yield* createFile(k, sb, "second", 1, 0);
+    if (files === 2) yield* k.vfs_clone_file_range(first, second, 1);
+    yield* mapFile(k, one, first, 0, 1);
+    yield* mapFile(k, two, second, 0, 1);
+    yield* k.touch(one, 0, false);
+    yield* k.touch(two, 0, false);
+    return { sb, one, two, other };
+  });
+  if (isBlocked(made)) throw new Error(made.blocked);
+  return { machine, ...made };
+}
+
+/** Who maps the page. */
+const mappers = ({ machine, one, two }: Two): string[] =>
+  [one, two].filter((mm) => machine.see(pte_offset(mm, 0)) !== null).map((mm) => mm.name);
+
+/** Who maps the page after a process has met the failure; null is a kernel thread. */
+function mappersAfterFailure(world: Two, mm: MmStruct | null): string[] {
+  const { machine } = world;
+  expect(mappers(world)).toEqual(["one", "two"]);
+  expect(machine.run((k) => k.memory_failure_dev_pagemap(firstPage(k).pfn), mm)).toBe(0);
+  return mappers(world);
+}
+
+describe.each(["v6.1", "v6.12", "v7.2"])("a page of one file that two processes map, on %s", (release) => {
+  it("is taken from both if one of them meets the failure", () => {
+    const world = twoMap(release, "ext4", 1);
+    expect(mappersAfterFailure(world, world.two)).toEqual([]);
+  });
+
+  it("stays where it is if a process meets it that does not map it", () => {
+    const world = twoMap(release, "ext4", 1);
+    expect(mappersAfterFailure(world, world.other)).toEqual(["one", "two"]);
+  });
+
+  it("is taken from both if a kernel thread meets it", () => {
+    expect(mappersAfterFailure(twoMap(release, "ext4", 1), null)).toEqual([]);
+  });
+});
+
+describe.each(["v6.1", "v6.12", "v7.2"])("a page that two files share, on %s", (release) => {
+  it("is taken from those who map the file of the process that meets the failure, and from no others", () => {
+    const world = twoMap(release, "xfs", 2);
+    expect(mappersAfterFailure(world, world.one)).toEqual(["two"]);
+  });
+});
+
+// collect_procs_fsdax() looks for everybody there: MF_MEM_PRE_REMOVE, from v6.7 on.
+it.each(["v6.12", "v7.2"])("everybody loses the pages of a device that goes, on %s", (release) => {
+  const world = twoMap(release, "xfs", 2);
+  world.machine.run((k) => k.kill_dax(world.sb), world.other);
+  expect(mappers(world)).toEqual([]);
+});
