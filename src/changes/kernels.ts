@@ -2,6 +2,7 @@
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
+import { daxMappingEndsFlushed } from "./dax-mapping-ends-flushed.ts";
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
 import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
@@ -106,6 +107,7 @@ export const changes: readonly Change[] = [
   noExtraReference,
   ...stuckWaitRemedies,
   zapWaitsForPmdLock,
+  daxMappingEndsFlushed,
   ...twins,
   ...mmTwins,
   ...fsdaxTwins,

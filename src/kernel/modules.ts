@@ -34,6 +34,7 @@ export * as gup_slow from "./mm/gup-slow.ts";
 export * as huge_memory from "./mm/huge_memory.ts";
 export * as huge_memory_pud from "./mm/huge_memory-pud.ts";
 export * as huge_memory_zap from "./mm/huge_memory-zap.ts";
+export * as madvise from "./mm/madvise.ts";
 export * as memcontrol from "./mm/memcontrol.ts";
 export * as memory from "./mm/memory.ts";
 export * as memory_failure from "./mm/memory-failure.ts";

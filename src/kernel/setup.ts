@@ -35,7 +35,7 @@ import {
   VM_WRITE,
   type VmArea,
 } from "./include/linux/mm_types.ts";
-import { pte_offset, pud_offset } from "./include/linux/pgtable.ts";
+import { isLeaf, pfnAt, pmd_offset, pte_offset, pud_offset } from "./include/linux/pgtable.ts";
 import { spin_unlock } from "./kernel/locking/spinlock.ts";
 import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
@@ -255,11 +255,15 @@ export function* mapFile(
  *
  * @returns the cached translation.
  */
-export function* cacheTranslation(mm: MmStruct, address: number): Code<Cell<Pte | null>> {
-  const entry = yield* READ_ONCE(pte_offset(mm, address));
+export function* cacheTranslation(k: Kernel, mm: MmStruct, address: number): Code<Cell<Pte | null>> {
+  let translation: Pte | null = null;
+  for (const entryp of [pud_offset(k, mm, address), pmd_offset(k, mm, address), pte_offset(mm, address)]) {
+    const entry = entryp === null ? null : yield* READ_ONCE<UpperEntry>(entryp);
+    if (isLeaf(entry)) translation ??= { ...entry, kind: "pte", pfn: pfnAt(k, entry, address) };
+  }
   const tlb = cell<Pte | null>(`${mm.name}.tlb[${mm.tlbs.length}]`, null);
   mm.tlbs.push(tlb);
-  yield* WRITE_ONCE(tlb, entry);
+  yield* WRITE_ONCE(tlb, translation);
   return tlb;
 }
 

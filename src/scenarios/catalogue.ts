@@ -35,6 +35,7 @@ import {
   refaultOfSharedHugeExtentVsUnpin,
 } from "./refault-of-shared-extent-vs-unpin.ts";
 import { staleStoreVsPunchHole } from "./stale-store-vs-punch-hole.ts";
+import { staleStoreVsSplitOfHugePage } from "./stale-store-vs-split-of-huge-page.ts";
 import { threeInvalidationsVsFault } from "./three-invalidations-vs-fault.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
@@ -43,6 +44,7 @@ import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
 import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
+import { unlinkedMappingVsPunchHole } from "./unlinked-mapping-vs-punch-hole.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
 import { unpinVsPunchOfSharedExtent } from "./unpin-vs-punch-of-shared-extent.ts";
@@ -93,6 +95,8 @@ export const catalogue: readonly Scenario[] = [
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   staleStoreVsPunchHole,
+  staleStoreVsSplitOfHugePage,
+  unlinkedMappingVsPunchHole,
   collapseRangeVsPin,
   cloneVsPin,
   forkVsPunchHole,

@@ -29,7 +29,8 @@ export const munmapVsPunchHoleOfHugePage = scenario<World>({
   claim:
     "Our reading of zap_pmd_range() from v6.15 to v7.2; a prediction not yet seen on a kernel. A zap that finds no " +
     "PMD entry waits for the PMD lock only where it is about one folio (details->single_folio); break-layouts unmaps " +
-    "a range. A split of the entry (__split_huge_pmd_locked()) has the same gap. At the level of PTEs, every zap of a table takes its lock.",
+    "a range. A split of the entry has the same gap: stale-store-vs-split-of-huge-page. At the level of PTEs, every zap " +
+    "of a table takes its lock.",
   closed: "Nobody pins, nobody touches the page again.",
   geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },
   *setup(k) {

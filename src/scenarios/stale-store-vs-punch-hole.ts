@@ -31,12 +31,12 @@ export const staleStoreVsPunchHole = scenario<World>({
     "The scheme rests on unmapping, with the flush that it implies, and not on a count of 0 (Oct 2021, " +
     "reference/threads/003).",
   closed:
-    "The file forgets a mapping only after its TLB flush; that munmap() unlinks it before, where the architecture merges " +
-    "the flushes of mappings, is not here.",
+    "The file forgets a mapping only after its TLB flush, as on arm64. On x86 munmap() unlinks it before: " +
+    "unlinked-mapping-vs-punch-hole.",
   *setup(k) {
     const { inode, mm, vma } = yield* mappedFile(k, "ext4", 1);
     yield* k.touch(mm, 0, true);
-    const tlb = yield* cacheTranslation(mm, 0);
+    const tlb = yield* cacheTranslation(k, mm, 0);
     return { inode, vma, tlb };
   },
   threads: {

@@ -194,12 +194,6 @@ describe("what cannot be done with the kernel is told with the line", () => {
       says: "unpin_user_pages() takes pages, and was given -14",
     },
     {
-      name: "a second munmap",
-      from: "yield* mapFile(k, mm, inode, 0, 1);",
-      to: "const vma = yield* mapFile(k, mm, inode, 0, 1); yield* k.munmap(vma); yield* k.munmap(vma);",
-      says: "munmap() of a mapping that process mm has no more",
-    },
-    {
       name: "a file system of no blocks",
       from: "mountDax(k, 1)",
       to: "mountDax(k, 0)",

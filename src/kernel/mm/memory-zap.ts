@@ -9,20 +9,17 @@ import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, xchg } from "../lib/atomic.ts";
-import { dec_tlb_flush_pending, inc_tlb_flush_pending, mm_tlb_flush_nested } from "./mmu_gather.ts";
+import { type Gathered, inc_tlb_flush_pending } from "./mmu_gather.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     zap_present_pte: typeof zap_present_pte;
     zap_pte_range: typeof zap_pte_range;
-    zap_drop_references: typeof zap_drop_references;
+    unmap_page_range: typeof unmap_page_range;
     zap_page_range: typeof zap_page_range;
     unmap_mapping_pages: typeof unmap_mapping_pages;
   }
 }
-
-/** The pages whose references a zap still has to drop, one for each entry that it cleared. */
-export type Gathered = readonly Page[];
 
 /** What a part of a zap leaves to be done after the TLB flush. */
 export interface Zapped {
@@ -114,29 +111,24 @@ export function* zap_pte_range(
 }
 
 /**
- * Drops the references of entries that are gone from page tables and TLBs.
+ * Clears the entries of a part of a mapping. TLBs are yet to be flushed, and references to be dropped.
  *
- * Models `mm/mmu_gather.c:tlb_batch_pages_flush()` @ v6.12.
- */
-export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
-  yield* k.release_pages(pages);
-}
-
-/**
- * Clears the entries of a part of a mapping.
- *
- * Models `mm/memory.c:zap_page_range_single()` @ v6.12: entries first, then the TLB, then references. A huge
- * entry of which only a part goes is split, and that of a file is thereby cleared.
- * Left out: mmu notifiers, batches.
+ * Models `mm/memory.c:unmap_page_range()` @ v6.12. A huge entry of which only a part goes is split, and that of a file
+ * is thereby cleared.
  *
  * @param first First virtual page number; `end` is one past the last.
  * @param even_cows Entries of private copies, too.
  */
-export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number, even_cows = true): Code {
+export function* unmap_page_range(
+  k: Kernel,
+  vma: VmArea,
+  first: number,
+  end: number,
+  even_cows: boolean,
+): Code<Zapped> {
   let pages: readonly Page[] = [];
   let cleared = false;
   let address = first;
-  yield* inc_tlb_flush_pending(vma.vm_mm);
   while (address < end) {
     let next = Math.min(end, pudStart(k, address) + pudPages(k));
     let zapped = yield* k.zap_pud_range(vma, address, next);
@@ -148,10 +140,22 @@ export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: numb
     cleared = cleared || zapped.cleared;
     address = next;
   }
-  const nested = yield* mm_tlb_flush_nested(vma.vm_mm);
-  if (cleared || nested) yield* k.flush_tlb_mm(vma.vm_mm);
-  yield* dec_tlb_flush_pending(vma.vm_mm);
-  if (cleared) yield* k.zap_drop_references(pages);
+  return { pages, cleared };
+}
+
+/**
+ * Clears the entries of a part of a mapping.
+ *
+ * Models `mm/memory.c:zap_page_range_single()` @ v6.12: entries first, then the TLB, then references.
+ * Left out: mmu notifiers, batches.
+ *
+ * @param first First virtual page number; `end` is one past the last.
+ * @param even_cows Entries of private copies, too.
+ */
+export function* zap_page_range(k: Kernel, vma: VmArea, first: number, end: number, even_cows = true): Code {
+  yield* inc_tlb_flush_pending(vma.vm_mm);
+  const { pages, cleared } = yield* k.unmap_page_range(vma, first, end, even_cows);
+  yield* k.tlb_finish_mmu(vma.vm_mm, pages, cleared);
 }
 
 /**

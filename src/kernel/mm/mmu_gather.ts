@@ -2,13 +2,16 @@
 // arch/x86/mm/tlb.c. In the model `ipi` a flush waits for every CPU that runs the mm with interrupts
 // off: it takes a snapshot of them, and each strikes itself off when it turns interrupts on again.
 import { acquire, type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct, Pte } from "../include/linux/mm_types.ts";
+import type { MmStruct, Page, Pte } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, atomic_read, WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     flush_tlb_mm: typeof flush_tlb_mm;
+    tlb_end_vma: typeof tlb_end_vma;
+    tlb_finish_mmu: typeof tlb_finish_mmu;
+    zap_drop_references: typeof zap_drop_references;
   }
 }
 
@@ -75,4 +78,47 @@ export function* flush_tlb_mm(k: Kernel, mm: MmStruct): Code {
     (pending: readonly string[]) => (pending.length === 0 ? { next: [pending], result: null } : null),
     { blocks: "event", note: { quiet: true } },
   );
+}
+
+/** The pages whose references a zap still has to drop, one for each entry that it cleared. */
+export type Gathered = readonly Page[];
+
+/**
+ * Drops the references of entries that are gone from page tables and TLBs.
+ *
+ * Models `mm/mmu_gather.c:tlb_batch_pages_flush()` @ v6.12.
+ */
+export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
+  yield* k.release_pages(pages);
+}
+
+/**
+ * One mapping of those that munmap() takes away has no entries any more. Where flushes are merged over mappings, the
+ * TLB is flushed at the very end only.
+ *
+ * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v6.12: x86 has CONFIG_MMU_GATHER_MERGE_VMAS, arm64 has not.
+ * Left out: mappings with VM_PFNMAP or VM_MIXEDMAP, which flush everywhere from v5.19 on: those of fuse have the latter,
+ * those of other DAX files and devices neither.
+ *
+ * @returns whether the TLB was flushed.
+ */
+export function* tlb_end_vma(k: Kernel, mm: MmStruct): Code<boolean> {
+  if (k.world.tlb === "ipi") return false;
+  yield* k.flush_tlb_mm(mm);
+  return true;
+}
+
+/**
+ * The end of a zap: what is not flushed yet is, and then the references go.
+ *
+ * Models `mm/mmu_gather.c:tlb_finish_mmu()` @ v6.12.
+ *
+ * @param pages  Those that the entries mapped, and counted.
+ * @param flush  Is there anything to flush?
+ */
+export function* tlb_finish_mmu(k: Kernel, mm: MmStruct, pages: Gathered, flush: boolean): Code {
+  const nested = yield* mm_tlb_flush_nested(mm);
+  if (flush || nested) yield* k.flush_tlb_mm(mm);
+  yield* dec_tlb_flush_pending(mm);
+  if (pages.length > 0) yield* k.zap_drop_references(pages);
 }
