@@ -25,6 +25,8 @@ import {
   gupPutFolio,
   gupTryGrab,
 } from "./gup-history.ts";
+import { gupTwins } from "./gup-twins.ts";
+import { gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
 import { mmTwins } from "./mm-twins.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
@@ -50,6 +52,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
 export const v6_1 = laterKernel("v6.1", v5_18, [
   daxMkcleanRange,
   gupPut,
+  gupUnshare,
   fsdaxReflink,
   gupPmdRecheck,
   deviceCoherent,
@@ -60,6 +63,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   fsdaxShare,
   daxPreRemove,
   gupFolioAllowed,
+  gupUnshareFiles,
   gupTryGrab,
   ext4Fallocate,
 ]);
@@ -89,12 +93,14 @@ export const changes: readonly Change[] = [
   folioPut,
   daxMkcleanRange,
   gupPut,
+  gupUnshare,
   fsdaxReflink,
   gupPmdRecheck,
   deviceCoherent,
   fsdaxShare,
   daxPreRemove,
   gupFolioAllowed,
+  gupUnshareFiles,
   gupTryGrab,
   ext4Fallocate,
   ...fsdaxLayouts,
@@ -110,6 +116,7 @@ export const changes: readonly Change[] = [
   daxMappingEndsFlushed,
   ...twins,
   ...mmTwins,
+  ...gupTwins,
   ...fsdaxTwins,
   ...deviceTwins,
 ];

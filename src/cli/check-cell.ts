@@ -68,6 +68,10 @@ function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string |
   return scenario.expected?.[key]?.verdict ?? null;
 }
 
+/** A scenario that expects a livelock of some kernel asks whether there is one on every kernel. */
+const asksForLivelock = ({ expected }: Scenario): boolean =>
+  Object.values(expected ?? {}).some((e) => e.verdict === "livelock");
+
 export interface CheckOptions extends ConcludeOptions {
   readonly strategy?: Strategy;
   /** Searches on several cores, or with checkpoints: by the program's name. */
@@ -96,9 +100,10 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
   }
 }
 
-async function explore(cell: Cell, options: CheckOptions): Promise<CheckedCell> {
+async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
   const start = performance.now();
   const { scenario, kernel, changes } = cell;
+  const options = { ...asked, livelock: asked.livelock === true || asksForLivelock(scenario) };
   const expected = expectation(cell);
   const about = {
     scenario: scenario.name,
@@ -107,7 +112,7 @@ async function explore(cell: Cell, options: CheckOptions): Promise<CheckedCell> 
     tlb: modelOf(cell),
     memory: cell.memory,
     expected,
-    livelock: options.livelock === true,
+    livelock: options.livelock,
   };
   if (expected === "not-applicable") {
     const none = { kind: null, property: null, detail: null, also: [], bound: null, counterexample: null };

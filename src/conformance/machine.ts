@@ -11,6 +11,9 @@ const LONG = 64;
 /** Steps after which an operation counts as a loop without end; on 512 pages one takes some ten thousand. */
 const STEP_LIMIT = 300_000;
 
+/** The rule that an operation which goes on and on breaks. */
+export const OPERATION_ENDS = "operation-ends";
+
 export class Machine {
   readonly #arena = new Arena();
   readonly #memory: Value[] = [];
@@ -60,7 +63,7 @@ export class Machine {
   advance<T>(activity: Activity<T>): boolean {
     let moved = false;
     for (let steps = 0; activity.result === null; steps++) {
-      if (steps > STEP_LIMIT) fail("operation-ends", "an operation goes on and on");
+      if (steps > STEP_LIMIT) fail(OPERATION_ENDS, "an operation goes on and on");
       if (activity.turn === null) {
         this.#resume(activity, undefined);
         continue;

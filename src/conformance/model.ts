@@ -10,7 +10,7 @@ import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { addRam, createFile, mountDax } from "../kernel/setup.ts";
 import { newWorld } from "../kernel/world.ts";
 import { directIoOf } from "./direct-io.ts";
-import { Machine } from "./machine.ts";
+import { Machine, OPERATION_ENDS } from "./machine.ts";
 import { modelPage } from "./model-page.ts";
 import { ModelProcess } from "./model-process.ts";
 import {
@@ -145,9 +145,12 @@ class ModelRun {
 
   #giveUp(op: number, error: unknown): readonly Observation[] {
     if (!(error instanceof Failure)) throw error;
-    const failure = `${error.property}: ${error.message}`;
     const nothing = { op, errno: 0, woken: [], files: [], unasked: [], detached: {} };
-    this.#observations.push({ ...nothing, status: "failed", failure });
+    if (error.property === OPERATION_ENDS) this.#observations.push({ ...nothing, status: "spins" });
+    else {
+      const failure = `${error.property}: ${error.message}`;
+      this.#observations.push({ ...nothing, status: "failed", failure });
+    }
     return this.#observations;
   }
 

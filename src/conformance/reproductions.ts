@@ -183,7 +183,7 @@ export const reproductions: readonly Reproduction[] = [
   {
     name: "pin-of-shared-page",
     question: "Can a page be pinned for reading whose block several files have?",
-    scenario: null,
+    scenario: "read-pin-vs-munmap-of-second-file",
     programs: on(
       ["xfs"],
       "pin-of-shared-page",

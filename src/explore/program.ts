@@ -121,9 +121,13 @@ function runSetup<W>(program: Program<W>, arena: Arena, memory: Value[]): W {
   }
 }
 
+/** Steps after which setup counts as a loop without end. */
+const SETUP_LIMIT = 1_000_000;
+
 function runAlone<W>(setup: Code<W>, arena: Arena, memory: Value[], name: string): W {
   let turn = setup.next();
-  while (!turn.done) {
+  for (let steps = 0; !turn.done; steps++) {
+    if (steps > SETUP_LIMIT) throw new PagelifeError("PL208", `setup of ${name} goes on without end`);
     fillMemory(memory, arena.cells);
     const done = perform(turn.value, memory);
     if (done === null) {

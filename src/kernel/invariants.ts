@@ -8,6 +8,7 @@ import {
   mapcountWithinCount,
   mappedPageIsReferenced,
   noLongtermPinOfFsdax,
+  pinnedAnonPageIsExclusive,
   referencesAddUp,
   rssCountsMappings,
 } from "./invariants/counts.ts";
@@ -42,6 +43,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   mapcountWithinCount,
   mapcountCountsMappings,
   noLongtermPinOfFsdax,
+  pinnedAnonPageIsExclusive,
   pincountCountsPins,
   rssCountsMappings,
   noPinOnFreeBlock,

@@ -11,7 +11,7 @@ import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import { type Kernel, type KernelVersion, runKernel } from "./kernel.ts";
 import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
-/** An operation that would wait for ever, since nobody else runs. */
+/** An operation that would wait or go on for ever, since nobody else runs. */
 export interface Blocked {
   readonly blocked: string;
 }
@@ -24,7 +24,8 @@ export interface Machine {
   /**
    * Runs an operation to its end, in a process if one is named.
    *
-   * @returns what it returns, or what it waits for. A machine on which something waits is not to be used further.
+   * @returns what it returns, or what it waits for. A machine on which something waits, or goes on without end, is not to
+   * be used further.
    */
   run<T>(operation: (k: Kernel) => Code<T>, mm?: MmStruct | null): T | Blocked;
   /** The counts of a page, by its page frame number. */
@@ -39,6 +40,9 @@ export interface SequentialOptions {
   /** Told of every write that changes a cell, with the cell's name. */
   readonly onChange?: (name: string, value: Value) => void;
 }
+
+/** Steps after which an operation counts as one without end. */
+const STEP_LIMIT = 1_000_000;
 
 export const isBlocked = (result: unknown): result is Blocked =>
   typeof result === "object" && result !== null && "blocked" in result;
@@ -81,7 +85,8 @@ export function boot(version: KernelVersion, options: SequentialOptions = {}): M
         if (mm !== undefined) k.current.mm = mm;
         const code = operation(k);
         let turn = code.next();
-        while (!turn.done) {
+        for (let steps = 0; !turn.done; steps++) {
+          if (steps > STEP_LIMIT) return { blocked: "nothing: it goes on without end" };
           fillMemory();
           const done = perform(turn.value, memory);
           if (done === null) {

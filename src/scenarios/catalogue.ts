@@ -29,6 +29,8 @@ import {
 } from "./munmap-vs-pin-of-huge-page.ts";
 import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
 import { munmapVsPunchHoleOfHugePage } from "./munmap-vs-punch-hole-of-huge-page.ts";
+import { readPinVsMunmapOfSecondFile } from "./read-pin-vs-munmap-of-second-file.ts";
+import { readPinVsStore } from "./read-pin-vs-store.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
 import {
   refaultOfSharedExtentVsUnpin,
@@ -73,10 +75,12 @@ export const catalogue: readonly Scenario[] = [
   umountOfFuseVsPin,
   forkVsMunmapOfHugePage,
   forkVsPin,
+  readPinVsStore,
   folioPutVsPunchHole,
   fsyncVsPunchHole,
   unpinVsPunchOfSharedExtent,
   unpinVsEvictOfSharedExtent,
+  readPinVsMunmapOfSecondFile,
   truncateVsDirtyPage,
   fsyncVsReadFault,
   fsyncVsStoreBesideHugePage,

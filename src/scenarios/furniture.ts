@@ -35,6 +35,20 @@ export function* pinPage(k: Kernel, address: number, flags: number = FOLL_WRITE)
   return typeof pages === "number" ? [] : pages;
 }
 
+/**
+ * Takes a reference to a page of the process that setup runs in, as vmsplice() does. For a page that several files have:
+ * v6.12 can take no pin for reading of one (`read-pin-vs-munmap-of-second-file`).
+ */
+export function* holdPage(k: Kernel, address: number): Code<readonly Page[]> {
+  const pages = yield* k.get_user_pages_fast(address, 1, 0);
+  return typeof pages === "number" ? [] : pages;
+}
+
+/** Drops such references. */
+export function* dropPages(k: Kernel, pages: readonly Page[]): Code {
+  for (const page of pages) yield* k.put_user_page(page);
+}
+
 export const noReflink: Expectation = {
   verdict: "not-applicable",
   because: "XFS refuses DAX with shared blocks before v6.0",

@@ -9,7 +9,7 @@ import {
 import type { Kernel } from "../kernel/kernel.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink, pinPage } from "./furniture.ts";
+import { dropPages, holdPage, noReflink, pinPage } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -17,34 +17,25 @@ interface World {
   readonly pages: readonly Page[];
 }
 
-/** A page of a shared block, mapped and pinned by one process; another maps the file, too. */
-function* pinned(k: Kernel, pages: number): Code<World> {
+/** A page of a shared block, mapped and held by one process; another maps the file, too. */
+function* held(k: Kernel, pages: number, hold: (k: Kernel) => Code<readonly Page[]>): Code<World> {
   const { one } = yield* reflinkedFiles(k, pages);
   const mm = createProcess(k, "mm1", pages);
   yield* mapFile(k, mm, one, 0, pages);
   k.current.mm = mm;
   yield* k.touch(mm, 0, false);
-  const held = yield* pinPage(k, 0, 0);
+  const taken = yield* hold(k);
   const other = createProcess(k, "mm2", pages);
   yield* mapFile(k, other, one, 0, pages);
-  return { other, pages: held };
+  return { other, pages: taken };
 }
 
-const threads = {
-  read: {
-    title: "load by another process",
-    cpu: 0,
-    mm: ({ other }: World) => other,
-    *run(k: Kernel, { other }: World): Code {
-      yield* k.touch(other, 0, false);
-    },
-  },
-  unpin: {
-    title: "unpin",
-    cpu: 1,
-    *run(k: Kernel, { pages }: World): Code {
-      yield* k.unpin_user_pages(pages);
-    },
+const read = {
+  title: "load by another process",
+  cpu: 0,
+  mm: ({ other }: World) => other,
+  *run(k: Kernel, { other }: World): Code {
+    yield* k.touch(other, 0, false);
   },
 };
 
@@ -52,15 +43,26 @@ const invariants = [associationsCountEntries, mapcountCountsMappings, references
 
 export const refaultOfSharedExtentVsUnpin = scenario<World>({
   name: "refault-of-shared-extent-vs-unpin",
-  question: "May another process fault on a page of a shared block while it is pinned?",
+  question: "May another process fault on a page of a shared block while somebody holds it?",
   claim:
     "A read fault on a shared block takes the page away from the file and gives it back, whoever uses it. " +
     "Our reading; a prediction, not yet seen on a kernel.",
   closed: "Nobody writes, nobody takes blocks away.",
   *setup(k) {
-    return yield* pinned(k, 1);
+    return yield* held(k, 1, function* (kernel) {
+      return yield* holdPage(kernel, 0);
+    });
   },
-  threads,
+  threads: {
+    read,
+    unpin: {
+      title: "put of a reference",
+      cpu: 1,
+      *run(k, { pages }) {
+        yield* dropPages(k, pages);
+      },
+    },
+  },
   invariants,
   expected: {
     "v5.10": noReflink,
@@ -76,7 +78,7 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
     },
     "v7.2": {
       verdict: "invariant",
-      because: "the folio leaves its file with the pin: the kernel warns; its count stays right",
+      because: "the folio leaves its file with the reference: the kernel warns; its count stays right",
     },
   },
 });
@@ -90,9 +92,20 @@ export const refaultOfSharedHugeExtentVsUnpin = scenario<World>({
     "prediction, not yet seen on a kernel.",
   closed: "Nobody writes, nobody takes blocks away.",
   *setup(k) {
-    return yield* pinned(k, k.world.geometry.PTRS_PER_PTE);
+    return yield* held(k, k.world.geometry.PTRS_PER_PTE, function* (kernel) {
+      return yield* pinPage(kernel, 0, 0);
+    });
   },
-  threads,
+  threads: {
+    read,
+    unpin: {
+      title: "unpin",
+      cpu: 1,
+      *run(k, { pages }) {
+        yield* k.unpin_user_pages(pages);
+      },
+    },
+  },
   invariants,
   expected: {
     "v5.10": noReflink,

@@ -3,7 +3,7 @@ import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink, pinPage } from "./furniture.ts";
+import { dropPages, holdPage, noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -13,7 +13,8 @@ interface World {
 
 export const unpinVsEvictOfSharedExtent = scenario<World>({
   name: "unpin-vs-evict-of-shared-extent",
-  question: "Can a file be removed after the last unpin while another file maps the same block?",
+  question:
+    "Can a file be removed after the last reference is dropped while another file maps the same block?",
   claim:
     "Eviction waits for the page as break-layouts does, and no signal ends that wait. Seen on 7.2.13 with " +
     "XFS: the process that closed the file stayed in state D.",
@@ -28,7 +29,7 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
     yield* mapFile(k, mmTwo, two, 0, 1);
     k.current.mm = mmTwo;
     yield* k.touch(mmTwo, 0, false);
-    const pages = yield* pinPage(k, 0, 0);
+    const pages = yield* holdPage(k, 0);
     yield* k.vfs_unlink(one);
     return { one, pages };
   },
@@ -41,10 +42,10 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
       },
     },
     unpin: {
-      title: "unpin",
+      title: "put of a reference",
       cpu: 1,
       *run(k, { pages }) {
-        yield* k.unpin_user_pages(pages);
+        yield* dropPages(k, pages);
       },
     },
   },

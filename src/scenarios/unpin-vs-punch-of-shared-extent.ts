@@ -3,7 +3,7 @@ import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink, pinPage } from "./furniture.ts";
+import { dropPages, holdPage, noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -13,9 +13,9 @@ interface World {
 
 export const unpinVsPunchOfSharedExtent = scenario<World>({
   name: "unpin-vs-punch-of-shared-extent",
-  question: "Does a punch hole end after the last unpin if another file maps the same block?",
+  question: "Does a punch hole end after the last reference is dropped if another file maps the same block?",
   claim:
-    "Break-layouts unmaps its own file only; the mapping of the other file holds a reference that no unpin " +
+    "Break-layouts unmaps its own file only; the mapping of the other file holds a reference that no put " +
     "drops. Seen on 7.2.13 with XFS.",
   closed: "Nobody munmaps the other file, nobody touches a page again, no signal arrives.",
   *setup(k) {
@@ -27,7 +27,7 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
     yield* mapFile(k, mmTwo, two, 0, 1);
     k.current.mm = mmTwo;
     yield* k.touch(mmTwo, 0, false);
-    return { one, pages: yield* pinPage(k, 0, 0) };
+    return { one, pages: yield* holdPage(k, 0) };
   },
   threads: {
     punch: {
@@ -38,10 +38,10 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
       },
     },
     unpin: {
-      title: "unpin",
+      title: "put of a reference",
       cpu: 1,
       *run(k, { pages }) {
-        yield* k.unpin_user_pages(pages);
+        yield* dropPages(k, pages);
       },
     },
   },
@@ -55,7 +55,7 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
         "the second file to read finds the page associated with the first: the kernel warns, already while setup maps " +
         "the second file, before any thread runs. A recording of 6.1 has it",
     },
-    "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
+    "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last put wakes" },
     "v6.15": {
       verdict: "stuck-wait",
       because: "the wait is for 0, and the mapping of the other file keeps 1",

@@ -119,3 +119,15 @@ describe("a replay token of a livelock", () => {
     expect(() => parseToken("2:s:k:-:b~a~a:ca06e4e8ffb985")).toThrow(/PL202/);
   });
 });
+
+it("says so where setup itself goes on without end", () => {
+  const program: Program<{ flag: Cell<number> }> = {
+    ...spinner(false),
+    *setup() {
+      const flag = cell("flag", 0);
+      while ((yield* read(flag)) === 0);
+      return { flag };
+    },
+  };
+  expect(() => prepare(program)).toThrow(/PL208: setup of spinner goes on without end/);
+});

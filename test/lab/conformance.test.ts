@@ -27,6 +27,12 @@ describe("a wrong subsystem is caught by real histories", () => {
     expect(differing(run, named(twin), { programs: fixed, first: true })).toHaveLength(1);
   });
 
+  it("6.12 goes round for ever in a pin for reading of a page that two files have, and without unsharing it would not", () => {
+    const run = "pin-of-shared-page.6.12.json";
+    expect(differing(run, [])).toEqual([]);
+    expect(differing(run, named("twin/pin-without-unshare"))).toHaveLength(1);
+  });
+
   // These go wrong only when two threads interleave in the middle of an operation, which the lab does
   // not do: their place is `check`.
   it.each(["twin/skip-pte-recheck", "twin/check-before-enqueue"])("misses %s, which needs a race", (twin) => {

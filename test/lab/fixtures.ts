@@ -27,7 +27,8 @@ const histories = new Map<string, { readonly recorded: Recorded; readonly all: r
 export function read(name: string): { readonly recorded: Recorded; readonly all: readonly RealHistory[] } {
   const known = histories.get(name);
   if (known !== undefined) return known;
-  const bytes = gunzipSync(readFileSync(join(directory, name)));
+  const file = readFileSync(join(directory, name));
+  const bytes = name.endsWith(".gz") ? gunzipSync(file) : file;
   const recorded = parseRecorded(JSON.parse(bytes.toString("utf8")), name);
   const made = { recorded, all: historiesOf(recorded) };
   histories.set(name, made);

@@ -30,47 +30,6 @@ const program = (...ops: Operation[]): Program => ({
   ops,
 });
 
-const map = (shared: boolean): Operation => ({
-  op: "mmap",
-  proc: 0,
-  map: 0,
-  file: 0,
-  page: 0,
-  pages: 1,
-  shared,
-  writable: true,
-});
-const fork: Operation = { op: "fork", proc: 0, child: 2 };
-const pin = (proc: number, write = false): Operation => ({
-  op: "pin",
-  proc,
-  pin: 0,
-  map: 0,
-  page: 0,
-  pages: 1,
-  how: "odirect",
-  write,
-});
-
-/** How a pin compares that raises the count of a shared page in the subsystem only. */
-function comparePin(ops: Operation[], mapping: PageState["mapping"] = "shared"): string | undefined {
-  const last = ops.length - 1;
-  const real = [after(-1, page(1, mapping)), after(last, page(1, mapping))];
-  const model = [after(-1, page(1, mapping)), after(last, page(1025, mapping))];
-  return compare(program(...ops), real, model, "v6.12", simplifications)
-    .compared.at(-1)
-    ?.by.join();
-}
-
-it("excuses a pin of a shared page that copies, through a private mapping only", () => {
-  expect(comparePin([map(false), pin(0)])).toBe("pin-of-shared-page-copies");
-  expect(comparePin([map(false), fork, pin(2)])).toBe("pin-of-shared-page-copies");
-  expect(comparePin([map(true), pin(0)])).toBe("");
-  expect(comparePin([map(false), fork, map(true), pin(0)])).toBe("");
-  expect(comparePin([map(false), pin(0, true)])).toBe("");
-  expect(comparePin([map(false), pin(0)], "file")).toBe("");
-});
-
 it("excuses a filled hole whose block is still in use, only while there is such a block", () => {
   const fill: Operation = { op: "touch", proc: 0, map: 0, page: 0, write: true };
   const compareFill = (before: Backing, detached: Observation["detached"]): string | undefined =>

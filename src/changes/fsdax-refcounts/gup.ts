@@ -61,7 +61,9 @@ export const gupFunctions: Partial<KernelFunctions> = {
     const folio = page === undefined ? null : yield* k.try_grab_folio_fast(page, nr_pages, flags);
     if (folio === null) return [];
     const unchanged = (yield* READ_ONCE(pmdp)) === pmd;
-    if (unchanged && (yield* k.gup_fast_folio_allowed(folio, flags))) return pages;
+    const allowed = unchanged && (yield* k.gup_fast_folio_allowed(folio, flags));
+    const unshare = allowed && !pmd.write && (yield* k.gup_must_unshare(null, flags, folio.page));
+    if (allowed && !unshare) return pages;
     yield* k.gup_put_folio(folio, nr_pages, flags);
     return [];
   },

@@ -16,6 +16,7 @@ import {
 import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC } from "../include/linux/memremap.ts";
 import { GUP_PIN_COUNTING_BIAS } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
+import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import type { Kernel } from "../kernel.ts";
 
 import { devicePages, firstBroken, type KernelInvariant } from "./rule.ts";
@@ -124,6 +125,23 @@ export const noLongtermPinOfFsdax: KernelInvariant = {
         ? `pfn ${hex(page.pfn)}, of ${memoryType(k, see, page)} memory, is pinned for long by ${see(page.heldPins).join(" and ")}`
         : null,
     ),
+};
+
+/**
+ * An anonymous page that is pinned is its process's own: the next store must not go to a copy and leave the pin behind.
+ * Since v5.19; the kernel checks it itself where it debugs (`mm/gup.c:sanity_check_pinned_pages()`).
+ */
+export const pinnedAnonPageIsExclusive: KernelInvariant = {
+  name: "pinned-anon-page-is-exclusive",
+  check: (k, see) => {
+    for (const page of k.world.mem_map.values()) {
+      const pins = see(page.heldPins);
+      if (page.zone !== "ZONE_NORMAL" || pins.length === 0) continue;
+      if ((see(page.flags) & PG_anon_exclusive) !== 0) continue;
+      return `${pins.join(" and ")} has pinned pfn ${hex(page.pfn)}, which is not one process's own`;
+    }
+    return null;
+  },
 };
 
 /** Does a mapped page count as one of a file? Coherent memory is anonymous. */

@@ -43,8 +43,7 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, without any lock.
  *
  * Models `mm/gup.c:gup_fast_pte_range()` @ v6.12, for one entry; v5.18 has it as gup_pte_range().
- * Left out: protnone, the cache of the last pgmap; gup_must_unshare() of v6.0 and later, which matters for pins that do
- * not write: the mark of a shared DAX page reads as an anonymous one, and they go to the slow path.
+ * Left out: protnone, the cache of the last pgmap.
  * Context: interrupts off; may not sleep.
  *
  * @param pmdp The entry above, which led here; null where there is none to look at.
@@ -71,7 +70,9 @@ export function* gup_fast_pte_range(
   const folio = yield* k.try_grab_folio_fast(page, 1, flags);
   if (folio !== null) {
     const unchanged = yield* k.gup_pte_unchanged(pmdp, ptep, pte);
-    if (unchanged && (yield* k.gup_fast_folio_allowed(folio, flags))) taken = page;
+    const allowed = unchanged && (yield* k.gup_fast_folio_allowed(folio, flags));
+    const unshare = allowed && !pte.write && (yield* k.gup_must_unshare(null, flags, page));
+    if (allowed && !unshare) taken = page;
     else yield* k.gup_put_folio(folio, 1, flags);
   }
   if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);

@@ -12,4 +12,5 @@ export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;
 export const EBUSY = 16;
+export const EMLINK = 31;
 export const EOPNOTSUPP = 95;

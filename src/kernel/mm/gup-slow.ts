@@ -8,7 +8,7 @@ import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../incl
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import { EFAULT, EOPNOTSUPP, FOLL_LONGTERM, FOLL_WRITE } from "./gup-flags.ts";
+import { EFAULT, EMLINK, EOPNOTSUPP, FOLL_LONGTERM, FOLL_WRITE } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -25,11 +25,11 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, under the page-table lock.
  *
  * Models `mm/gup.c:follow_page_pte()` @ v5.18.
- * Left out: protnone, FOLL_TOUCH, migration entries; gup_must_unshare() of v6.0 and later, by which a pin that does not
- * write of a DAX page that several files share asks for a fault, on v6.12 again and again.
+ * Left out: protnone, FOLL_TOUCH, migration entries.
  * Context: mmap_lock held for reading.
  *
- * @returns the page, null if a fault must bring it first, or a negative error.
+ * @returns the page, null if a fault must bring it first, or a negative error: -EMLINK if the process is to get a page
+ * of its own by a fault.
  */
 export function* follow_page_pte(
   k: Kernel,
@@ -57,7 +57,8 @@ export function* follow_page_pte(
   }
   page ??= k.world.zero_page;
   const folio = yield* page_folio(k, page);
-  const error = yield* k.try_grab_folio(folio, 1, flags);
+  const unshare = !pte.write && (yield* k.gup_must_unshare(vma, flags, page));
+  const error = unshare ? -EMLINK : yield* k.try_grab_folio(folio, 1, flags);
   yield* spin_unlock(ptl);
   // The kernel keeps the pgmap until the whole range is done.
   if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
@@ -111,9 +112,9 @@ export function check_vma_flags(_k: Kernel, vma: VmArea, flags: number): number 
 }
 
 /**
- * Takes pages under mmap_lock, faulting in what is not there.
+ * Takes pages under mmap_lock, faulting in what is not there, as often as it takes.
  *
- * Models `mm/gup.c:__get_user_pages()` @ v6.12.
+ * Models `mm/gup.c:__get_user_pages()` @ v6.12, with faultin_page().
  * Left out: signals, dropping mmap_lock to retry.
  *
  * @param start First virtual page number.
@@ -132,8 +133,8 @@ export function* __get_user_pages(
     const refused = vma === null ? -EFAULT : k.check_vma_flags(vma, flags);
     if (vma === null || refused !== 0) return pages.length > 0 ? pages : refused;
     let page = yield* k.follow_page_mask(vma, i, flags);
-    while (page === null) {
-      const fault = yield* k.handle_mm_fault(vma, i, (flags & FOLL_WRITE) !== 0);
+    while (page === null || page === -EMLINK) {
+      const fault = yield* k.handle_mm_fault(vma, i, (flags & FOLL_WRITE) !== 0, page === -EMLINK);
       if (fault !== "NOPAGE") return pages.length > 0 ? pages : -EFAULT;
       page = yield* k.follow_page_mask(vma, i, flags);
     }

@@ -178,7 +178,8 @@ export function* setHugeEntry(
  * Takes the page behind a PMD entry, under its lock.
  *
  * Models `mm/huge_memory.c:follow_devmap_pmd()` and, for ordinary entries, `mm/gup.c:follow_huge_pmd()` @ v6.12.
- * Left out: references to several pages at once; each is taken by itself.
+ * Left out: references to several pages at once; each is taken by itself; gup_must_unshare(), which says no of every
+ * page that a huge entry maps here.
  *
  * @returns the page, null if a fault must bring it first, or a negative error.
  */

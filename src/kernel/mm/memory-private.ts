@@ -1,6 +1,6 @@
 // Private mappings of a file: pages of one's own on the first store, and what fork() does with them.
 // Source: mm/memory.c, mm/rmap.c. Ordinary memory comes from a pool that setup made.
-// Left out everywhere: swap, LRU, userfaultfd, FAULT_FLAG_UNSHARE; and that PG_anon_exclusive came with v5.19.
+// Left out everywhere: swap, LRU, userfaultfd; and that PG_anon_exclusive came with v5.19.
 import { assert } from "../../base/assert.ts";
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
@@ -14,7 +14,7 @@ import {
   VM_SHARED,
   type VmArea,
 } from "../include/linux/mm_types.ts";
-import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
+import { folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import {
   pmd_offset,
@@ -30,14 +30,12 @@ import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { pmd_alloc } from "./huge_memory-pud.ts";
 import { set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
-import { clearCounted } from "./memory-zap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     alloc_anon_folio: typeof alloc_anon_folio;
     handle_private_fault: typeof handle_private_fault;
     finish_cow_fault: typeof finish_cow_fault;
-    do_wp_page: typeof do_wp_page;
     copy_page_range: typeof copy_page_range;
     copy_present_pte: typeof copy_present_pte;
     copy_huge_pmd: typeof copy_huge_pmd;
@@ -92,17 +90,23 @@ export const ownPte = (page: Page): Pte => ({
  * A fault in a private mapping: a read maps the page of the file, a store brings a copy.
  *
  * Models `mm/memory.c:handle_pte_fault()` @ v6.12, with do_read_fault() and do_cow_fault().
+ *
+ * @param unshare FAULT_FLAG_UNSHARE: GUP is to pin the page for reading, and nobody else may have it then.
  */
 export function* handle_private_fault(
   k: Kernel,
   vma: VmArea,
   address: number,
   write: boolean,
+  unshare: boolean = false,
 ): Code<VmFault> {
   const { huge_fault } = vma.vm_file.i_sb.s_type;
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-  if (pte !== null) return write && !pte.write ? yield* k.do_wp_page(vma, address, pte) : "NOPAGE";
+  if (pte !== null) {
+    const copies = (write || unshare) && !pte.write;
+    return copies ? yield* k.do_wp_page(vma, address, pte, unshare) : "NOPAGE";
+  }
   if (!write) return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
 
   yield* WRITE_ONCE(vma.anon_vma, true);
@@ -131,62 +135,6 @@ export function* finish_cow_fault(k: Kernel, vmf: VmFaultInfo, page: Page): Code
   }
   yield* spin_unlock(ptl);
   return old === null ? "DONE_COW" : "NOPAGE";
-}
-
-/**
- * A store to a page that is mapped for reading: it is one's own already, or is copied.
- *
- * Models `mm/memory.c:do_wp_page()` @ v6.12, with wp_can_reuse_anon_folio() and wp_page_copy().
- *
- * @param orig The entry, as it was seen without the lock.
- */
-export function* do_wp_page(k: Kernel, vma: VmArea, address: number, orig: Pte): Code<VmFault> {
-  const { vm_mm } = vma;
-  const ptep = pte_offset(vm_mm, address);
-  const ptl = pte_lockptr(k, vm_mm, address);
-  yield* spin_lock(k, ptl);
-  if ((yield* READ_ONCE(ptep)) !== orig) {
-    yield* spin_unlock(ptl);
-    return "NOPAGE";
-  }
-  const page = k.vm_normal_page(orig);
-  const anon = page !== null && page.zone === "ZONE_NORMAL";
-  if (page !== null && anon) {
-    const flags = yield* READ_ONCE(page.flags);
-    const own = (flags & PG_anon_exclusive) !== 0 || (yield* folio_ref_count(page.folio)) === 1;
-    if (own) {
-      yield* WRITE_ONCE(page.flags, flags | PG_anon_exclusive);
-      yield* WRITE_ONCE<Pte | null>(ptep, { ...orig, write: true, dirty: true });
-      yield* spin_unlock(ptl);
-      return "NOPAGE";
-    }
-  }
-  const old = page === null ? null : yield* page_folio(k, page);
-  if (old !== null) yield* folio_ref_inc(old);
-  yield* spin_unlock(ptl);
-
-  yield* WRITE_ONCE(vma.anon_vma, true);
-  const copy = yield* k.alloc_anon_folio();
-  let replaced = false;
-  if (copy !== null) {
-    yield* spin_lock(k, ptl);
-    replaced = (yield* READ_ONCE(ptep)) === orig;
-    if (replaced) {
-      if (old !== null) yield* clearCounted(ptep, anon ? vm_mm.rss_anon : vm_mm.rss_file);
-      else yield* WRITE_ONCE<Pte | null>(ptep, null);
-      yield* k.flush_tlb_mm(vm_mm);
-      yield* addNewAnonRmap(copy);
-      yield* set_pte_at(ptep, ownPte(copy), vm_mm.rss_anon, 1);
-      if (old !== null && page !== null) yield* k.folio_remove_rmap_pte(old, page);
-    }
-    yield* spin_unlock(ptl);
-    if (!replaced) yield* k.folio_put(copy.folio);
-  }
-  if (old !== null) {
-    if (replaced) yield* k.folio_put(old);
-    yield* k.folio_put(old);
-  }
-  return copy === null ? "SIGBUS" : "NOPAGE";
 }
 
 /**

@@ -91,14 +91,24 @@ export function* get_locked_pte(k: Kernel, mm: MmStruct, address: number): Code<
  * Brings a page into a page table: as large an entry as the mapping has room for, or a small one.
  *
  * Models `mm/memory.c:__handle_mm_fault()` @ v6.12, for a mapping of a DAX file.
- * Left out: per-VMA locks, VM_FAULT_RETRY; in a shared mapping, the reading of a small entry before the file
- * system is called, which it is whether the entry is absent or read-only.
+ * Left out: per-VMA locks, VM_FAULT_RETRY; in a shared mapping, for an access of the program, the reading of a small
+ * entry before the file system is called, which it is whether the entry is absent or read-only.
  * Context: mmap_lock held for reading.
+ *
+ * @param unshare FAULT_FLAG_UNSHARE. In a shared mapping it is a fault for reading like others: of an entry that is
+ * there it makes nothing (sanitize_fault_flags()).
  */
-export function* handle_mm_fault(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
+export function* handle_mm_fault(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  write: boolean,
+  unshare: boolean = false,
+): Code<VmFault> {
   const huge = yield* k.handle_huge_fault(vma, address, write);
   if (huge !== "FALLBACK") return huge;
-  if ((vma.vm_flags & VM_SHARED) === 0) return yield* k.handle_private_fault(vma, address, write);
+  if ((vma.vm_flags & VM_SHARED) === 0) return yield* k.handle_private_fault(vma, address, write, unshare);
+  if (unshare && (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== null) return "NOPAGE";
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const { huge_fault } = vma.vm_file.i_sb.s_type;
   return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });

@@ -8,6 +8,8 @@ import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC, type MemoryType } from "./
 import {
   type Folio,
   type LargeCounts,
+  PAGE_MAPPING_ANON,
+  PAGE_MAPPING_DAX_SHARED,
   type Page,
   type PageMapping,
   TAIL_MAPPING,
@@ -65,6 +67,16 @@ export const isTail = (word0: Word0): word0 is { readonly head: Pfn } => word0 !
 /** Models `include/linux/page-flags.h:folio_test_large()` @ v6.12: one read of the flags. */
 export function* folio_test_large(folio: Folio): Code<boolean> {
   return ((yield* READ_ONCE(folio.flags)) & PG_head) !== 0;
+}
+
+/**
+ * Is it a folio of anonymous memory? One look at a bit of its mapping, which a mark for shared DAX pages sets, too.
+ *
+ * Models `include/linux/page-flags.h:folio_test_anon()` @ v6.12.
+ */
+export function* folio_test_anon(folio: Folio): Code<boolean> {
+  const mapping = yield* READ_ONCE(folio.mapping);
+  return mapping === PAGE_MAPPING_ANON || mapping === PAGE_MAPPING_DAX_SHARED;
 }
 
 /** A page of a folio. Models `include/linux/page-flags.h:folio_page()` @ v6.12. */
