@@ -26,6 +26,8 @@ export type Role =
   | "allocated"
   /** The page no longer belongs to a file. */
   | "left-file"
+  /** An entry of a file is about to be deleted: its pages belong to no file any more. */
+  | "entry-deleted"
   /** Somebody looked at the page; nothing changed. */
   | "looked-at"
   /** Waiters on the page are woken. */
@@ -279,7 +281,7 @@ const entries: readonly Omit<EventSpec, "id">[] = [
   entry("dax_insert_entry", "context", "entry"),
   entry("dax_associate_entry", "context", "entry"),
   entry("dax_disassociate_entry", "context", "entry"),
-  entry("dax_delete_mapping_entry", "context", "entry"),
+  entry("dax_delete_mapping_entry", "entry-deleted", "entry", { mapping: "mapping", index: "index" }),
   entry("dax_delete_mapping_range", "context", "entry"),
   entry("dax_busy_page", "context", "entry"),
   entry("dax_finish_sync_fault", "context", "entry"),

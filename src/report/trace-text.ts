@@ -35,6 +35,7 @@ const TITLES: Record<Finding["kind"], string> = {
   blocked: "BLOCKED",
   waited: "waited",
   "did-not-wait": "DID NOT WAIT",
+  "freed-while-held": "FREED WHILE HELD",
   "removed-while-held": "REMOVED WHILE HELD",
   "removed-while-mapped": "REMOVED WHILE MAPPED",
   "used-after-removal": "USED AFTER REMOVAL",
@@ -165,7 +166,7 @@ function holderLines(r: TraceReport, options: TextOptions): string[] {
             : "not recorded";
     const path = g.stack === null ? g.event : g.stack.frames.slice(0, 4).join(" <- ");
     lines.push(
-      `  ${String(g.references).padEnd(5)} ${g.kind.padEnd(5)} ${String(g.pages.length).padEnd(6)} ${durationText(r.end - g.since).padEnd(11)} ${g.id.padEnd(13)} ${who}, ${printable(path)}${g.doubtful ? " (unknown: events were lost)" : ""}`,
+      `  ${String(g.references).padEnd(5)} ${g.kind.padEnd(5)} ${String(g.pages.length).padEnd(6)} ${durationText(r.end - g.since).padEnd(11)} ${g.id.padEnd(13)} ${who}${path === "" ? "" : `, ${printable(path)}`}${g.doubtful ? " (unknown: events were lost)" : ""}`,
       `        pfn ${pfnRanges(g.pfns)}`,
     );
   }

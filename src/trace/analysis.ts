@@ -3,16 +3,18 @@ import type { KernelEvent } from "../events/event.ts";
 import { vocabulary } from "../events/vocabulary.ts";
 import { analyseConformance } from "./analyses/conforming.ts";
 import { type AnalysisContext, isDevice } from "./analyses/context.ts";
+import { analyseDeletions } from "./analyses/deleting.ts";
 import { analyseHolding, type CullKey, outstanding, type SortKey } from "./analyses/holding.ts";
 import { analyseRemovals } from "./analyses/removing.ts";
 import { analyseWaits } from "./analyses/waiting.ts";
 import type { Finding, FindingSeverity } from "./finding.ts";
 import { KernelRecogniser, type KernelRules, rulesOfVersion } from "./kernel-rules.ts";
 import type { FormatName, ReadContext } from "./readers/reader.ts";
-import { RECORDED_ON } from "./record/commands.ts";
+import { RECORDED_ON, switchedOn } from "./record/marks.ts";
 import type { Coverage, HeldOverTime, PageGroup, TraceReport } from "./report.ts";
 import type { Stack, TraceSink } from "./sink.ts";
 import { ConformanceTracker } from "./trackers/conformance.ts";
+import { DeletedEntryTracker } from "./trackers/deleted-entries.ts";
 import type { ChangeListener } from "./trackers/listeners.ts";
 import { LockTracker } from "./trackers/locks.ts";
 import type { PageState } from "./trackers/page-state.ts";
@@ -31,6 +33,8 @@ export interface AnalysisOptions {
 }
 
 const MAX_CPUS = 65_536;
+/** Tasks whose end is remembered. */
+const MAX_EXITS = 262_144;
 
 export class TraceAnalysis implements TraceSink {
   readonly kernel: KernelRecogniser = new KernelRecogniser();
@@ -38,6 +42,7 @@ export class TraceAnalysis implements TraceSink {
   readonly waits: WaitTracker;
   readonly removals: RemovalTracker;
   readonly locks: LockTracker = new LockTracker();
+  readonly deletions: DeletedEntryTracker;
   readonly conformance: ConformanceTracker = new ConformanceTracker();
   readonly #options: AnalysisOptions;
   readonly #held = new HeldTimeline();
@@ -45,6 +50,8 @@ export class TraceAnalysis implements TraceSink {
   #cpuCount = 0;
   /** By `EventSpec.id`. */
   readonly #seenOnce: boolean[] = new Array<boolean>(vocabulary.length).fill(false);
+  readonly #switchedOn = new Set<string>();
+  readonly #exits = new Map<number, number>();
   #stacks = false;
   #losses = 0;
 
@@ -55,6 +62,7 @@ export class TraceAnalysis implements TraceSink {
     this.pages = new PageTracker(this.kernel);
     this.waits = new WaitTracker(this.pages);
     this.removals = new RemovalTracker(this.pages);
+    this.deletions = new DeletedEntryTracker(this.pages);
     this.pages.listener = options.listener ?? null;
   }
 
@@ -72,10 +80,7 @@ export class TraceAnalysis implements TraceSink {
     if (role === "wake" && this.kernel.rules === null && this.pages.pages.get(e.pfn)?.device === true) {
       this.kernel.sawWakeKey(e.offset);
     }
-    if (role === "mark" && this.kernel.rules === null) {
-      const at = e.text.indexOf(RECORDED_ON);
-      if (at >= 0) this.knowKernel(e.text.slice(at + RECORDED_ON.length));
-    }
+    if (role === "mark") this.#mark(e.text);
     this.pages.event(e);
     switch (role) {
       case "count-changed":
@@ -104,9 +109,23 @@ export class TraceAnalysis implements TraceSink {
       case "pgmap-released":
         this.removals.event(e);
         return;
+      case "entry-deleted":
+        if (this.pages.held.size > 0) this.deletions.event(e);
+        return;
+      case "task-exit":
+        if (this.#exits.size < MAX_EXITS || this.#exits.has(e.task.tid)) this.#exits.set(e.task.tid, e.time);
+        return;
       default:
         this.waits.event(e);
     }
+  }
+
+  /** What a recording script of ours wrote into the recording. */
+  #mark(text: string): void {
+    for (const name of switchedOn(text)) this.#switchedOn.add(name);
+    if (this.kernel.rules !== null) return;
+    const at = text.indexOf(RECORDED_ON);
+    if (at >= 0) this.knowKernel(text.slice(at + RECORDED_ON.length));
   }
 
   /** Takes what the recording itself says of its kernel, unless the person has stated it. */
@@ -144,13 +163,17 @@ export class TraceAnalysis implements TraceSink {
       waits: this.waits,
       removals: this.removals,
       locks: this.locks,
+      deletions: this.deletions,
+      exits: this.#exits,
       end: Number.isFinite(read.lastTime) ? read.lastTime : 0,
       stacks: this.#stacks,
       seen: new Set(entries.map((x) => x.name)),
+      watched: new Set([...entries.map((x) => x.name), ...this.#switchedOn, ...read.log.switchedOn]),
     };
     const findings = [
       ...analyseConformance(context, this.conformance),
       ...analyseWaits(context),
+      ...analyseDeletions(context),
       ...analyseRemovals(context),
       ...analyseHolding(context),
     ];
@@ -226,7 +249,7 @@ function groupPages(pages: readonly PageState[]): PageGroup[] {
 }
 
 function coverageOf(c: AnalysisContext): Coverage {
-  const has = (...names: string[]): boolean => names.some((n) => c.seen.has(n));
+  const has = (...names: string[]): boolean => names.some((n) => c.watched.has(n));
   const tracepoints = c.pages.tracepoints;
   const probes = has(
     "try_grab_folio",

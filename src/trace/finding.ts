@@ -14,6 +14,7 @@ export type FindingKind =
   | "blocked"
   | "waited"
   | "did-not-wait"
+  | "freed-while-held"
   | "removed-while-held"
   | "removed-while-mapped"
   | "used-after-removal"

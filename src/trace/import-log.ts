@@ -43,6 +43,8 @@ export class ImportLog {
   readonly details: string[] = [];
   /** What the recording says about its kernel, for example from uname. */
   kernelText = "";
+  /** Names of events that were switched on, as far as the recording says so: whether they came or not. */
+  readonly switchedOn: Set<string> = new Set();
 
   note(name: NoteName, where: number, times = 1): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + times);

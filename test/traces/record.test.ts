@@ -6,6 +6,7 @@ import { Btf } from "../../src/trace/record/btf.ts";
 import { quote, type RecordOptions, recordScript } from "../../src/trace/record/commands.ts";
 import { type KernelFacts, recordTools } from "../../src/trace/record/kernel-facts.ts";
 import { planProbes } from "../../src/trace/record/probe-plan.ts";
+import { asEventFilter, asPredicate } from "../../src/trace/record/zone-filter.ts";
 import { planFor } from "../../src/trace/text/args.ts";
 
 /** BTF with a struct page whose counts lie in an unnamed union, one function, and zone_type. */
@@ -113,7 +114,9 @@ describe("the plan of probes", () => {
     expect(plan.offsets).toBe("BTF");
     expect(grab?.args).toContain("page=$arg2:x64 refs=+0x3c($arg2):s32 mapc=+0x38($arg2):s32");
     expect(grab?.args).toContain("n=$arg3:s32");
-    expect(plan.zoneFilter).toBe(
+    if (typeof plan.zone === "string") throw new Error(plan.zone);
+    expect(asPredicate(plan.zone, "f")).toBe("(f >> 51) == 4 || (f >> 51) == 12");
+    expect(asEventFilter(plan.zone)).toBe(
       "(flags >= 0x20000000000000 && flags <= 0x27ffffffffffff) || (flags >= 0x60000000000000 && flags <= 0x67ffffffffffff)",
     );
   });
@@ -122,7 +125,7 @@ describe("the plan of probes", () => {
     const plan = planProbes({ ...bare, functions: new Set(["try_grab_folio"]), pageRef: false });
     expect(plan.probes.map((p) => p.event)).toEqual(["try_grab_folio"]);
     expect(plan.skipped.length).toBeGreaterThan(20);
-    expect(plan.tracepoints).toEqual(["fs_dax"]);
+    expect(plan.tracepoints).toEqual(["sched/sched_process_exit", "fs_dax"]);
   });
 
   it("prints every field under the name by which the analysis reads it", () => {
@@ -133,7 +136,8 @@ describe("the plan of probes", () => {
       const wanted = planFor(spec).wanted.map((x) => new TextDecoder().decode(x.key));
       const printed = [...probe.args.matchAll(/(?:^| )(\w+)=/g)].map((m) => m[1] ?? "");
       if (wanted.includes("page")) expect(printed, probe.event).toContain("page");
-      if (spec.fields.n !== undefined && !probe.event.includes("range"))
+      // A PMD is one mapping.
+      if (spec.fields.n !== undefined && !/range|_pmd$/.test(probe.event))
         expect(printed, probe.event).toContain("n");
     }
   });
@@ -151,6 +155,19 @@ describe.each(recordTools)("the script for %s", (tool) => {
       stderr: "",
     });
   });
+});
+
+it("the program for bpftrace reads through pointers, and takes arguments as they are", () => {
+  const plan = planProbes({
+    ...bare,
+    functions: new Set(["try_grab_folio_fast"]),
+    btf: Btf.parse(smallBtf()),
+    nodesShift: 10,
+  });
+  const script = recordScript(plan, { ...options, tool: "bpftrace" }, []);
+  expect(script).toContain("*(int32*)(arg0 + 60)"); // _refcount at 0x3c
+  expect(script).toContain("(int32)arg1");
+  expect(script).toContain("kprobe:try_grab_folio_fast /(*(uint64*)(arg0 + 0) >> 51) == 4/ {");
 });
 
 it("quotes words for the shell", () => {

@@ -108,8 +108,8 @@ function prepare(
     `Records what \`pagelife trace\` needs, with ${tool}, on ${facts.release}.`,
     `struct page: offsets from ${plan.offsets === "BTF" ? "BTF" : "what all 64-bit kernels have"}; ${plan.probes.length} probes.`,
     ...plan.notes,
-    plan.zoneFilter === ""
-      ? `not filtered to ZONE_DEVICE: ${plan.zoneFilterWhy}; ordinary pages are recorded, too`
+    typeof plan.zone === "string"
+      ? `not filtered to ZONE_DEVICE: ${plan.zone}; ordinary pages are recorded, too`
       : "probes are filtered to pages of ZONE_DEVICE by their flags",
     pfns === null
       ? "page_ref is not filtered: give the device's pages with --pfn FIRST-LAST"
@@ -201,14 +201,28 @@ function readOr(path: string): Buffer | null {
   }
 }
 
+/** Where distributions leave the configuration of the running kernel: Debian until 6.x, then it and Fedora. */
+const configFiles = (): readonly string[] => [
+  `/boot/config-${release()}`,
+  `/lib/modules/${release()}/config`,
+  `/lib/modules/${release()}/build/.config`,
+];
+
 function kernelConfig(): Map<string, string> | null {
   const packed = readOr("/proc/config.gz");
-  const text =
-    packed === null
-      ? readOr(`/boot/config-${release()}`)?.toString("latin1")
-      : gunzipSync(packed).toString("latin1");
-  if (text === undefined) return null;
-  return new Map([...text.matchAll(/^(CONFIG_\w+)=(.*)$/gm)].map((m) => [m[1] ?? "", m[2] ?? ""]));
+  const plain = packed === null ? firstOf(configFiles()) : gunzipSync(packed);
+  if (plain === null) return null;
+  return new Map(
+    [...plain.toString("latin1").matchAll(/^(CONFIG_\w+)=(.*)$/gm)].map((m) => [m[1] ?? "", m[2] ?? ""]),
+  );
+}
+
+function firstOf(paths: readonly string[]): Buffer | null {
+  for (const path of paths) {
+    const content = readOr(path);
+    if (content !== null) return content;
+  }
+  return null;
 }
 
 /** Functions that may be probed; null if no list can be read. */

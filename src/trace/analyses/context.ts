@@ -1,6 +1,7 @@
 // What every analysis may look at.
 import type { KernelRules } from "../kernel-rules.ts";
 import type { Clock } from "../sink.ts";
+import type { DeletedEntryTracker } from "../trackers/deleted-entries.ts";
 import type { LockTracker } from "../trackers/locks.ts";
 import type { PageState } from "../trackers/page-state.ts";
 import type { PageTracker } from "../trackers/pages.ts";
@@ -15,12 +16,17 @@ export interface AnalysisContext {
   readonly waits: WaitTracker;
   readonly removals: RemovalTracker;
   readonly locks: LockTracker;
+  readonly deletions: DeletedEntryTracker;
+  /** When tasks ended, by tid, if that was recorded. */
+  readonly exits: ReadonlyMap<number, number>;
   /** Time of the last event. */
   readonly end: number;
   /** Stack traces were recorded. */
   readonly stacks: boolean;
   /** Names of events that occurred. */
   readonly seen: ReadonlySet<string>;
+  /** Names of events that would have left a trace: they occurred, or the recording says that they were on. */
+  readonly watched: ReadonlySet<string>;
 }
 
 export const at = (c: AnalysisContext, time: number): string => timeText(c.clock, time);

@@ -6,10 +6,11 @@ import type { Finding } from "../finding.ts";
 import type { Stack } from "../sink.ts";
 import { stableId } from "../stacks.ts";
 import { pathOf } from "../trackers/completed-holds.ts";
+import { isLongterm } from "../trackers/flags.ts";
 import type { Holder, HolderKind, PageState } from "../trackers/page-state.ts";
 import { durationText, pagesText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
-import { putsAreVisible } from "./not-waiting.ts";
+import { putsAreVisible } from "./visible-puts.ts";
 import { callPath, eventText } from "./wait-wording.ts";
 
 /** What `--cull` may merge outstanding references by. */
@@ -40,7 +41,7 @@ export interface Outstanding {
   readonly doubtful: boolean;
 }
 
-const idOf = (h: Holder): string => h.stack?.id ?? stableId(`event ${h.event}`);
+const idOf = (h: Holder): string => h.stack?.id ?? (h.event === "" ? "-" : stableId(`event ${h.event}`));
 
 export function outstanding(
   c: AnalysisContext,
@@ -165,21 +166,27 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
   const before = c.pages.completed.by.get(path0);
   const caveats: string[] = [];
   if (g.doubtful) caveats.push("events were lost after they were taken: they may have been dropped since");
-  const visible = putsAreVisible(c, g.kind === "pin" ? "pin" : "get", g.pages[0]);
+  const visible = putsAreVisible(c, g, g.pages);
   if (!visible) {
     caveats.push(
       g.kind === "pin"
         ? "no put of a pin is in the recording at all: perhaps its probes were not set"
-        : "this recording does not show puts of plain references (that takes page_ref tracepoints)",
+        : "this recording does not show every put of a plain reference (that takes page_ref tracepoints)",
     );
   }
+  const longterm = g.kind === "pin" && isLongterm(g.gup);
+  const exit = g.task === null || g.tasks > 1 ? undefined : c.exits.get(g.task.tid);
+  const exited = exit !== undefined && exit >= g.since ? exit : null;
   const leftFile = g.pages.filter((p) => p.type === "fs-dax" && p.mapping === "" && p.inserted && !p.traced);
   // Others that were taken with it have been dropped long ago.
   const leftBehind =
     before !== undefined && Math.abs(before.start - g.since) <= BATCH_NS && c.end - before.end >= BEHIND_NS;
   const usual = before?.longestNs;
-  const suspicious =
-    leftBehind || (usual === undefined ? age >= LEAK_NS : age >= LEAK_FACTOR * usual && age >= BEHIND_NS);
+  // A pipe holds what was spliced into it until somebody reads it, whoever that is.
+  const inPipe = g.stack?.frames.some((f) => f.includes("vmsplice")) === true;
+  const outlived = exited !== null && c.end - exited >= LEAK_NS && !inPipe;
+  const unusual = usual === undefined ? age >= LEAK_NS : age >= LEAK_FACTOR * usual && age >= BEHIND_NS;
+  const suspicious = outlived || (!longterm && !inPipe && (leftBehind || unusual));
   const unknown = g.doubtful || (!visible && g.kind !== "pin") || g.seen !== "recorded";
   const who = g.tasks > 1 ? `${g.tasks} tasks, first ${taskName(g.task)},` : taskName(g.task);
   const taken =
@@ -191,11 +198,18 @@ function holdingFinding(c: AnalysisContext, g: Outstanding): Finding {
           (usual === undefined
             ? "."
             : `; ${leftBehind ? `others taken with ${g.references === 1 ? "it" : "them"} were dropped by ${at(c, before.end)}` : `the longest such hold that ended took ${durationText(usual)}`}.`);
+  const more =
+    (exited === null ? "" : ` ${taskName(g.task)} exited at ${at(c, exited)}.`) +
+    (inPipe ? " A pipe holds them, until somebody reads it (vmsplice)." : "") +
+    (longterm
+      ? " It is a long-term pin (FOLL_LONGTERM), which its owner may hold for as long as it likes."
+      : "");
   return {
     kind: suspicious && !unknown ? "leak" : "outstanding",
     severity: unknown ? "unknown" : suspicious ? "warning" : "note",
     sentence:
       taken +
+      (g.seen === "recorded" ? more : "") +
       (leftFile.length > 0 && !unknown
         ? ` ${plural(leftFile.length, "of these pages is", "of these pages are")} in no file any more.`
         : ""),

@@ -1,10 +1,10 @@
 // Tasks that should have waited and did not: the scan found nothing although pages of the file were held.
 import type { Evidence, Finding } from "../finding.ts";
-import type { HolderGroup } from "../trackers/holder-groups.ts";
 import type { PageState } from "../trackers/page-state.ts";
 import type { MissedHolder } from "../trackers/wait-state.ts";
 import { pagesText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at } from "./context.ts";
+import { putsAreVisible } from "./visible-puts.ts";
 import { countText, eventEvidence, eventText, holderText, MAX_GROUPS } from "./wait-wording.ts";
 
 /** S8: truncation went on although pages of the file were referenced, since nobody mapped the file. */
@@ -23,7 +23,7 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
   const taken = m.groups.every((g) => g.seen !== "unrecorded");
   const sure =
     taken &&
-    (m.groups.every((g) => putsAreVisible(c, g.kind, m.pages[0])) ||
+    (m.groups.every((g) => putsAreVisible(c, g, m.pages)) ||
       m.pages.every((p) => p.lastPut !== null && p.lastPut.time > m.scan.time));
   return {
     kind: "did-not-wait",
@@ -74,24 +74,4 @@ function afterwards(pages: readonly PageState[]): Evidence[] {
           `${eventText(put.event)}: the reference is dropped only now, count -> ${countText(put.count)}`,
         ),
       ];
-}
-
-/** Whether a put of this kind would have left a trace in the recording. */
-export function putsAreVisible(
-  c: AnalysisContext,
-  kind: HolderGroup["kind"],
-  page: PageState | undefined,
-): boolean {
-  if (page?.traced === true) return true;
-  const seen = c.pages.putsSeen;
-  if (kind === "pin") {
-    return [
-      "unpin_user_page",
-      "unpin_user_folio",
-      "gup_put_folio",
-      "put_devmap_managed",
-      "unpin_user_page_range",
-    ].some((e) => seen.has(e));
-  }
-  return seen.has("put_devmap_managed");
 }

@@ -1,8 +1,10 @@
 // Devices taken away while somebody still used their pages, and removals that do not end.
 import type { Finding } from "../finding.ts";
+import type { LifelineEntry } from "../trackers/lifelines.ts";
 import type { LockWait } from "../trackers/locks.ts";
 import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
+import { callPath } from "./wait-wording.ts";
 
 export function analyseRemovals(c: AnalysisContext): Finding[] {
   const findings: Finding[] = [];
@@ -75,7 +77,7 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
         sentence:
           `${taskName(r.task)} is in memunmap_pages() since ${at(c, r.since)}, ${durationText(age)} until the recording ends: it waits for the last reference to the pgmap, which device-private and P2PDMA pages hold while they are in use` +
           (r.inUse.length > 0
-            ? `; ${pagesText(r.inUse)} ${r.inUse.length === 1 ? "is" : "are"} in use`
+            ? `; ${pagesText(r.inUse)} ${r.inUse.length === 1 ? "is" : "are"} in use, ${handedOutText(c, r.inUse)}; it returns once the driver has them back`
             : "") +
           (holders === ""
             ? r.inUse.length > 0
@@ -146,6 +148,31 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
     });
   }
   return findings;
+}
+
+/** To whom the driver gave device-private pages, and by which calls. */
+function handedOutText(c: AnalysisContext, pfns: readonly number[]): string {
+  const groups = new Map<string, { readonly entry: LifelineEntry; readonly pfns: number[] }>();
+  const unseen: number[] = [];
+  for (const pfn of pfns) {
+    const lifeline = c.pages.pages.get(pfn)?.lifeline ?? -1;
+    const entry = c.pages.lifelines.of(lifeline).findLast((x) => x.spec.role === "allocated");
+    if (entry === undefined) {
+      unseen.push(pfn);
+      continue;
+    }
+    const key = `${entry.task.id} ${entry.stack?.id ?? ""}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { entry, pfns: [pfn] });
+    else group.pfns.push(pfn);
+  }
+  const all = [...groups.values()].slice(0, 3).map(({ entry, pfns: given }) => {
+    const path = entry.stack === null ? "" : ` (by ${callPath(entry.stack.frames.slice(1))})`;
+    const which = groups.size + unseen.length === 1 ? "" : `${pagesText(given)} `;
+    return `${which}handed out to ${taskName(entry.task)} at ${at(c, entry.time)}${path}`;
+  });
+  if (unseen.length > 0) all.push(`${pagesText(unseen)} before the recording began`);
+  return all.join(", and ");
 }
 
 /** Who holds the lock that a task waits for, or why that is not known. */

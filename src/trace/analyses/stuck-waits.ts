@@ -15,7 +15,7 @@ import { found, SHORT_NS, whereOf } from "./wait-wording.ts";
 export function stuckWait(c: AnalysisContext, wait: Wait, s: Segment): Finding | null {
   const { rules } = c;
   const gone = s.externalGone;
-  if (rules === null || gone === null) return null;
+  if (rules?.mappingHoldsReference !== true || gone === null) return null;
   const reached = rules.wakeAt === 0 ? s.atZero : s.atOne;
   const again = mappedBeforeItRan(c, wait, s, gone);
   if (again !== null) return again;

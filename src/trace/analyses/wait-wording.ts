@@ -18,8 +18,12 @@ export function whereOf(wait: Wait): string {
 export const MAX_GROUPS = 3;
 
 /** `64 pages (pfn …) that daxops-338 had pinned since 32.790291 in try_grab_folio_fast()`. */
-export function blockersText(c: AnalysisContext, segment: Segment): string {
-  const { blockers, page } = segment;
+export function blockersText(
+  c: AnalysisContext,
+  segment: Segment,
+  blockers: readonly HolderGroup[] = segment.blockers,
+): string {
+  const { page } = segment;
   if (blockers.length === 0) {
     return `${pageText(page.pfn)}, at count ${countText(segment.count)}, whose holder was not recorded`;
   }

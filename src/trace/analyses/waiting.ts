@@ -1,11 +1,14 @@
 // Who waits for whom: what each sleep in break-layouts waited for, what let it go on, and whether
 // anything still can.
 import type { Finding } from "../finding.ts";
+import { groupHolders, type HolderGroup } from "../trackers/holder-groups.ts";
+import type { PageState } from "../trackers/page-state.ts";
 import type { Segment, Wait } from "../trackers/wait-state.ts";
-import { durationText, pageText, plural, taskName } from "../wording.ts";
+import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at } from "./context.ts";
 import { didNotWait } from "./not-waiting.ts";
 import { stuckWait } from "./stuck-waits.ts";
+import { givenBackUnseen } from "./visible-puts.ts";
 import { blockersText, countText, eventText, found, SHORT_NS, whereOf } from "./wait-wording.ts";
 
 export function analyseWaits(c: AnalysisContext): Finding[] {
@@ -75,8 +78,9 @@ function openWait(c: AnalysisContext, wait: Wait, s: Segment): Finding {
   }
   const caveats: string[] = [];
   if (
+    rules?.mappingHoldsReference === true &&
     gone !== null &&
-    gone.count > (rules?.wakeAt ?? 0) &&
+    gone.count > rules.wakeAt &&
     !Number.isNaN(s.page.mappings) &&
     s.page.mappings > 0
   ) {
@@ -86,20 +90,43 @@ function openWait(c: AnalysisContext, wait: Wait, s: Segment): Finding {
       sentence: `${intro} for ${page}, although no pin is left: its count is ${countText(s.page.count)}, held by ${plural(s.page.mappings, "mapping")}.`,
     });
   }
-  const now = s.page.external > 0 ? s.blockers : [];
+  const now = heldNow(c, s);
   if (now.length === 0 && s.blockers.length > 0) caveats.push("who holds it now is not recorded");
+  const letGo = s.blockers.filter((b) => !now.some((g) => g.task === b.task && g.kind === b.kind));
+  const dropped =
+    now.length === 0 || letGo.length === 0
+      ? ""
+      : `; ${letGo.map((g) => `${taskName(g.task)} held ${pagesText(g.pfns)}, too, and has let go`).join(", and ")}`;
   return found(c, wait, s, {
     kind: "blocked",
     severity: "warning",
-    sentence: `${intro} for ${blockersText(c, s)}; ${page} is at count ${countText(s.page.count)}${rules === null ? "" : ` and must come to ${rules.wakeAt}`}${outlook(c, s)}.`,
+    sentence: `${intro} for ${blockersText(c, s, now.length > 0 ? now : s.blockers)}${dropped}; ${page} is at count ${countText(s.page.count)}${rules === null ? "" : ` and must come to ${rules.wakeAt}`}${outlook(c, s, now)}.`,
     caveats,
   });
 }
 
+/** Who holds, when the recording ends, the pages for which the waiter went to sleep. */
+function heldNow(c: AnalysisContext, s: Segment): HolderGroup[] {
+  if (s.page.external === 0) return [];
+  const pfns = new Set([s.page.pfn, ...s.blockers.flatMap((g) => g.pfns)]);
+  const pages = [...pfns].sort((a, b) => a - b).map((pfn) => c.pages.pages.get(pfn));
+  return groupHolders(pages.filter((p) => p !== undefined && p.external > 0) as PageState[]);
+}
+
 /** What will wake the waiter, as things stand. */
-function outlook(c: AnalysisContext, s: Segment): string {
+function outlook(c: AnalysisContext, s: Segment, now: readonly HolderGroup[]): string {
   if (c.rules === null) return "";
   const { page } = s;
+  const unseen = now.find((g) => g.kind === "get" && g.stack !== null && givenBackUnseen(g));
+  if (c.rules.model === "one-based" && unseen !== undefined) {
+    const exit = unseen.task === null ? undefined : c.exits.get(unseen.task.tid);
+    return (
+      "; direct I/O of this kernel gives such references back with folio_put_refs(), which leaves no event and wakes nobody" +
+      (exit === undefined
+        ? ": perhaps they are gone already, and it waits for ever"
+        : `: ${taskName(unseen.task)} exited at ${at(c, exit)}, so they are gone, and nothing will wake it`)
+    );
+  }
   if (c.rules.mappingHoldsReference && page.mappings > 0) {
     return `; it is mapped ${page.mappings === 1 ? "once" : `${page.mappings} times`}, so dropping these references alone will not wake it: that takes a munmap, too`;
   }

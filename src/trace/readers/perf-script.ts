@@ -7,6 +7,7 @@
 // Source: tools/perf/builtin-script.c
 import type { Task } from "../../events/event.ts";
 import { ByteInterner } from "../bytes.ts";
+import { switchedOn } from "../record/marks.ts";
 import { type ArgPlan, ArgReader, planFor } from "../text/args.ts";
 import { LineSplitter } from "../text/lines.ts";
 import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.ts";
@@ -14,9 +15,13 @@ import type { EventEntry, FormatName, ReadContext, TextReader } from "./reader.t
 // The name may hold anything; pid (or pid/tid) and the CPU end it.
 const HEAD =
   /^\s*(.{0,40}?)\s+(?:(\d+)\/)?(\d+)\s+(?:\[(\d+)\]\s+)?(?:[^\s\d]\S{3,6}\s+)?(\d+)\.(\d{6}|\d{9}):\s+(?:\d+\s+)?(?:([\w.-]+):)?([\w.-]+):/;
-const LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b\D*(\d+)?/;
+/** The second is what bpftrace says. */
+const LOST = /PERF_RECORD_LOST(?:_SAMPLES)?\b\D*(\d+)?|^Lost (\d+) events/;
 const RELEASE = /^#\s*os ?release\s*:\s*(\S+)/;
+/** perf's header names each event that it recorded; these were set by `pagelife record`. */
+const PROBE = /^# event : name = pagelife:(\w+)/;
 const MAX_HEAD = 300;
+const MAX_COMMENT = 1000;
 /** Addresses of the kernel have their highest bit set on every 64-bit machine. */
 const KERNEL_FRAME = /^\s+[89a-f][0-9a-f]{15}\s+(.*)$/;
 /** What perf says of processes and files, if it is asked to, looks like events. */
@@ -35,7 +40,6 @@ export class PerfScriptReader implements TextReader {
   #frames: string[] = [];
   #cpu = -1;
   #task: Task | null = null;
-  #lastGood = true;
 
   constructor(context: ReadContext) {
     this.#context = context;
@@ -57,7 +61,7 @@ export class PerfScriptReader implements TextReader {
   end(): void {
     const cut = this.#lines.end();
     this.#endStack();
-    if (cut && !this.#lastGood) this.#context.log.note("truncated", this.#lines.line);
+    if (cut) this.#context.log.note("truncated", this.#lines.line);
     if (this.#lines.line > 0) this.#context.log.counts.set("lines", this.#lines.line);
   }
 
@@ -75,21 +79,24 @@ export class PerfScriptReader implements TextReader {
     }
     this.#endStack();
     const text = b.toString("latin1", from, Math.min(to, from + MAX_HEAD));
-    this.#lastGood = this.#event(b, view, from, to, text, line);
-    if (this.#lastGood) return;
-    this.#lastGood = true;
+    if (this.#event(b, view, from, to, text, line)) return;
     const lost = LOST.exec(text);
     if (lost !== null) {
-      this.#context.log.lost(lost[1] === undefined ? null : Number(lost[1]), line);
+      const number = lost[1] ?? lost[2];
+      this.#context.log.lost(number === undefined ? null : Number(number), line);
       this.#context.sink.lost(-1);
       return;
     }
     if (text.startsWith("#")) {
       const release = RELEASE.exec(text);
       if (release !== null) this.#context.log.kernelText = release[1] ?? "";
+      const { switchedOn: probes } = this.#context.log;
+      const probe = PROBE.exec(text)?.[1];
+      if (probe !== undefined) probes.add(probe);
+      for (const name of switchedOn(b.toString("latin1", from, Math.min(to, from + MAX_COMMENT))))
+        probes.add(name);
       return;
     }
-    this.#lastGood = false;
     this.#context.log.note("malformedLine", line);
   }
 

@@ -43,7 +43,6 @@ export abstract class TaskLineReader implements TextReader {
   #stackCpu = -1;
   #lastCpu = -1;
   #afterMark = false;
-  #lastGood = true;
 
   constructor(context: ReadContext) {
     this.context = context;
@@ -73,7 +72,8 @@ export abstract class TaskLineReader implements TextReader {
   end(): void {
     const cut = this.#lines.end();
     this.#endStack();
-    if (cut && !this.#lastGood) this.context.log.note("truncated", this.#lines.line);
+    // Whatever prints recordings ends its last line, and half a line may look like a whole one.
+    if (cut) this.context.log.note("truncated", this.#lines.line);
     const { log } = this.context;
     if (this.#lines.line > 0) log.counts.set("lines", this.#lines.line);
   }
@@ -91,15 +91,11 @@ export abstract class TaskLineReader implements TextReader {
     if (this.#stackCpu >= 0) this.#endStack();
     if (c === 0x23 || c === 0x43) {
       // "#" a comment, "C" perhaps "CPU:1 [LOST 12 EVENTS]"
-      if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) {
-        this.#lastGood = true;
-        return;
-      }
+      if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) return;
     }
-    this.#lastGood = this.#event(b, view, from, to, line) || this.#latencyLine(b, view, from, to, line);
-    if (this.#lastGood) return;
-    if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) this.#lastGood = true;
-    else if (this.#afterMark) this.context.log.note("continuedLine", line);
+    if (this.#event(b, view, from, to, line) || this.#latencyLine(b, view, from, to, line)) return;
+    if (this.otherLine(b.toString("latin1", from, Math.min(to, from + 400)), line)) return;
+    if (this.#afterMark) this.context.log.note("continuedLine", line);
     else this.context.log.note("malformedLine", line);
   }
 

@@ -2,7 +2,9 @@
 // bounds its buffers, takes nothing from other users of tracing (an instance and a probe group of its
 // own), and removes what it set up, on Ctrl-C, too.
 import type { Tool } from "./kernel-facts.ts";
+import { PROBE_GROUP, RECORDED_ON, SWITCHED_ON, wordsOf } from "./marks.ts";
 import type { ProbeDefinition, ProbePlan } from "./probe-plan.ts";
+import { asEventFilter, asPredicate } from "./zone-filter.ts";
 
 export interface RecordOptions {
   readonly tool: Tool;
@@ -22,10 +24,7 @@ export interface RecordOptions {
 }
 
 /** The probes' group, so that only our own are removed again. */
-const GROUP = "pagelife";
-
-/** The line that a script writes into a recording that would not say otherwise what kernel it is of. */
-export const RECORDED_ON = "pagelife: recorded on ";
+const GROUP = PROBE_GROUP;
 
 /** A word for a POSIX shell. */
 export const quote = (word: string): string =>
@@ -49,7 +48,7 @@ const pageRefFilter = (o: RecordOptions): string =>
   o.pfns === null ? "" : `pfn >= 0x${o.pfns[0].toString(16)} && pfn <= 0x${o.pfns[1].toString(16)}`;
 
 const filterOf = (plan: ProbePlan, p: ProbeDefinition): string =>
-  p.args.includes(" flags=") ? plan.zoneFilter : "";
+  p.args.includes(" flags=") && typeof plan.zone !== "string" ? asEventFilter(plan.zone) : "";
 
 /** Sets probes, one by one: one that this kernel refuses is left out, and said. */
 function setProbes(o: RecordOptions): string[] {
@@ -57,6 +56,13 @@ function setProbes(o: RecordOptions): string[] {
     `T=${quote(o.tracefs)}`,
     `[ -w "$T/kprobe_events" ] || { echo "pagelife: $T/kprobe_events cannot be written: root, and tracefs mounted?" >&2; exit 2; }`,
     "probes=",
+    // What a killed recording has left behind. Probes that are in use cannot be removed.
+    `for i in "$T"/instances/${GROUP}-*; do`,
+    `  if [ -d "$i" ] && ! kill -0 "\${i##*-}" 2>/dev/null; then echo 0 > "$i/events/enable"; rmdir "$i"; fi`,
+    "done",
+    `for p in $(sed -n 's,^[pr][0-9]*:\\(${GROUP}/[^ ]*\\) .*,\\1,p' "$T/kprobe_events"); do`,
+    `  echo "-:$p" >> "$T/kprobe_events" 2>/dev/null || { echo "pagelife: probe $p is in use: another recording is running" >&2; exit 2; }`,
+    "done",
     "probe() {",
     `  if echo "$2" >> "$T/kprobe_events" 2>/dev/null; then probes="$probes $1"; else echo "pagelife: no probe $1 on this kernel" >&2; fi`,
     "}",
@@ -87,7 +93,7 @@ function tracefsScript(plan: ProbePlan, o: RecordOptions): string[] {
     .map((p) => `filter ${GROUP}/${p.event} ${quote(filterOf(plan, p))}`);
   return [
     ...setProbes(o),
-    `I="$T/instances/${GROUP}"`,
+    `I="$T/instances/${GROUP}-$$"`,
     "stop=",
     "cleanup() {",
     '  [ -d "$I" ] && { echo 0 > "$I/tracing_on"; echo 0 > "$I/events/enable"; rmdir "$I" || true; }',
@@ -110,6 +116,8 @@ function tracefsScript(plan: ProbePlan, o: RecordOptions): string[] {
     'echo 1 > "$I/tracing_on"',
     `echo "${RECORDED_ON}$(uname -r)" > "$I/trace_marker" || true`,
     ...waitLines(o),
+    // At the end, where it is not overwritten, and shows how long the recording was.
+    `echo $probes | xargs -n 12 echo "${SWITCHED_ON.trimEnd()}" | while read -r line; do echo "$line" > "$I/trace_marker"; done || true`,
     'echo 0 > "$I/tracing_on"',
     `cat "$I/trace" > ${quote(o.output)}`,
     told(o),
@@ -128,14 +136,22 @@ function traceCmdScript(plan: ProbePlan, o: RecordOptions): string[] {
   for (const system of plan.tracepoints) {
     const filter = system === "page_ref" ? pageRefFilter(o) : "";
     events.push(
-      `[ -d "$T/events/${system}" ] && set -- "$@" -e ${system}${filter === "" ? "" : ` -f ${quote(filter)}`}`,
+      `[ -d "$T/events/${system}" ] && set -- "$@" -e ${system.replace("/", ":")}${filter === "" ? "" : ` -f ${quote(filter)}`}`,
     );
   }
   const command =
     o.command.length > 0 ? o.command.map(quote).join(" ") : o.seconds !== null ? `sleep ${o.seconds}` : "";
   return [
     ...setProbes(o),
-    "trap remove_probes EXIT",
+    // trace-cmd leaves its size of buffers and its clock behind.
+    `size=$(sed 's/.*expanded: \\([0-9]*\\).*/\\1/' "$T/buffer_size_kb")`,
+    `clock=$(sed 's/.*\\[\\(.*\\)\\].*/\\1/' "$T/trace_clock")`,
+    "cleanup() {",
+    "  remove_probes",
+    `  echo "$size" > "$T/buffer_size_kb" || true`,
+    `  echo "$clock" > "$T/trace_clock" || true`,
+    "}",
+    "trap cleanup EXIT",
     "trap : INT TERM",
     ...probeLines(plan),
     "set --",
@@ -158,7 +174,7 @@ function perfScript(plan: ProbePlan, o: RecordOptions): string[] {
   for (const system of plan.tracepoints) {
     const filter = system === "page_ref" ? pageRefFilter(o) : "";
     events.push(
-      `[ -d "$T/events/${system}" ] && set -- "$@" -e ${quote(`${system}:*`)}${filter === "" ? "" : ` --filter ${quote(filter)}`}`,
+      `[ -d "$T/events/${system}" ] && set -- "$@" -e ${quote(system.includes("/") ? system.replace("/", ":") : `${system}:*`)}${filter === "" ? "" : ` --filter ${quote(filter)}`}`,
     );
   }
   const command =
@@ -175,42 +191,61 @@ function perfScript(plan: ProbePlan, o: RecordOptions): string[] {
     "set --",
     ...events,
     `perf record -a -k mono -m ${pages}${o.stacks ? " -g" : ""} -o ${quote(data)} "$@" ${command}`.trimEnd(),
-    `perf script -i ${quote(data)} -F comm,pid,tid,cpu,time,event,trace${o.stacks ? ",ip,sym" : ""} --show-lost-events --header > ${quote(o.output)}`,
+    `perf script -i ${quote(data)} -F trace:comm,pid,tid,cpu,time,event,trace${o.stacks ? ",ip,sym" : ""} --show-lost-events --header > ${quote(o.output)}`,
     `rm -f ${quote(data)}`,
     told(o),
   ];
 }
 
+/**
+ * Prints what `perf script` would: an event and its call chain in one piece, as bpftrace prints from each
+ * CPU when it likes. For the same reason the output is sorted by time.
+ */
 function bpftraceScript(plan: ProbePlan, o: RecordOptions): string[] {
-  const programs: string[] = [`BEGIN { printf("# os release : ${o.release}\\n"); }`];
+  const about = [
+    `# os release : ${o.release}`,
+    ...wordsOf(plan.probes.map((p) => p.event)).map((names) => `# ${SWITCHED_ON}${names}`),
+  ];
+  const programs = [`BEGIN { ${about.map((line) => `printf("${line}\\n");`).join(" ")} printf("\\n"); }`];
   for (const p of plan.probes) {
     const site = p.isReturn ? `(? <- ${p.fn})` : `(${p.fn}+0x0/0x0)`;
-    const format = [
-      `%16s-%-7d [%03d] ..... %5llu.%06llu: ${p.event}: ${site}`,
-      ...p.bpf.map((a) => `${a.name}=${a.format}`),
-    ].join(" ");
-    const values = [
-      "comm",
-      "tid",
-      "cpu",
-      "nsecs / 1000000000",
-      "(nsecs % 1000000000) / 1000",
-      ...p.bpf.map((a) => a.expression),
-    ];
+    const args = p.bpf.map((a) => `${a.name}=${a.format}`);
+    const withStack = o.stacks && !p.isReturn;
+    const format = [`%s %d [%03d] %llu.%06llu: ${GROUP}:${p.event}: ${site}`, ...args].join(" ");
+    const values = ["comm", "tid", "cpu", "nsecs / 1000000000", "(nsecs % 1000000000) / 1000"];
+    values.push(...p.bpf.map((a) => a.expression));
+    if (withStack) values.push("kstack(perf)");
+    const flags = p.bpf.find((a) => a.name === "flags")?.expression;
+    const only =
+      flags === undefined || typeof plan.zone === "string" ? "" : ` /${asPredicate(plan.zone, flags)}/`;
     programs.push(
-      `${p.isReturn ? "kretprobe" : "kprobe"}:${p.fn} { printf("${format}\\n", ${values.join(", ")});${o.stacks && !p.isReturn ? " print(kstack);" : ""} }`,
+      `${p.isReturn ? "kretprobe" : "kprobe"}:${p.fn}${only} { printf("${format}${withStack ? "%s" : ""}\\n\\n", ${values.join(", ")}); }`,
     );
   }
-  const ending = o.command.length > 0 ? ` -c ${quote(o.command.join(" "))}` : "";
-  const interval = o.seconds !== null && o.command.length === 0 ? `interval:s:${o.seconds} { exit(); }` : "";
+  programs.push(
+    `tracepoint:sched:sched_process_exit { printf("%s %d [%03d] %llu.%06llu: sched:sched_process_exit: pid=%d\\n\\n", comm, tid, cpu, nsecs / 1000000000, (nsecs % 1000000000) / 1000, tid); }`,
+  );
+  if (o.seconds !== null && o.command.length === 0) programs.push(`interval:s:${o.seconds} { exit(); }`);
+  const unsorted = quote(`${o.output}.unsorted`);
+  // bpftrace runs a command without a shell, and takes words apart at each space.
+  const command = o.command.map(quote).join(" ");
   return [
+    "run=$(mktemp)",
+    `trap 'rm -f "$run" ${unsorted.replace(/'/g, "'\\''")}' EXIT`,
+    "trap : INT TERM",
     // bpftrace removes its probes when it ends, however it ends.
     `export BPFTRACE_PERF_RB_PAGES=${powerOfTwo(o.bufferKb / 4)}`,
-    `bpftrace${ending} -o ${quote(o.output)} -e '`,
+    "status=0",
+    ...(command === "" ? [] : [`echo ${quote(command)} > "$run"`]),
+    `bpftrace -q${command === "" ? "" : ` -c "sh $run"`} -o ${unsorted} -e '`,
     ...programs.map((line) => `  ${line.replace(/'/g, "")}`),
-    ...(interval === "" ? [] : [`  ${interval}`]),
-    "'",
+    "' || status=$?",
+    // One line for each event and its stack, sorted, and apart again.
+    `awk 'BEGIN { RS = ""; FS = "\\n"; OFS = "\\001" }
+{ time = match($0, /[0-9]+\\.[0-9][0-9][0-9][0-9][0-9][0-9]: /) ? substr($0, RSTART, RLENGTH - 2) : 0; $1 = $1; print time "\\001" $0 }' ${unsorted} |
+  sort -s -n -k 1,1 | awk 'BEGIN { FS = "\\001"; OFS = "\\n" } { sub(/^[^\\001]*\\001/, ""); $1 = $1; print $0 "\\n" }' > ${quote(o.output)}`,
     told(o),
+    "exit $status",
   ];
 }
 

@@ -2,6 +2,7 @@
 // from BTF, the position of each argument by its name, and left out what this kernel does not have.
 import { specByName } from "../../events/vocabulary.ts";
 import type { KernelFacts } from "./kernel-facts.ts";
+import { type ZoneFilter, zoneFilterOf } from "./zone-filter.ts";
 
 /** One kprobe, ready to be written to kprobe_events. */
 export interface ProbeDefinition {
@@ -22,13 +23,12 @@ export interface ProbePlan {
   readonly tracepoints: readonly string[];
   /** Where the offsets come from. */
   readonly offsets: "BTF" | "assumed";
-  /** A filter on page flags that passes ZONE_DEVICE only; empty if it cannot be made. */
-  readonly zoneFilter: string;
-  readonly zoneFilterWhy: string;
+  /** How to tell pages of ZONE_DEVICE by their flags, or why that cannot be done. */
+  readonly zone: ZoneFilter | string;
   readonly notes: readonly string[];
 }
 
-type Arg = "page" | "n" | "gup" | "inode" | "mapping" | "start" | "end" | "pgmap" | "vma";
+type Arg = "page" | "n" | "gup" | "inode" | "mapping" | "start" | "end" | "pgmap" | "vma" | "pfn" | "index";
 
 interface Wanted {
   readonly event: string;
@@ -42,17 +42,26 @@ const w = (event: string, ...args: Arg[]): Wanted => ({ event, args });
 const WANTED: readonly Wanted[] = [
   w("try_grab_folio_fast", "page", "n", "gup"),
   w("try_grab_folio", "page", "n", "gup"),
+  w("try_grab_page", "page", "gup"),
   w("gup_put_folio", "page", "n", "gup"),
   w("unpin_user_page", "page"),
   w("unpin_user_folio", "page", "n"),
-  w("put_devmap_managed", "page", "n"),
+  { ...w("put_devmap_managed", "page", "n"), also: ["__put_devmap_managed_page_refs"] },
   w("folio_put", "page"),
   w("free_zone_device_folio", "page"),
+  w("free_zone_device_page", "page"),
   w("zone_device_page_init", "page"),
   w("folio_add_file_rmap_ptes", "page", "n"),
   w("folio_remove_rmap_ptes", "page", "n"),
+  w("folio_add_file_rmap_pmd", "page"),
+  w("folio_remove_rmap_pmd", "page"),
   w("vmf_insert_page_mkwrite", "page"),
+  w("vmf_insert_folio_pmd", "page"),
+  w("vmf_insert_mixed", "pfn"),
+  w("vmf_insert_mixed_mkwrite", "pfn"),
+  w("vmf_insert_pfn_pmd", "pfn"),
   w("dax_folio_reset_order", "page"),
+  w("dax_delete_mapping_entry", "mapping", "index"),
   w("wake_up_var", "page"),
   w("ext4_break_layouts", "inode"),
   w("ext4_break_layouts_ret"),
@@ -72,6 +81,7 @@ const WANTED: readonly Wanted[] = [
   w("dax_iomap_fault_ret"),
   w("kill_dax"),
   w("kill_dev_dax"),
+  w("memremap_pages", "pgmap"),
   w("memunmap_pages", "pgmap"),
   w("memunmap_pages_ret"),
   w("dev_pagemap_percpu_release"),
@@ -91,17 +101,30 @@ const PARAMETERS: Record<Arg, { readonly names: readonly string[]; readonly plac
   end: { names: ["end"], place: 3 },
   pgmap: { names: ["pgmap"], place: 1 },
   vma: { names: ["vma"], place: 3 },
+  pfn: { names: ["pfn"], place: 3 },
+  index: { names: ["index"], place: 2 },
 };
 
 /** Places that are not the usual ones, where BTF cannot be asked. */
 const PLACES: Readonly<Record<string, Partial<Record<Arg, number>>>> = {
   vmf_insert_page_mkwrite: { page: 2 },
+  vmf_insert_folio_pmd: { page: 2 },
+  vmf_insert_pfn_pmd: { pfn: 2 },
   folio_add_file_rmap_ptes: { n: 3 },
   folio_remove_rmap_ptes: { n: 3 },
 };
 
 /** Offsets in struct page of every 64-bit kernel since v4.20, for where BTF is absent. */
-const ASSUMED = { flags: 0, pgmap: 8, mapping: 0x18, index: 0x20, mapcount: 0x30, refcount: 0x34 };
+const ASSUMED = {
+  flags: 0,
+  pgmap: 8,
+  mapping: 0x18,
+  index: 0x20,
+  mapcount: 0x30,
+  refcount: 0x34,
+  /** In struct folio. It has moved, so it is not assumed. */
+  entireMapcount: null as number | null,
+};
 type Offsets = typeof ASSUMED;
 
 function offsetsOf(facts: KernelFacts): { readonly offsets: Offsets; readonly from: ProbePlan["offsets"] } {
@@ -118,6 +141,7 @@ function offsetsOf(facts: KernelFacts): { readonly offsets: Offsets; readonly fr
       index: at("index", at("__folio_index", ASSUMED.index)),
       mapcount: at("_mapcount", ASSUMED.mapcount),
       refcount: at("_refcount", ASSUMED.refcount),
+      entireMapcount: facts.btf?.struct("folio")?.find((m) => m.name === "_entire_mapcount")?.offset ?? null,
     },
   };
 }
@@ -129,17 +153,17 @@ export function planProbes(facts: KernelFacts): ProbePlan {
   for (const wanted of WANTED) {
     const spec = specByName.get(wanted.event);
     if (spec === undefined) continue;
-    const { fn } = spec;
-    if (facts.functions !== null && !facts.functions.has(fn)) {
+    const names = [spec.fn, ...(wanted.also ?? [])];
+    const fn = facts.functions === null ? spec.fn : names.find((name) => facts.functions?.has(name));
+    if (fn === undefined) {
       skipped.push({
         event: wanted.event,
-        why: `${fn}() is not in this kernel, is inlined, or its module is not loaded`,
+        why: `${spec.fn}() is not in this kernel, is inlined, or its module is not loaded`,
       });
       continue;
     }
     probes.push(define(wanted, fn, facts, offsets));
   }
-  const zone = zoneFilterOf(facts);
   const notes: string[] = [];
   if (facts.pageRef === false) {
     notes.push(
@@ -161,12 +185,12 @@ export function planProbes(facts: KernelFacts): ProbePlan {
     probes,
     skipped,
     tracepoints: [
+      "sched/sched_process_exit",
       ...(facts.fsDax === false ? [] : ["fs_dax"]),
       ...(facts.pageRef === false ? [] : ["page_ref"]),
     ],
     offsets: from,
-    zoneFilter: zone.filter,
-    zoneFilterWhy: zone.why,
+    zone: zoneFilterOf(facts),
     notes,
   };
 }
@@ -183,12 +207,8 @@ function define(wanted: Wanted, fn: string, facts: KernelFacts, o: Offsets): Pro
   ): void => {
     args.push(`${name}=${fetch}:${type}`);
     const cast = type === "s32" ? `*(int32*)(${expression})` : `*(uint64*)(${expression})`;
-    const value =
-      expression.startsWith("arg") || expression === "retval"
-        ? type === "s32"
-          ? `(int32)${expression}`
-          : expression
-        : cast;
+    const inRegister = /^(arg\d|retval)$/.test(expression);
+    const value = !inRegister ? cast : type === "s32" ? `(int32)${expression}` : expression;
     bpf.push({ name, expression: value, format: type === "x64" ? "0x%lx" : type === "s32" ? "%d" : "%ld" });
   };
   if (isReturn) {
@@ -210,13 +230,16 @@ function define(wanted: Wanted, fn: string, facts: KernelFacts, o: Offsets): Pro
       add(name, `+0x${offset.toString(16)}(${register})`, type, `${variable} + ${offset}`);
     if (arg === "page") {
       add("page", register, "x64", variable);
-      if (fn === "wake_up_var" || fn === "__folio_lock") continue;
+      // wake_up_var() is called for any address; what it points to may be no page.
+      if (fn === "wake_up_var") continue;
       field("refs", o.refcount, "s32");
       field("mapc", o.mapcount, "s32");
       field("w1", o.pgmap, "x64");
       field("mapping", o.mapping, "x64");
       field("idx", o.index, "x64");
       field("flags", o.flags, "x64");
+      if (specByName.get(wanted.event)?.fields.mapcount === "emapc" && o.entireMapcount !== null)
+        field("emapc", o.entireMapcount, "s32");
     } else if (arg === "n") add("n", register, "s32", variable);
     else if (arg === "gup") add("gup", register, "x64", variable);
     else if (arg === "start" || arg === "end") add(arg, register, "s64", variable);
@@ -237,27 +260,4 @@ function placeOf(arg: Arg, fn: string, parameters: readonly string[] | null): nu
   if (parameters === null) return PLACES[fn]?.[arg] ?? place;
   const found = parameters.findIndex((p) => names.includes(p));
   return found < 0 ? null : found + 1;
-}
-
-/**
- * Pages of ZONE_DEVICE have its number in the upper bits of their flags, below the node. Kprobes can
- * be filtered by that without knowing where the memory map lies.
- * Source: include/linux/page-flags-layout.h (x86-64 and arm64 with a virtual memory map)
- */
-function zoneFilterOf(facts: KernelFacts): { readonly filter: string; readonly why: string } {
-  const zone = facts.btf?.enumerator("zone_type", "ZONE_DEVICE") ?? null;
-  const zones = facts.btf?.enumerator("zone_type", "__MAX_NR_ZONES") ?? null;
-  if (zone === null || zones === null)
-    return { filter: "", why: "the number of ZONE_DEVICE is not known without BTF" };
-  if (facts.nodesShift === null)
-    return { filter: "", why: "CONFIG_NODES_SHIFT is not known (no /proc/config.gz, no /boot/config-*)" };
-  const width = zones <= 2 ? 1 : zones <= 4 ? 2 : 3;
-  const shift = 64 - facts.nodesShift - width;
-  const parts = facts.nodes.slice(0, 8).map((node) => {
-    const upper = (BigInt(node) << BigInt(width)) | BigInt(zone);
-    const from = BigInt.asUintN(64, upper << BigInt(shift));
-    const last = from + ((1n << BigInt(shift)) - 1n);
-    return `flags >= 0x${from.toString(16)} && flags <= 0x${last.toString(16)}`;
-  });
-  return { filter: parts.length === 1 ? (parts[0] ?? "") : parts.map((p) => `(${p})`).join(" || "), why: "" };
 }

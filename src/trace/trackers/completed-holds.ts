@@ -54,11 +54,13 @@ export class CompletedHolds {
   readonly by = new Map<string, PathHolds>();
   readonly #paths = new PathMemory();
 
-  add(pfn: number, holder: Holder, end: number): void {
+  /** @param goesOn The same call path still holds the page: get_user_pages made several pins of it one. */
+  add(pfn: number, holder: Holder, end: number, goesOn: boolean): void {
     const ns = end - holder.time;
     if (holder.seen !== "recorded" || ns < 0) return;
     this.count++;
     this.totalNs += ns;
+    if (goesOn) return;
     const path = this.#paths.of(holder);
     const before = this.by.get(path);
     if (before === undefined) this.by.set(path, { longestNs: ns, start: holder.time, end });

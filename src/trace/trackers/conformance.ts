@@ -4,6 +4,7 @@
 import type { KernelEvent, Task } from "../../events/event.ts";
 import type { Role } from "../../events/vocabulary.ts";
 import type { KernelRules } from "../kernel-rules.ts";
+import { isPin } from "./flags.ts";
 import { type PageState, PIN_BIAS } from "./page-state.ts";
 
 export interface ConformanceRule {
@@ -17,6 +18,9 @@ export interface ConformanceRule {
   readonly roles: readonly Role[];
   readonly broken: (page: PageState, e: KernelEvent) => boolean;
 }
+
+/** Whether a put drops a pin: unpin_user_page() and its like, or what they call. */
+const unpins = (e: KernelEvent): boolean => e.spec.depth === 1 || (e.spec.depth === 2 && isPin(e.gup));
 
 export const conformanceRules: readonly ConformanceRule[] = [
   {
@@ -43,7 +47,20 @@ export const conformanceRules: readonly ConformanceRule[] = [
     source: "mm/gup.c:gup_put_folio()",
     roles: ["put"],
     broken: (page, e) =>
-      e.spec.depth === 1 && !page.large && page.device && e.count >= 0 && e.count < PIN_BIAS,
+      unpins(e) &&
+      !page.large &&
+      (page.device || page.reserved === true) &&
+      e.count >= 0 &&
+      e.count < PIN_BIAS,
+  },
+  {
+    id: "base-reference-dropped",
+    model: "one-based",
+    text: "lost the reference that belongs to its device: more were dropped than taken",
+    source: "mm/memremap.c:__put_devmap_managed_folio_refs()",
+    roles: ["put"],
+    // What is about to be dropped is still in the count, whoever else takes or drops one.
+    broken: (page, e) => e.spec.name === "put_devmap_managed" && !page.large && e.n > 0 && e.count - e.n < 1,
   },
   {
     id: "put-of-free-page",
@@ -59,7 +76,17 @@ export const conformanceRules: readonly ConformanceRule[] = [
     text: "went back to its device while its count was not 0",
     source: "mm/memremap.c:free_zone_device_folio()",
     roles: ["freed"],
-    broken: (_, e) => e.spec.name.startsWith("free_zone_device_") && e.count > 0,
+    // A fault may take a page of a file from 0 again while whoever dropped it is still on the way here.
+    broken: (page, e) => e.spec.name.startsWith("free_zone_device_") && e.count > 0 && page.type !== "fs-dax",
+  },
+  {
+    id: "freed-while-mapped",
+    model: "both",
+    text: "went back to its device while page tables still map it: a reference too many was dropped",
+    source: "mm/memremap.c:free_zone_device_folio()",
+    roles: ["freed"],
+    broken: (page, e) =>
+      e.spec.name.startsWith("free_zone_device_") && e.count === 0 && !page.large && e.mapcount >= 0,
   },
   {
     id: "fsdax-page-at-zero",

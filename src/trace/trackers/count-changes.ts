@@ -35,7 +35,8 @@ export function countChanged(book: PageBook, e: KernelEvent): void {
   const after = name === "page_ref_mod_and_return" && !Number.isNaN(e.ret) ? e.ret : e.count;
   const before = after - val;
   if (!Number.isNaN(previous) && previous !== before) page.jumps++;
-  if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large) book.holders.heldBefore(page, e, before);
+  if (Number.isNaN(previous) && before >= PIN_BIAS && !page.large)
+    book.holders.heldBefore(page, e, "pin", Math.floor(before / PIN_BIAS), PIN_BIAS);
   if (!page.large && !Number.isNaN(e.mapcount)) page.mappings = Math.max(0, e.mapcount + 1);
   if (book.kernel.rules === null && page.reserved === true && page.type !== "private") {
     if (name === "page_ref_mod_and_return" && val < 0)

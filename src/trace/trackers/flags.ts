@@ -9,6 +9,11 @@ const FOLL_GET = 2;
 export const isPin = (gup: number): boolean =>
   (gup & FOLL_PIN) !== 0 || ((gup & OLD_FOLL_PIN) !== 0 && (gup & FOLL_GET) === 0);
 
+// FOLL_LONGTERM is 0x100 since v6.3, and was 0x10000 before.
+/** Whether a pin is meant to be held for as long as its owner likes: registered buffers, RDMA, vfio. */
+export const isLongterm = (gup: number): boolean =>
+  (gup & FOLL_PIN) !== 0 ? (gup & 0x100) !== 0 : isPin(gup) && (gup & 0x10000) !== 0;
+
 // PG_head is bit 6, with PG_reserved at 13; before v6.6 it was bit 16, with PG_reserved at 12. Every page
 // of ZONE_DEVICE is reserved.
 // Source: include/linux/page-flags.h

@@ -89,7 +89,8 @@ export class HolderBook {
 
   shrink(page: PageState, holder: Holder, n: number, e: KernelEvent): void {
     if (holder.kind !== "fault") {
-      this.completed.add(page.pfn, holder, e.time);
+      const goesOn = n < holder.n || page.holders.some((h) => h !== holder && isAlike(h, holder));
+      this.completed.add(page.pfn, holder, e.time, goesOn);
       this.listener?.dropped?.(page, holder, Math.min(n, holder.n), e);
     }
     if (n >= holder.n) this.remove(page, holder);
@@ -103,13 +104,12 @@ export class HolderBook {
     this.held.delete(page);
   }
 
-  /** A page that was pinned before the recording began. */
-  heldBefore(page: PageState, e: KernelEvent, count: number): void {
-    const pins = Math.floor(count / PIN_BIAS);
+  /** A page that was held before the recording began. */
+  heldBefore(page: PageState, e: KernelEvent, kind: "pin" | "get", n: number, value: number): void {
     page.holders.push({
-      kind: "pin",
-      n: pins,
-      value: PIN_BIAS,
+      kind,
+      n,
+      value,
       task: null,
       cpu: e.cpu,
       time: e.time,
@@ -189,6 +189,9 @@ export class HolderBook {
     }
   }
 }
+
+const isAlike = (a: Holder, b: Holder): boolean =>
+  a.task === b.task && a.kind === b.kind && a.event === b.event && a.stack === b.stack;
 
 /** Of the same task, else of the same kind, else one that nobody recorded. */
 function holderFor(page: PageState, kind: HolderKind, task: Task): Holder | null {

@@ -156,7 +156,7 @@ export class PageBook {
     const seen = e.count;
     const known = page.count;
     if (Number.isNaN(known)) {
-      if (seen >= PIN_BIAS && !page.large) this.holders.heldBefore(page, e, seen);
+      this.#heldBefore(page, e);
     } else if (seen !== known && !page.traced) this.holders.explain(page, e, seen - known);
     else if (seen === known) page.zapping = page.traced ? page.zapping : 0;
     page.count = seen;
@@ -169,6 +169,18 @@ export class PageBook {
       // No more can be held than the count has: somebody dropped it, and no event told.
       if (excess > 0) this.holders.explain(page, e, -excess);
     }
+  }
+
+  /** What the first count of a page says of references that were taken before the recording began. */
+  #heldBefore(page: PageState, e: KernelEvent): void {
+    if (page.large) return;
+    const pins = Math.floor(e.count / PIN_BIAS);
+    if (pins > 0) this.holders.heldBefore(page, e, "pin", pins, PIN_BIAS);
+    // Where mappings hold references, too, plain ones cannot be told from them.
+    if (this.rules?.mappingHoldsReference !== false || page.type === "private") return;
+    if (!page.device && page.reserved !== true) return;
+    const gets = (e.count % PIN_BIAS) - this.rules.fsdaxIdle;
+    if (gets > 0) this.holders.heldBefore(page, e, "get", gets, 1);
   }
 
   /** The least that something else than the known holders has of the count that an event sampled. */

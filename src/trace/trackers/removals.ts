@@ -113,9 +113,11 @@ export class RemovalTracker {
   #of(removal: Removal): PageState[] {
     const pages: PageState[] = [];
     for (const page of this.#pages.pages.values()) {
-      if (page.device && (removal.pgmap === "" || page.pgmap === "" || page.pgmap === removal.pgmap)) {
-        if (page.pgmap !== "" || this.removals.length === 1) pages.push(page);
-      }
+      // A page that points to the pgmap is a page of the device, whatever else is known of it.
+      const same = removal.pgmap !== "" && page.pgmap === removal.pgmap;
+      if (same) page.device = true;
+      const unnamed = page.device && (removal.pgmap === "" || page.pgmap === "");
+      if (same || (unnamed && (page.pgmap !== "" || this.removals.length === 1))) pages.push(page);
     }
     return pages.sort((a, b) => a.pfn - b.pfn);
   }

@@ -2,6 +2,7 @@
 // by the description of it that stands in the file.
 import type { Task } from "../../../events/event.ts";
 import type { EventSpec } from "../../../events/vocabulary.ts";
+import { PROBE_GROUP } from "../../record/marks.ts";
 import { FtraceTextReader } from "../ftrace-text.ts";
 import type { EventEntry, ReadContext } from "../reader.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -51,7 +52,11 @@ export class TraceDatReader {
     this.#little = !header.bigEndian;
     this.#fields = new FieldReader(this.#little, context.map);
     this.#symbols = new Symbols(header.kallsyms);
-    for (const format of header.formats) if (format.id < 65_536) this.#plans[format.id] = this.#plan(format);
+    for (const format of header.formats) {
+      if (format.id < 65_536) this.#plans[format.id] = this.#plan(format);
+      // Only what was to be recorded of this group is there, whether it came or not.
+      if (format.system === PROBE_GROUP) context.log.switchedOn.add(format.name);
+    }
     this.#pidAt = header.formats[0]?.fields.find((f) => f.name === "common_pid")?.offset ?? 4;
     if (header.uname !== "") context.log.kernelText = header.uname;
     for (const what of header.damage) this.#note(what);
