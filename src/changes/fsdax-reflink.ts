@@ -86,10 +86,7 @@ export const fsdaxReflink = change({
       yield* WRITE_ONCE(page.index, index);
     },
 
-    /**
-     * Models `fs/dax.c:dax_disassociate_entry()` @ v6.1.
-     * Left out: its warning that a truncated page is still referenced, as in v5.18.
-     */
+    /** Models one turn of the loop of `fs/dax.c:dax_disassociate_entry()` @ v6.1. */
     *dax_disassociate_page(k, page, mapping) {
       if ((yield* READ_ONCE(page.mapping)) === PAGE_MAPPING_DAX_SHARED) {
         if (yield* k.dax_page_share_put(page)) return;

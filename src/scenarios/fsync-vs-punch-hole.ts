@@ -10,8 +10,7 @@ interface World {
 }
 
 const passedOver =
-  "the locked entry is passed over, and the block freed; a real kernel also prints the warning of " +
-  "dax_disassociate_entry(), that a truncated page is referenced, which is left out here";
+  "the locked entry is passed over, and the block freed; the kernel warns that a truncated page is referenced";
 
 export const fsyncVsPunchHole = scenario<World>({
   name: "fsync-vs-punch-hole",

@@ -59,7 +59,11 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
         "the second file to read finds the page associated with the first: the kernel warns, already while setup maps " +
         "the second file, before any thread runs. A recording of 6.1 has it",
     },
-    "v6.12": { verdict: "holds", because: "eviction does not wait, and the block stays with the other file" },
+    "v6.12": {
+      verdict: "invariant",
+      because:
+        "eviction does not wait, and warns that a truncated page is referenced, though the block stays with the other file",
+    },
     "v6.15": {
       verdict: "stuck-wait",
       because: "the wait is for 0, and the mapping of the other file keeps 1",

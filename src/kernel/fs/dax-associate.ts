@@ -5,6 +5,7 @@ import type { DaxEntry } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping } from "../include/linux/mm.ts";
 import type { Page, PageMapping } from "../include/linux/mm_types.ts";
+import { page_ref_count } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { pagesOf } from "./dax-entry.ts";
@@ -70,17 +71,38 @@ export function* warnOfDoubleAssociation(k: Kernel, page: Page): Code {
  * Takes the pages of an entry away from their file.
  *
  * Models `fs/dax.c:dax_disassociate_entry()` @ v5.18, with its loop over the pages.
- * Left out: its warning that a truncated page is still referenced. A GUP without locks that is about to
- * notice that its entry is gone raises the count for a moment, and the warning would say no more.
+ * Left out: that it warns of a page that is truncated while GUP without locks has a reference for a moment.
  * Context: entry locked, or unlocked and xa_lock held.
  */
 export function* dax_disassociate_entry(
   k: Kernel,
   entry: DaxEntry,
   mapping: AddressSpace,
-  _trunc: boolean,
+  trunc: boolean,
 ): Code {
-  for (const page of pagesOf(k, entry)) yield* k.dax_disassociate_page(page, mapping);
+  for (const page of pagesOf(k, entry)) {
+    if (trunc) yield* warnOfReference(k, page);
+    yield* k.dax_disassociate_page(page, mapping);
+  }
+}
+
+/**
+ * WARN_ON_ONCE(trunc && page_ref_count(page) > 1) of dax_disassociate_entry().
+ *
+ * Simplified: it warns only while somebody holds the page. The kernel also warns of the reference that a GUP without
+ * locks has for a moment, until it sees that the entry is gone, which harms nobody.
+ */
+function* warnOfReference(k: Kernel, page: Page): Code {
+  const count = yield* page_ref_count(page);
+  if (count <= 1) return;
+  const pins = yield* READ_ONCE(page.heldPins);
+  const gets = yield* READ_ONCE(page.heldGets);
+  if (pins.length + gets.length === 0) return;
+  yield* WARN(
+    k,
+    "no-truncation-of-referenced-page",
+    `pfn 0x${page.pfn.toString(16)} is truncated with a count of ${count}`,
+  );
 }
 
 /** Takes a page away from its file. Models one turn of the loop of `fs/dax.c:dax_disassociate_entry()` @ v5.18. */

@@ -25,7 +25,9 @@ const kernelOf = (release: string): KernelVersion => {
   return found;
 };
 
-function replay(name: string, version: KernelVersion): Recording {
+type Replayed = ReturnType<Replay["result"]>;
+
+function replay(name: string, version: KernelVersion): Replayed {
   const { workload, fs, release } = partsOf(name);
   const body = workloads[workload];
   if (body === undefined) throw new Error(`${name} is of an unknown workload`);
@@ -35,9 +37,9 @@ function replay(name: string, version: KernelVersion): Recording {
 }
 
 /** Recordings of one workload on one release are replayed once. */
-const replayed = new Map<string, Recording>();
+const replayed = new Map<string, Replayed>();
 
-function replayedOnce(name: string): Recording {
+function replayedOnce(name: string): Replayed {
   const { workload, fs, release } = partsOf(name);
   const key = [workload, fs, release].join();
   const result = replayed.get(key) ?? replay(name, kernelOf(release));
@@ -84,6 +86,20 @@ describe("every look at a page, and every count, is as in the recording", () => 
     const real = readRecording(name).looks;
     // A wrong kernel may also not come to the end of the workload.
     expect(() => expect(asRecorded(replay(name, broken).looks, real)).toEqual(real)).toThrow();
+  });
+
+  // Where real kernels warned, at fs/dax.c:dax_insert_entry() and dax_disassociate_entry().
+  it("the kernel warns of the same", () => {
+    const warned = names.flatMap((name) => {
+      const { warning } = replayedOnce(name);
+      return warning === null ? [] : [`${name}: ${warning.split(":")[0]}`];
+    });
+    expect(warned).toEqual([
+      "reflink.xfs.6.1: no-double-association",
+      "vmsplice_munmap.ext4.6.1: no-truncation-of-referenced-page",
+      "vmsplice_munmap.ext4.6.12-pageref: no-truncation-of-referenced-page",
+      "vmsplice_munmap.ext4.6.12: no-truncation-of-referenced-page",
+    ]);
   });
 
   it("docs/recordings.md lists them", () => {
