@@ -1,9 +1,10 @@
 // A process of a workload, on the subsystem: its mappings, and what it holds of their pages.
 import { PagelifeBug } from "../base/assert.ts";
-import { type Code, cell, modelled } from "../explore/access.ts";
+import type { Code } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import {
   type MmStruct,
+  newVma,
   type Page,
   VM_HUGEPAGE,
   VM_SHARED,
@@ -66,10 +67,8 @@ export class ModelProcess {
   }
 
   *map(o: Of<"mmap">, inode: Inode): Code<number> {
-    const vma: VmArea = modelled("vma", {
-      vm_mm: this.#mm,
+    const vma = newVma(this.#mm, {
       vm_flags: VM_HUGEPAGE | (o.shared ? VM_SHARED : 0) | (o.writable ? VM_WRITE : 0),
-      anon_vma: cell("anon_vma", false),
       // As in the guest, an address is congruent to its place in the file, so that a PMD can map it.
       vm_start: o.map * this.#slot + o.page,
       vm_pages: o.pages,

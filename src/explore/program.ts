@@ -6,7 +6,7 @@ import { errorOf } from "./error-of.ts";
 import { neverRan, running } from "./frames.ts";
 import { perform } from "./operation.ts";
 import { runTask, type Task } from "./task.ts";
-import { Unstarted } from "./unstarted.ts";
+import { mayComeOfForgotten, Unstarted } from "./unstarted.ts";
 import { identity, type Value } from "./value.ts";
 
 /** A rule over the cells that must hold in every state. */
@@ -114,7 +114,7 @@ function runSetup<W>(program: Program<W>, arena: Arena, memory: Value[]): W {
     unstarted.assertNone(neverRan);
     return world;
   } catch (error) {
-    if (!(error instanceof PagelifeError)) unstarted.assertNone(neverRan);
+    if (mayComeOfForgotten(error)) unstarted.assertNone(neverRan);
     throw errorOf(`setup of ${name}`, error, null);
   } finally {
     running.unstarted = outer;

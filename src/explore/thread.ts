@@ -15,7 +15,7 @@ import {
 } from "./frames.ts";
 import { assertOperation } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
-import { Unstarted } from "./unstarted.ts";
+import { mayComeOfForgotten, Unstarted } from "./unstarted.ts";
 import type { Value } from "./value.ts";
 
 /** What a thread wants next. */
@@ -83,7 +83,7 @@ export class ThreadRun {
         return { kind: "failed", property: error.property, detail: error.message };
       }
       // What was never run is what the rest went wrong for.
-      if (!(error instanceof PagelifeError)) this.#unstarted.assertNone(neverRan);
+      if (mayComeOfForgotten(error)) this.#unstarted.assertNone(neverRan);
       throw errorOf(`thread ${this.#thread.name}`, error, `the step after ${whereIs(stood)}`);
     } finally {
       running.stack = outer.stack;

@@ -28,3 +28,7 @@ export class Unstarted {
     }
   }
 }
+
+/** Can an error be what a call that was forgotten led to? Code that went wrong, or was used wrongly: PL210. */
+export const mayComeOfForgotten = (error: unknown): boolean =>
+  !(error instanceof PagelifeError) || error.code === "PL210";

@@ -18,6 +18,7 @@ import {
   noMappingOfDeadDevice,
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
+  noStoreToForeignBlock,
   unflushedPageIsDirty,
 } from "./invariants/files.ts";
 import { folioHasOnePgmap, pincountCountsPins, sharedTailsAreNotWritten } from "./invariants/folios.ts";
@@ -48,6 +49,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   rssCountsMappings,
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
+  noStoreToForeignBlock,
   mappingShowsBlockOfFile,
   associationsCountEntries,
   unflushedPageIsDirty,

@@ -26,6 +26,7 @@ import {
   type MmStruct,
   newMm,
   newPage,
+  newVma,
   type Page,
   type Pte,
   TABLE,
@@ -137,15 +138,8 @@ export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Pag
   k.memremap_pages(MEMORY_DEVICE_COHERENT, [p], 0, mm.name);
   const page = pfn_to_page(k, p);
   const sb = newSuperBlock(k, dax_fs_type, [], "anon.", []);
-  const vma: VmArea = modelled("vma", {
-    vm_mm: mm,
-    vm_flags: VM_WRITE,
-    anon_vma: cell(`${mm.name}.anon_vma[${address}]`, true),
-    vm_start: address,
-    vm_pages: 1,
-    vm_pgoff: 0,
-    vm_file: newInode("anon", [], sb, { is_fsdax: false, dev_dax: null }),
-  });
+  const vm_file = newInode("anon", [], sb, { is_fsdax: false, dev_dax: null });
+  const vma = newVma(mm, { vm_flags: VM_WRITE, vm_start: address, vm_pages: 1, vm_pgoff: 0, vm_file }, true);
   const there = yield* READ_ONCE(mm.mm_mt);
   yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
   yield* WRITE_ONCE(page._refcount, 1);
@@ -197,16 +191,8 @@ export function* addRam(k: Kernel, pages: number): Code {
 export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<MmStruct> {
   const mm = createProcess(k, name, parent.page_table.length);
   const there = yield* READ_ONCE(parent.mm_mt);
-  const copy = (vma: VmArea): VmArea =>
-    modelled("vma", {
-      vm_mm: mm,
-      vm_flags: vma.vm_flags,
-      anon_vma: cell(`${name}.anon_vma[${vma.vm_start}]`, false),
-      vm_start: vma.vm_start,
-      vm_pages: vma.vm_pages,
-      vm_pgoff: vma.vm_pgoff,
-      vm_file: vma.vm_file,
-    });
+  const copy = ({ vm_flags, vm_start, vm_pages, vm_pgoff, vm_file }: VmArea): VmArea =>
+    newVma(mm, { vm_flags, vm_start, vm_pages, vm_pgoff, vm_file });
   parent.children.push({ mm, vmas: new Map(there.map((vma) => [vma, copy(vma)])) });
   return mm;
 }
@@ -236,10 +222,8 @@ export function* mapFile(
   pages: number,
   flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
 ): Code<VmArea> {
-  const vma: VmArea = modelled("vma", {
-    vm_mm: mm,
+  const vma = newVma(mm, {
     vm_flags: flags,
-    anon_vma: cell(`${mm.name}.anon_vma[${address}]`, false),
     vm_start: address,
     vm_pages: pages,
     vm_pgoff: 0,

@@ -46,6 +46,8 @@ export interface World {
   readonly dax_wait_table: Cell<readonly QueueEntry[]>;
   /** Ghost state: the first warning that the kernel gave, or null. */
   readonly warning: Cell<string | null>;
+  /** Ghost state: the first store through a cached translation that reached a block of somebody else, or null. */
+  readonly foreign_store: Cell<string | null>;
   /** Every mm that setup made, so that invariants can look at all page tables. */
   readonly mms: MmStruct[];
   /** Every file system that setup made, likewise. */
@@ -87,6 +89,7 @@ export function newWorld(
     bit_wait_table: cell<readonly QueueEntry[]>("bit_wait_table", []),
     dax_wait_table: cell<readonly QueueEntry[]>("dax_wait_table", []),
     warning: ghostCell<string | null>("warning", null),
+    foreign_store: ghostCell<string | null>("foreign_store", null),
     mms: [],
     super_blocks: [],
   });

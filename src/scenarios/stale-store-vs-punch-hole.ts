@@ -1,7 +1,12 @@
 import type { Cell } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noStoreToForeignBlock,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { cacheTranslation } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
@@ -64,7 +69,7 @@ export const staleStoreVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": nested,
     "v5.18": nested,
@@ -83,13 +88,13 @@ export const staleStoreVsPunchHole = scenario<World>({
     {
       change: "twin/drop-before-flush-not-nested",
       kernel: "v7.2",
-      expect: "assertion",
+      expect: "invariant",
       because: "the count is 0 before the flush of the munmap; the block is freed, and the store reaches it",
     },
     {
       change: "twin/flush-forgets-nested",
       kernel: "v6.12",
-      expect: "assertion",
+      expect: "invariant",
       because:
         "the munmap has cleared the entry and not flushed; the block is freed, and the store reaches it",
     },

@@ -1,7 +1,12 @@
 import type { Cell } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noStoreToForeignBlock,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { cacheTranslation } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
@@ -68,7 +73,7 @@ export const staleStoreVsSplitOfHugePage = scenario<World>({
       },
     },
   },
-  invariants: [noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": nested,
     "v5.18": nested,
@@ -83,7 +88,7 @@ export const staleStoreVsSplitOfHugePage = scenario<World>({
     {
       change: "twin/flush-forgets-nested",
       kernel: "v6.12",
-      expect: "assertion",
+      expect: "invariant",
       because:
         "the split has cleared the entry and not flushed; the blocks are freed, and the store reaches one",
     },

@@ -1,7 +1,12 @@
 import type { Cell } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noStoreToForeignBlock,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { cacheTranslation } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
@@ -13,7 +18,7 @@ interface World {
 }
 
 const unmapped: Expectation = {
-  verdict: "assertion",
+  verdict: "invariant",
   because:
     "the file has forgotten the mapping and takes itself for unmapped, so that the punch hole flushes nothing and finds " +
     "the page idle; the munmap flushes after that. Our prediction from the source, not seen on a machine",
@@ -70,7 +75,7 @@ export const unlinkedMappingVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": unmapped,
     "v5.18": unmapped,
@@ -84,7 +89,7 @@ export const unlinkedMappingVsPunchHole = scenario<World>({
     {
       change: "twin/drop-before-flush-not-nested",
       kernel: "v7.2",
-      expect: "assertion",
+      expect: "invariant",
       because: "the count is 0 before the flush of the munmap; the block is freed, and the store reaches it",
     },
   ],

@@ -158,6 +158,12 @@ describe("what cannot be done with the kernel is told with the line", () => {
       says: "setup of two-unpinners-vs-punch-hole: process mm has no page 7, but 1 from page 0 on",
     },
     {
+      name: "a page that the process does not map",
+      from: touch,
+      to: "const other = createProcess(k, 'other', 1); yield* k.touch(other, 0, true);",
+      says: "setup of two-unpinners-vs-punch-hole: process other touches page 0, where it never has a mapping",
+    },
+    {
       name: "a mode that does not exist",
       from: punch,
       to: 'yield* k.vfs_fallocate(inode, "PUNCH" as never, 0, 1);',

@@ -42,10 +42,17 @@ export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
  * Models `fs/open.c:vfs_fallocate()` @ v6.12.
  *
  * @param first First page of the range; `end` is one past the last.
+ * @returns 0, or a negative error.
  */
-export function* vfs_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first: number, end: number): Code {
+export function* vfs_fallocate(
+  k: Kernel,
+  inode: Inode,
+  mode: FallocMode,
+  first: number,
+  end: number,
+): Code<number> {
   const { fallocate } = inode.i_sb.s_type;
-  yield* k[fallocate](inode, mode, first, end);
+  return yield* k[fallocate](inode, mode, first, end);
 }
 
 /**

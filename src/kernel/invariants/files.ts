@@ -35,6 +35,12 @@ export const noMappingOfFreeBlock: KernelInvariant = {
     }),
 };
 
+/** I6: no store through a translation that a CPU still has cached reaches a block that is another's by now, or free. */
+export const noStoreToForeignBlock: KernelInvariant = {
+  name: "no-store-to-foreign-block",
+  check: (k, see) => see(k.world.foreign_store),
+};
+
 /** Every page of every file: its place in the page cache and in the block map. */
 function* filePages(k: Kernel): Iterable<{ inode: Inode; index: number }> {
   for (const sb of k.world.super_blocks) {

@@ -22,7 +22,7 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
 import { setHugeEntry } from "./huge_memory.ts";
-import type { VmFault, VmFaultInfo } from "./memory.ts";
+import { add_mm_counter, type VmFault, type VmFaultInfo } from "./memory.ts";
 import type { Zapped } from "./memory-zap.ts";
 
 declare module "../kernel.ts" {
@@ -197,12 +197,12 @@ export function* zap_huge_pud(k: Kernel, vma: VmArea, address: number): Code<Zap
   const pud = yield* READ_ONCE(pudp);
   let page: Page | null = null;
   if (isLeaf(pud)) {
+    yield* xchg<UpperEntry>(pudp, null);
     page = k.zapped_page_pud(pud);
-    if (page === null) yield* xchg<UpperEntry>(pudp, null);
-    else {
-      yield* setHugeEntry(pudp, null, rss_file, -pudPages(k));
+    if (page !== null) {
       const folio = yield* page_folio(k, page);
       yield* k.folio_remove_rmap_pmd(folio);
+      yield* add_mm_counter(rss_file, -pudPages(k));
     }
   }
   yield* spin_unlock(pmd_lock);
@@ -223,12 +223,12 @@ export function* __split_huge_pud(k: Kernel, vma: VmArea, address: number): Code
   const pud = yield* READ_ONCE(pudp);
   if (isLeaf(pud)) {
     const page = k.zapped_page_pud(pud);
-    if (page === null) yield* xchg<UpperEntry>(pudp, null);
-    else yield* setHugeEntry(pudp, null, vm_mm.rss_file, -pudPages(k));
+    yield* xchg<UpperEntry>(pudp, null);
     yield* k.flush_tlb_mm(vm_mm);
     if (page !== null) {
       const folio = yield* page_folio(k, page);
       yield* k.folio_remove_rmap_pmd(folio);
+      yield* add_mm_counter(vm_mm.rss_file, -pudPages(k));
       yield* k.folio_put(folio);
     }
   }

@@ -6,7 +6,7 @@ import { isLeaf, pmd_offset, pmdPages } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, xchg } from "../lib/atomic.ts";
-import { setHugeEntry } from "./huge_memory.ts";
+import { add_mm_counter } from "./memory.ts";
 import type { Zapped } from "./memory-zap.ts";
 
 declare module "../kernel.ts" {
@@ -61,12 +61,12 @@ export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zap
   const pmd = yield* READ_ONCE(pmdp);
   let page: Page | null = null;
   if (isLeaf(pmd)) {
+    yield* xchg<UpperEntry>(pmdp, null);
     page = k.zapped_page_pmd(pmd);
-    if (page === null) yield* xchg<UpperEntry>(pmdp, null);
-    else {
-      yield* setHugeEntry(pmdp, null, rss_file, -pmdPages(k));
+    if (page !== null) {
       const folio = yield* page_folio(k, page);
       yield* k.folio_remove_rmap_pmd(folio);
+      yield* add_mm_counter(rss_file, -pmdPages(k));
     }
   }
   yield* spin_unlock(pmd_lock);
@@ -94,11 +94,11 @@ export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code
  */
 export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
   const page = k.zapped_page_pmd(pmd);
-  if (page === null) yield* xchg<UpperEntry>(pmdp, null);
-  else yield* setHugeEntry(pmdp, null, vma.vm_mm.rss_file, -pmdPages(k));
+  yield* xchg<UpperEntry>(pmdp, null);
   yield* k.flush_tlb_mm(vma.vm_mm);
   if (page === null) return;
   const folio = yield* page_folio(k, page);
   yield* k.folio_remove_rmap_pmd(folio);
+  yield* add_mm_counter(vma.vm_mm.rss_file, -pmdPages(k));
   yield* k.folio_put(folio);
 }

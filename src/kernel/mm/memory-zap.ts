@@ -60,6 +60,8 @@ export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: P
 /**
  * Clears an entry of one page, and takes the page from the count of the process.
  *
+ * Simplified: in one step; the kernel counts what it cleared of a table at the end, under the same lock.
+ *
  * @returns whether the entry was dirty: the processor may have marked it after the last look at it.
  */
 export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<boolean> {

@@ -1,6 +1,7 @@
 // Page-table entries: what they refer to, and what a program that touches one meets. Source: mm/memory.c. How
 // entries come is in memory-insert.ts, how they go in memory-zap.ts; those of a PMD and a PUD are in huge_memory.ts
 // and huge_memory-pud.ts.
+import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { is_zero_pfn, pfn_to_page } from "../include/linux/mm.ts";
 import {
@@ -16,7 +17,7 @@ import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../incl
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import { type Spinlock, spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -56,7 +57,20 @@ export function vm_normal_page(k: Kernel, pte: Pte): Page | null {
   return pte.special || pte.devmap || is_zero_pfn(k, pte.pfn) ? null : pfn_to_page(k, pte.pfn);
 }
 
-/** Writes an entry, and counts the pages that it adds to those of the process. Nobody reads that count. */
+/**
+ * Counts pages that a process maps more, or less.
+ *
+ * Models `include/linux/mm.h:add_mm_counter()` @ v6.12.
+ */
+export function* add_mm_counter(rss: Cell<number>, pages: number): Code {
+  yield* atomic_add(rss, pages);
+}
+
+/**
+ * Writes an entry, and counts the pages that it adds to those of the process.
+ *
+ * Simplified: in one step; the kernel counts before, or of a table at the end, and nobody reads the count meanwhile.
+ */
 export function* set_pte_at(ptep: Cell<Pte | null>, entry: Pte, rss: Cell<number>, pages: number): Code {
   yield* rmw([ptep, rss], (_old: Pte | null, count: number) => ({
     next: [entry, count + pages],
@@ -115,6 +129,18 @@ export function* handle_mm_fault(
 }
 
 /**
+ * A program may touch what has been unmapped, and gets a signal. What was never mapped it touches by mistake.
+ *
+ * @throws {@link PagelifeError} PL210
+ */
+export function requireMappedOnce(mm: MmStruct, address: number): void {
+  requireUse(
+    mm.vmas.some((v) => v.vm_start <= address && address < v.vm_start + v.vm_pages),
+    `process ${mm.name} touches page ${address}, where it never has a mapping`,
+  );
+}
+
+/**
  * The program touches an address: if the page table does not let it, a fault brings the page.
  *
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
@@ -128,6 +154,7 @@ export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean)
   if (isLeaf(entry) && (entry.write || !write)) return "NOPAGE";
   yield* down_read(k, mm.mmap_lock);
   const vma = yield* k.vma_lookup(mm, address);
+  if (vma === null) requireMappedOnce(mm, address);
   const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, write);
   yield* up_read(k, mm.mmap_lock);
   return fault;

@@ -1,11 +1,11 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
-import { type Cell, type Code, fail, rmw } from "../../explore/access.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import type { Inode } from "../include/linux/fs.ts";
 import type { MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import type { VmFault } from "./memory.ts";
+import { requireMappedOnce, type VmFault } from "./memory.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -46,6 +46,7 @@ export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> 
     if (stored) return "NOPAGE";
     yield* down_read(k, mm.mmap_lock);
     const vma = yield* k.vma_lookup(mm, address);
+    if (vma === null) requireMappedOnce(mm, address);
     const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, true);
     yield* up_read(k, mm.mmap_lock);
     if (fault !== "NOPAGE") return fault;
@@ -60,22 +61,23 @@ export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> 
  *
  * @param tlb Made in setup, with cacheTranslation().
  * @param file The file that the program thinks it stores to.
+ * @returns whether there was a translation.
  */
 export function* store_through_tlb(k: Kernel, tlb: Cell<Pte | null>, file: Inode): Code<boolean> {
   const pages = [...k.world.mem_map.values()];
-  const owner = yield* rmw(
-    [tlb, ...pages.map((p) => p.block_owner)],
-    (translation: Pte | null, ...owners: string[]) => {
+  const { name } = k.current;
+  return yield* rmw(
+    [tlb, k.world.foreign_store, ...pages.map((p) => p.block_owner)],
+    (translation: Pte | null, earlier: string | null, ...owners: string[]) => {
       const at = pages.findIndex((p) => p.pfn === translation?.pfn);
-      return { next: [translation, ...owners], result: owners[at] ?? null };
+      const owner = owners[at] ?? null;
+      const foreign = owner !== null && !owner.split(" and ").includes(file.name);
+      const said = `${name} stores through a cached translation to a block of ${file.name} that is ${owner} now`;
+      return {
+        next: [translation, foreign ? (earlier ?? said) : earlier, ...owners],
+        result: owner !== null,
+      };
     },
-    { note: { text: (to) => (to === null ? "<no translation>" : "stores") } },
+    { note: { text: (stores) => (stores ? "stores" : "<no translation>") } },
   );
-  if (owner !== null && !owner.split(" and ").includes(file.name)) {
-    fail(
-      "no-store-to-foreign-block",
-      `${k.current.name} stores through a cached translation to a block of ${file.name} that is ${owner} now`,
-    );
-  }
-  return owner !== null;
 }

@@ -63,7 +63,7 @@ export class Replay {
   }
 
   /** Begins an operation, which runs until it ends or sleeps. */
-  start(operation: Code): Started {
+  start(operation: Code<unknown>): Started {
     const activity = this.#machine.start(operation);
     this.#machine.advance(activity);
     return {

@@ -95,7 +95,8 @@ export function* dev_dax_map(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code<VmFaul
  *
  * Models the insertion in `drivers/dax/device.c:__dev_dax_pte_fault()`, `__dev_dax_pmd_fault()` and
  * `__dev_dax_pud_fault()` @ v6.12.
- * Left out: that a writable entry is clean until something is stored.
+ * Left out: that a writable entry is clean until something is stored. Only zapping asks: the mapcount of what a clean
+ * one maps falls before a flush, that of a dirty one after it, and both before the lock is dropped.
  */
 export function* dev_dax_insert(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code<VmFault> {
   const write = (vmf.vma.vm_flags & VM_WRITE) !== 0;

@@ -3,6 +3,7 @@
 // blocks, preallocation.
 import { hex, type Pfn } from "../../../base/brand.ts";
 import type { Code, See, Wait } from "../../../explore/access.ts";
+import { EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   type FallocMode,
@@ -146,9 +147,16 @@ export const untilIdle = (page: Page, count: number): Wait => ({
  *
  * @param first First page of the range; `end` is one past the last.
  */
-export function* ext4_fallocate(k: Kernel, inode: Inode, mode: FallocMode, first: number, end: number): Code {
-  if (mode === FALLOC_FL_COLLAPSE_RANGE) yield* k.ext4_collapse_range(inode, first, end);
-  else yield* k.ext4_punch_hole(inode, first, end);
+export function* ext4_fallocate(
+  k: Kernel,
+  inode: Inode,
+  mode: FallocMode,
+  first: number,
+  end: number,
+): Code<number> {
+  if (mode === FALLOC_FL_COLLAPSE_RANGE) return yield* k.ext4_collapse_range(inode, first, end);
+  yield* k.ext4_punch_hole(inode, first, end);
+  return 0;
 }
 
 /**
@@ -187,12 +195,20 @@ export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: nu
 /**
  * Takes a range out of a file, after nobody uses its pages any more: what follows moves down.
  *
- * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.12.
- * Left out: waiting for direct I/O on the file itself; writing back what moves.
+ * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.1.
+ * Left out: waiting for direct I/O on the file itself; writing back what moves. That v6.14 and 6.12.117 break the layouts
+ * before they look at the size.
+ *
+ * @returns 0, or -EINVAL for a range that reaches the end of the file: that is a truncation.
  */
-export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end: number): Code {
+export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
   const { i_data, i_mapping, i_rwsem, i_size } = inode;
   yield* down_write(k, i_rwsem);
+  const size = yield* READ_ONCE(i_size);
+  if (end >= size) {
+    yield* up_write(i_rwsem);
+    return -EINVAL;
+  }
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.ext4_break_layouts(inode);
   yield* k.truncate_pagecache(inode, first);
@@ -202,10 +218,10 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
     const block = from === undefined ? null : yield* READ_ONCE(from);
     yield* WRITE_ONCE(extentOf(inode, index), block);
   }
-  const size = yield* READ_ONCE(i_size);
   yield* WRITE_ONCE(i_size, size - (end - first));
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
+  return 0;
 }
 
 /**

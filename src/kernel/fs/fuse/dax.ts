@@ -149,7 +149,7 @@ export function* fuse_file_fallocate(
   _mode: FallocMode,
   first: number,
   end: number,
-): Code {
+): Code<number> {
   const { i_rwsem, i_mapping } = inode;
   yield* down_write(k, i_rwsem);
   yield* down_write(k, i_mapping.invalidate_lock);
@@ -160,6 +160,7 @@ export function* fuse_file_fallocate(
   yield* k.truncate_pagecache_range(inode, first, end);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
+  return 0;
 }
 
 /**

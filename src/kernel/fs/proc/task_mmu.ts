@@ -9,6 +9,9 @@ import {
   pmdStart,
   pte_lockptr,
   pte_offset,
+  pud_offset,
+  pudPages,
+  pudStart,
 } from "../../include/linux/pgtable.ts";
 import { down_read, up_read } from "../../kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../../kernel/locking/spinlock.ts";
@@ -25,7 +28,8 @@ declare module "../../kernel.ts" {
  * How many pages of a mapping are there, as /proc/PID/smaps says in Rss. Entries without a page to be counted are not
  * seen.
  *
- * Models `fs/proc/task_mmu.c:smap_gather_stats()` @ v6.12, with smaps_pte_range().
+ * Models `fs/proc/task_mmu.c:smap_gather_stats()` @ v6.12, with smaps_pte_range(). A PUD entry is split: the walk asks
+ * for tables (`mm/pagewalk.c:walk_pud_range()`), so that looking takes the memory of a DAX device out of the page table.
  * Left out: all but Rss; the mapcount is read, for Pss, and not used.
  */
 export function* smap_gather_stats(k: Kernel, vma: VmArea): Code<number> {
@@ -33,6 +37,13 @@ export function* smap_gather_stats(k: Kernel, vma: VmArea): Code<number> {
   let rss = 0;
   yield* down_read(k, vm_mm.mmap_lock);
   for (let address = vma.vm_start; address < vma.vm_start + vma.vm_pages; address++) {
+    const pudp = pud_offset(k, vm_mm, address);
+    const pud = pudp === null ? TABLE : yield* READ_ONCE(pudp);
+    if (isLeaf(pud)) yield* k.__split_huge_pud(vma, address);
+    if (pud !== TABLE) {
+      address = pudStart(k, address) + pudPages(k) - 1;
+      continue;
+    }
     const pmdp = pmd_offset(k, vm_mm, address);
     const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
     if (pmd === null) continue;

@@ -1,6 +1,7 @@
 // XFS: faults on a DAX file, and taking blocks away. Source: fs/xfs/xfs_file.c. IOLOCK is i_rwsem, and
 // MMAPLOCK is invalidate_lock.
 import type { Code } from "../../../explore/access.ts";
+import { EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_UNSHARE_RANGE,
@@ -9,6 +10,7 @@ import {
 } from "../../include/linux/fs.ts";
 import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
+import { READ_ONCE } from "../../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 
 declare module "../../kernel.ts" {
@@ -40,6 +42,7 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
  * Left out: allocation, zero and insert range; waiting for direct I/O on the file itself.
  *
  * @param first First page of the range; `end` is one past the last.
+ * @returns 0, or -EINVAL for collapsing a range that reaches the end of the file.
  */
 export function* xfs_file_fallocate(
   k: Kernel,
@@ -47,14 +50,18 @@ export function* xfs_file_fallocate(
   mode: FallocMode,
   first: number,
   end: number,
-): Code {
-  const { i_rwsem, i_mapping } = inode;
+): Code<number> {
+  const { i_rwsem, i_mapping, i_size } = inode;
+  let error = 0;
   yield* down_write(k, i_rwsem);
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.xfs_break_layouts(inode);
-  if (mode === FALLOC_FL_COLLAPSE_RANGE) yield* k.xfs_collapse_file_space(inode, first, end);
-  else if (mode === FALLOC_FL_UNSHARE_RANGE) yield* k.xfs_reflink_unshare(inode, first, end);
+  if (mode === FALLOC_FL_COLLAPSE_RANGE) {
+    if (end >= (yield* READ_ONCE(i_size))) error = -EINVAL;
+    else yield* k.xfs_collapse_file_space(inode, first, end);
+  } else if (mode === FALLOC_FL_UNSHARE_RANGE) yield* k.xfs_reflink_unshare(inode, first, end);
   else yield* k.xfs_free_file_space(inode, first, end);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
+  return error;
 }

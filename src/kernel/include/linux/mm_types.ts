@@ -126,6 +126,8 @@ export interface MmStruct extends Modelled {
   readonly write_protect_seq: Cell<number>;
   /** The mappings there are. */
   readonly mm_mt: Cell<readonly VmArea[]>;
+  /** Those that setup has made, whether they are there or not. */
+  readonly vmas: VmArea[];
   /** Zaps under way: those that find nothing to clear flush all the same, if there is another. */
   readonly tlb_flush_pending: Cell<number>;
   /** The cached translations of CPUs that run the process, as far as the scenario looks at them: none, if not made. */
@@ -220,8 +222,24 @@ export function newMm(name: string, pages: number, geometry: Geometry): MmStruct
     rss_anon: cell(`${name}.rss_anon`, 0),
     write_protect_seq: cell(`${name}.write_protect_seq`, 0),
     mm_mt: cell<readonly VmArea[]>(`${name}.mm_mt`, []),
+    vmas: [],
     tlb_flush_pending: cell(`${name}.tlb_flush_pending`, 0),
     tlbs: [],
     children: [],
   });
+}
+
+/** Makes a mapping, for mmap(). */
+export function newVma(
+  vm_mm: MmStruct,
+  parts: Pick<VmArea, "vm_flags" | "vm_start" | "vm_pages" | "vm_pgoff" | "vm_file">,
+  anon_vma = false,
+): VmArea {
+  const vma: VmArea = modelled("vma", {
+    ...parts,
+    vm_mm,
+    anon_vma: cell(`${vm_mm.name}.anon_vma[${parts.vm_start}]`, anon_vma),
+  });
+  vm_mm.vmas.push(vma);
+  return vma;
 }

@@ -1,0 +1,2 @@
+// Errors of system calls; functions return them as negative numbers. Source: include/uapi/asm-generic/errno-base.h.
+export const EINVAL = 22;
