@@ -1,7 +1,7 @@
 // Writes docs/invariants.md: every rule, what it is for, and the twins and scenarios that show it can fail.
 // From the comments of src/kernel/invariants.ts and the folder beside it, and from what the catalogue's scenarios come to.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { changes, kernels } from "../dist/changes/kernels.js";
 import { explore } from "../dist/explore/explore.js";
 import { kernelInvariants } from "../dist/kernel/invariants.js";
@@ -20,6 +20,46 @@ function broken(scenario, kernel, tlb) {
   const chosen = names.map((n) => changes.find((c) => c.name === n)).filter((c) => c !== undefined);
   const { search } = explore(programOf(scenario, withChanges(version, chosen), { tlb }));
   return search.findings.map((f) => f.finding.property);
+}
+
+/** The checks that stand within code: what they are called, and the functions that they stand in. */
+function checksIn(src, folders, call) {
+  const found = new Map();
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(src, folder), { recursive: true }).map((file) => join(src, folder, file)),
+  );
+  for (const file of files.filter((f) => f.endsWith(".ts") && !f.endsWith(".test.ts")).sort()) {
+    const text = readFileSync(file, "utf8");
+    for (const { 1: rule, index } of text.matchAll(call)) {
+      const heads = [...text.slice(0, index).matchAll(/^(?:export )?function\*? (\w+)\(|^\s+\*(\w+)\(/gm)];
+      const name = heads.at(-1)?.[1] ?? heads.at(-1)?.[2] ?? "run";
+      const where = name === "run" ? relative(src, file) : `${name}()`;
+      found.set(rule, [...new Set([...(found.get(rule) ?? []), where])]);
+    }
+  }
+  return [...found]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([rule, where]) => `| \`${rule}\` | ${where.map((w) => `\`${w}\``).join(", ")} |`);
+}
+
+const FAIL = /\bfail\(\s*"([\w-]+)"/g;
+const WARN = /\bWARN\(\s*k,\s*"([\w-]+)"/g;
+
+function checks(src) {
+  const table = (rows) => ["| name | where |", "| --- | --- |", ...rows, ""];
+  return [
+    "# Checks within the code",
+    "",
+    "These are no rules to import: the code itself finds that something is wrong, and the execution ends there.",
+    "",
+    ...table(checksIn(src, ["kernel", "changes"], FAIL)),
+    "Warnings of the kernel, which do not stop it; `no-warning` says that there are none:",
+    "",
+    ...table(checksIn(src, ["kernel", "changes"], WARN)),
+    "Of single scenarios of the catalogue:",
+    "",
+    ...table(checksIn(src, ["scenarios"], FAIL)),
+  ];
 }
 
 export function invariants(src) {
@@ -67,5 +107,5 @@ export function invariants(src) {
     if (found.length > 0) out.push("Broken by a kernel as it is:", "", ...found.map((l) => `- ${l}`), "");
     if (caught.length === 0 && found.length === 0) out.push("No twin breaks it yet.", "");
   }
-  return out.join("\n");
+  return [...out, ...checks(src)].join("\n");
 }

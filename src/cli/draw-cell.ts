@@ -20,14 +20,19 @@ export interface Shown {
 export const recordCell = (cell: Cell, { schedule, loop }: Shown): Recording =>
   record(prepareCell(cell), [...schedule, ...(loop ?? [])]);
 
+/** True for the functions of the cell's kernel. */
+export function knownFunctions(cell: Cell): (name: string) => boolean {
+  const table = functionsOf(buildKernel(cell.kernel, cell.changes));
+  return (name) => table.has(name);
+}
+
 /** Its diagram. */
 export function drawCell(cell: Cell, shown: Shown, recording: Recording = recordCell(cell, shown)): string {
   const { schedule, loop, finding } = shown;
-  const table = functionsOf(buildKernel(cell.kernel, cell.changes));
   return drawDiagram(recording, finding, {
     subject: [kernelLabel(cell), ...cell.changes.map((c) => c.name)].join("+"),
     switches: countSwitches(schedule),
     loopFrom: loop === null ? null : schedule.length,
-    shows: (f) => table.has(f),
+    shows: knownFunctions(cell),
   });
 }

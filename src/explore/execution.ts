@@ -16,6 +16,8 @@ export interface Step {
   readonly op: Operation;
   readonly result: Value;
   readonly writes: readonly { readonly cell: number; readonly value: Value }[];
+  /** Those of the writes that left another value than was there. */
+  readonly changes: readonly { readonly cell: number; readonly value: Value }[];
 }
 
 export class Execution {
@@ -61,7 +63,8 @@ export class Execution {
     }
     const { op } = run.turn;
     const writes = done.writes.map(({ cell, value }) => ({ cell, value: this.#interner.canonical(value) }));
-    const step = { thread, op, result: this.#interner.canonical(done.result), writes };
+    const changes = writes.filter(({ cell, value }) => this.memory[cell] !== value);
+    const step = { thread, op, result: this.#interner.canonical(done.result), writes, changes };
     for (const { cell, value } of writes) this.memory[cell] = value;
     this.steps.push(step);
     run.resume(step.result);

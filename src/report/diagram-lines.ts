@@ -1,12 +1,9 @@
-// What the lines of a diagram say. Drawn are the steps that matter: those that touch what another
-// thread changes, and those that sleep or wake; and of the calls around them the innermost, its caller,
+// The lines of a diagram: the steps that matter, and of the calls around them the innermost, its caller,
 // and wherever several meet.
-import type { Cell, Operation, See } from "../explore/access.ts";
-import type { Step } from "../explore/execution.ts";
-import { footprint, mainCells } from "../explore/operation.ts";
 import type { Finding } from "../explore/outcome.ts";
-import type { Call, Item, Recording } from "./recording.ts";
-import { argumentText, cellName, valueText } from "./value-text.ts";
+import { cellsOfFinding, essentialItems } from "./essential.ts";
+import { type Call, type Item, known, type Recording } from "./recording.ts";
+import { callText, StepTexts } from "./step-text.ts";
 
 /** One line of a diagram. */
 export interface DiagramLine {
@@ -31,65 +28,10 @@ export function diagramLines(
 ): DiagramLine[] {
   const about = finding === null ? new Set<number>() : cellsOfFinding(recording, finding);
   const loops = (i: Item): boolean => loopFrom !== null && i.kind === "step" && i.at > loopFrom;
-  const items = recording.items.filter(
-    (i) => matters(i, recording, about) || (loops(i) && finding?.kind === "livelock" && saysSomething(i)),
-  );
-  return linesOf(items, shows, about, recording, loops);
+  const items = essentialItems(recording, finding, about, loops);
+  const texts = new StepTexts(recording.execution, about, items);
+  return linesOf(items, shows, texts, recording, loops);
 }
-
-/** The cells that the finding is about, of those that the execution wrote. */
-function cellsOfFinding({ execution }: Recording, finding: Finding): Set<number> {
-  const seen = new Set<number>();
-  const see: See = (cell) => {
-    seen.add(cell.id);
-    return execution.see(cell);
-  };
-  if (finding.kind === "invariant") {
-    execution.prepared.invariants.find((i) => i.name === finding.property)?.check(see);
-  }
-  for (const t of finding.threads) {
-    const turn = execution.threads[t]?.turn;
-    if (turn?.kind === "wants" && turn.op.op === "acquire") turn.op.wait?.condition(see);
-  }
-  const written = new Set(execution.steps.flatMap((s) => s.writes.map((w) => w.cell)));
-  return new Set([...seen].filter((id) => written.has(id)));
-}
-
-/** True for what a reader must see to follow: see the head of this file. */
-function matters(item: Item, { execution }: Recording, about: ReadonlySet<number>): boolean {
-  if (item.kind === "blocks") return true;
-  const op = askedOf(item.step);
-  const { writes } = item.step;
-  if (op.op === "acquire" || op.note?.quiet === true) {
-    return writes.some((w) => about.has(w.cell));
-  }
-  const own = op.note?.text?.(item.step.result);
-  if (own !== undefined) return own !== "" || writes.some((w) => about.has(w.cell));
-  return [...footprint(op)].some(
-    (cell) =>
-      about.has(cell.id) ||
-      execution.steps.some(
-        (s) =>
-          s.thread !== item.thread && (changes(s, cell) || (changes(item.step, cell) && looksAt(s, cell))),
-      ),
-  );
-}
-
-/** False for a step that explains nothing: taking a lock, or reading a constant. */
-const saysSomething = (item: Item): boolean => {
-  if (item.kind === "blocks") return true;
-  const { op, note } = askedOf(item.step);
-  return op !== "acquire" && note?.quiet !== true;
-};
-
-const looksAt = (step: Step, cell: Cell): boolean =>
-  step.op.note?.quiet !== true && mainCells(askedOf(step)).some((c) => c.id === cell.id);
-
-/** What the thread asked for, whatever a memory model made of it. */
-const askedOf = (step: Step): Operation => step.op.asked ?? step.op;
-
-const changes = (step: Step, cell: Cell): boolean =>
-  askedOf(step).op !== "read" && step.op.note?.quiet !== true && step.writes.some((w) => w.cell === cell.id);
 
 /** What one call did before another had its turn, or before the thread was interrupted. */
 interface Group {
@@ -105,7 +47,7 @@ interface Group {
 function linesOf(
   items: readonly Item[],
   shows: (name: string) => boolean,
-  about: ReadonlySet<number>,
+  texts: StepTexts,
   { execution }: Recording,
   loops: (item: Item) => boolean,
 ): DiagramLine[] {
@@ -140,10 +82,10 @@ function linesOf(
       begun.add(thread);
       lines.push({ thread, text: callText(root), margin: "", loops: again });
     }
-    const texts = own.map((i, at) => itemText(i, own.slice(at + 1), about)).filter((t) => t !== "");
     const call = leaf === null || leaf === root || own[0]?.kind === "blocks" ? "" : callText(leaf);
-    const text = [call, texts.join(", ")].filter((t) => t !== "").join(": ");
-    const margin = marginOf(own, about, execution);
+    const text = [call, texts.textOf(own)].filter((t) => t !== "").join(": ");
+    const margin = texts.marginOf(own);
+    if (text === "" && margin === "") continue;
     lines.push({
       thread,
       text: `${root === null ? "" : "  "}${text || `changes ${margin.split("=")[0]}`}`,
@@ -152,12 +94,6 @@ function linesOf(
     });
   }
   return lines;
-}
-
-/** The innermost call that a reader knows. */
-function known(call: Call | null, shows: (name: string) => boolean): Call | null {
-  for (let c = call; c !== null; c = c.parent) if (shows(c.name)) return c;
-  return null;
 }
 
 /** The innermost call that all groups are part of; above a single one, its caller. */
@@ -174,64 +110,4 @@ function rootOf(groups: readonly Group[], shows: (name: string) => boolean): Cal
 function isWithin(call: Call | null, outer: Call | null): boolean {
   for (let c = call; c !== null; c = c.parent) if (c === outer) return true;
   return false;
-}
-
-/** What the cells that the finding is about hold after these steps, where they changed. */
-function marginOf(
-  items: readonly Item[],
-  about: ReadonlySet<number>,
-  execution: Recording["execution"],
-): string {
-  const last = new Map<number, string>();
-  for (const item of items) {
-    if (item.kind !== "step" || askedOf(item.step).op === "read") continue;
-    if (item.step.op.note?.text !== undefined) continue;
-    for (const { cell: id, value } of item.step.writes) {
-      const cell = execution.prepared.cells[id];
-      if (about.has(id) && cell !== undefined) last.set(id, `${cellName(cell)}=${valueText(value)}`);
-    }
-  }
-  return [...last.values()].join(" ");
-}
-
-/** Parameters that say something to a reader who does not see the code. */
-const TELLING = new Set(["refs", "nr"]);
-
-function callText({ name, params, args }: Call): string {
-  const shown = args.filter((_, i) => TELLING.has(params[i] ?? "")).map(argumentText);
-  return `${name}(${shown.filter((a) => a !== null).join(", ")})`;
-}
-
-/** A step whose effect stands in the margin says nothing else, nor does a look at what `later` steps change. */
-function itemText(item: Item, later: readonly Item[], about: ReadonlySet<number>): string {
-  if (item.kind === "blocks") return `<${item.what}>`;
-  const op = askedOf(item.step);
-  if (item.step.op.op === "acquire" && op === item.step.op) return reachesMemory(item.step);
-  const { writes } = item.step;
-  const [cell] = mainCells(op);
-  const replaced = (i: Item): boolean => i.kind === "step" && cell !== undefined && changes(i.step, cell);
-  if (op.op === "read" && op.note?.text === undefined && about.has(cell?.id ?? -1) && later.some(replaced))
-    return "";
-  const inMargin = op.op !== "read" && writes.some((w) => about.has(w.cell)) && op.note?.text === undefined;
-  return inMargin ? "" : stepText(item.step);
-}
-
-/** A store that was buffered until now; nothing where a lock was taken. */
-function reachesMemory({ op, writes }: Step): string {
-  const stored = op.op === "acquire" && op.more !== undefined;
-  return stored ? `<${writes.length > 1 ? "a store reaches memory" : ""}>`.replace("<>", "") : "";
-}
-
-/** What a step did, in a few words. */
-function stepText(step: Step): string {
-  const { result, writes } = step;
-  const op = askedOf(step);
-  const own = op.note?.text?.(result);
-  if (own !== undefined) return own;
-  const [cell] = mainCells(op);
-  if (cell === undefined) return "";
-  if (op.op === "read") return `sees ${cellName(cell)}=${valueText(result)}`;
-  const write = writes.find((w) => w.cell === cell.id);
-  if (op.op === "write" && write === undefined) return `${cellName(cell)}=${valueText(op.value)} (buffered)`;
-  return write === undefined ? "" : `${cellName(cell)}=${valueText(write.value)}`;
 }

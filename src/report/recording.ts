@@ -101,3 +101,9 @@ export function record(prepared: Prepared, schedule: Schedule): Recording {
   }
   return { execution, items };
 }
+
+/** The innermost of a call and those around it that a reader knows. */
+export function known(call: Call | null, shows: (functionName: string) => boolean): Call | null {
+  for (let c = call; c !== null; c = c.parent) if (shows(c.name)) return c;
+  return null;
+}

@@ -1,10 +1,14 @@
 // Every atomic step of an execution, one line each: for whoever wants to see all of it.
 import { mainCells } from "../explore/operation.ts";
-import type { Recording } from "./recording.ts";
+import { known, type Recording } from "./recording.ts";
 import { valueText } from "./value-text.ts";
 
-/** Lists all steps: number, thread, function, operation, cells, result and what was written. */
-export function listSteps({ execution, items }: Recording): string {
+/**
+ * Lists all steps: number, thread, function, operation, cells, what was seen and what changed.
+ *
+ * @param shows True for the functions that a reader knows.
+ */
+export function listSteps({ execution, items }: Recording, shows: (functionName: string) => boolean): string {
   const { prepared } = execution;
   // A memory model adds threads that make stores happen for the others.
   const names = prepared.threads.map((t) => t.name);
@@ -16,15 +20,16 @@ export function listSteps({ execution, items }: Recording): string {
       lines.push(`      ${thread}  <${item.what}>`);
       continue;
     }
-    const { result, writes } = item.step;
+    const { result, changes } = item.step;
     const op = item.step.op.asked ?? item.step.op;
     const cells = mainCells(op).map((c) => c.name);
-    const wrote = writes.map((w) => `${prepared.cells[w.cell]?.name} = ${valueText(w.value)}`);
-    const back = result === undefined ? "" : ` -> ${valueText(result)}`;
-    const effect = op.op === "read" || wrote.length === 0 ? "" : `; ${wrote.join(", ")}`;
-    const where = item.call?.name ?? "";
+    const changed = changes.map((c) => `${prepared.cells[c.cell]?.name}=${valueText(c.value)}`);
+    const back = result === undefined || result === null ? "" : ` -> ${valueText(result)}`;
+    const effect = changed.length === 0 ? "" : `: ${changed.join(", ")}`;
+    const call = known(item.call, shows);
+    const where = call === null ? "" : `${call.name}(): `;
     lines.push(
-      `${`${item.at}`.padStart(4)}  ${thread}  ${where}: ${op.op} ${cells.join(", ")}${back}${effect}`,
+      `${`${item.at}`.padStart(4)}  ${thread}  ${where}${op.op} ${cells.join(", ")}${back}${effect}`,
     );
   }
   return lines.join("\n");

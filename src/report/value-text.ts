@@ -11,14 +11,22 @@ export function cellName(cell: Pick<Cell, "name">): string {
   return SHORT[last] ?? last;
 }
 
+/** `page[0x40]._refcount` is `ref(0x40)`; `mm.pte[0]` is as it stands. */
+export function longCellName(cell: Pick<Cell, "name">): string {
+  const pfn = /^page\[(\w+)\]\./.exec(cell.name)?.[1];
+  return pfn === undefined ? cell.name : `${cellName(cell)}(${pfn})`;
+}
+
 /** A value in a few characters. */
 export function valueText(value: unknown): string {
   if (value === null || value === undefined) return "none";
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(valueText).join("+");
-  const { pfn, kind } = value as { pfn?: Value; kind?: Value };
-  if (typeof pfn === "number") return `${kind === "zero" ? "zero page" : `pfn 0x${pfn.toString(16)}`}`;
-  if (typeof kind === "string") return kind;
+  const { pfn, kind, locked } = value as { pfn?: Value; kind?: Value; locked?: Value };
+  const lock = locked === true ? " locked" : "";
+  if (typeof pfn === "number" && kind !== "empty")
+    return `${kind === "zero" ? "zero page" : `pfn 0x${pfn.toString(16)}`}${lock}`;
+  if (typeof kind === "string") return `${kind}${lock}`;
   const { name } = value as { name?: Value };
   if (typeof name === "string") return name;
   return (value as Partial<Modelled>)[identity] ?? "…";

@@ -92,6 +92,22 @@ describe("pagelife check", () => {
     expect(drawn("v7.2")).toBe(drawn("v6.15"));
   });
 
+  it("draws everybody who had a part in it, though nothing but the lock of an entry was touched", () => {
+    const { stdout } = pagelife(["show", "fsync-vs-read-fault", "--kernel", "v7.2", "--steps"]);
+    expect(stdout).toMatch(/CPU0 fsync +CPU1 load by another process/);
+    expect(stdout).toMatch(/grab_mapping_entry\(\):\n +i_pages\[0\]=pfn 0x40 locked/);
+    expect(stdout).toMatch(
+      /^ +\d+ {2}read {3}grab_mapping_entry\(\): acquire .*: file.i_pages\[0\]=pfn 0x40 locked$/m,
+    );
+  });
+
+  it("names cells in full where several have the same short name", () => {
+    const { stdout } = pagelife(["show", "two-files-fault-on-shared-extent", "--kernel", "v6.12"]);
+    expect(stdout).toContain(" one.i_pages[0]=empty locked");
+    expect(stdout).toContain(" two.i_pages[0]=empty locked");
+    expect(stdout).toContain(" sees mapping=shared ");
+  });
+
   it("runs with a change only on the kernels that it goes onto", () => {
     const { stdout, status } = pagelife(["check", "refault-during-wait", "--with", "fsdax-wakeup/gup-put"]);
     expect(status).toBe(0);

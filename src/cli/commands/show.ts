@@ -9,7 +9,7 @@ import type { Change } from "../../kernel/kernel.ts";
 import type { Scenario } from "../../kernel/scenario.ts";
 import { listSteps } from "../../report/step-list.ts";
 import { type Cell, checkCell, kernelLabel, parseKernelLabel, prepareCell } from "../check-cell.ts";
-import { drawCell, recordCell, type Shown } from "../draw-cell.ts";
+import { drawCell, knownFunctions, recordCell, type Shown } from "../draw-cell.ts";
 import { reproduceLine } from "../explain.ts";
 import { loadAny } from "../load.ts";
 import { parseMemory, parseTlb } from "../options.ts";
@@ -59,7 +59,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
   const recording = recordCell(cell, shown);
   const out: string[] = [drawCell(cell, shown, recording)];
   if (finding === null) out.push("", " Nothing is wrong at its end.");
-  if (options.steps) out.push("", listSteps(recording));
+  if (options.steps) out.push("", listSteps(recording, knownFunctions(cell)));
   const token = formatToken(
     {
       scenario: cell.scenario.name,
