@@ -1,6 +1,6 @@
 /** Exit status of every command. */
 export const exitCode = {
-  /** Everything holds, or is as the catalogue expects, and the search was complete. */
+  /** Everything holds, or is as expected, and the search was complete. */
   holds: 0,
   /** A finding, or a verdict that was not expected. */
   finding: 1,

@@ -23,15 +23,25 @@ export const isFile = (argument: string): boolean => /\.[cm]?[jt]s$|^\.{0,2}\//.
 export async function selectScenarios(names: readonly string[]): Promise<SelectedScenario[]> {
   if (names.length === 0) return catalogue.map((scenario) => ({ scenario, file: null, changes: [] }));
   const found: SelectedScenario[] = [];
+  const without: PagelifeError[] = [];
   for (const name of names) {
-    if (isFile(name)) {
+    if (!isFile(name)) {
+      found.push({ scenario: byName("scenario", catalogue, (s) => s.name, name), file: null, changes: [] });
+      continue;
+    }
+    try {
       const { scenarios, changes } = await loadScenarios(name);
       for (const scenario of scenarios) assertKnownKernels(scenario);
       found.push(...scenarios.map((scenario) => ({ scenario, file: name, changes })));
-      continue;
+    } catch (error) {
+      if (!(error instanceof PagelifeError) || error.code !== "PL104") throw error;
+      without.push(error);
     }
-    found.push({ scenario: byName("scenario", catalogue, (s) => s.name, name), file: null, changes: [] });
   }
+  // Of `./mine/*.ts` some may be what the others import.
+  const [first] = without;
+  if (found.length === 0 && first !== undefined) throw first;
+  for (const error of without) process.stderr.write(`pagelife: left out: ${error.message}\n`);
   return found;
 }
 

@@ -98,6 +98,9 @@ export function withChanges(version: KernelVersion, changes: readonly Change[]):
         `${c.name} goes onto ${c.onto.join(", ")}; this kernel is ${version.release}`,
       );
     }
+    if (version.layers.some((l) => l.change?.name === c.name)) {
+      throw new PagelifeError("PL303", `${version.release} has ${c.name} already`);
+    }
   }
   const built = changes.reduce((below, c) => applyChange(below, c, changes), version);
   for (const c of changes) assertSameKind(version, c);

@@ -2,7 +2,7 @@
 import { type CheckSummary, isExpected, type Verdict, verdictText } from "./verdict.ts";
 
 /**
- * Draws the matrix. A cell that is not as the catalogue expects has an exclamation mark; rules that are
+ * Draws the matrix. A cell that is not as expected has an exclamation mark; rules that are
  * broken are named below, since their names are long.
  */
 export function drawMatrix(verdicts: readonly Verdict[]): string {
@@ -51,8 +51,8 @@ export function summarise(verdicts: readonly Verdict[], status: number, millis: 
 export function summaryText(s: CheckSummary, verdicts: readonly Verdict[]): string {
   const states = verdicts.reduce((sum, v) => sum + v.states, 0);
   const parts: string[] = [];
-  if (s.asExpected > 0) parts.push(`${s.asExpected} as the catalogue expects`);
-  if (s.unexpected > 0) parts.push(`${s.unexpected} NOT as the catalogue expects (!)`);
+  if (s.asExpected > 0) parts.push(`${s.asExpected} as expected`);
+  if (s.unexpected > 0) parts.push(`${s.unexpected} NOT as expected (!)`);
   if (s.findings > 0) parts.push(`${s.findings} with a finding`);
   const open = verdicts.filter((v) => isExpected(v) === null && v.verdict === "holds").length;
   if (open > 0) parts.push(`${open} ${open === 1 ? "holds" : "hold"}`);

@@ -30,7 +30,7 @@ describe("pagelife check", () => {
     expect(again.stdout).toContain(body.join("\n").trimEnd());
   });
 
-  it("gives 0 for a finding that the catalogue expects, 1 for one of a change of one's own", () => {
+  it("gives 0 for a finding that is expected, 1 for one of a change of one's own", () => {
     expect(pagelife(["check", "unpin-vs-punch-hole", "--kernel", "v5.18"]).status).toBe(0);
     const { status, stdout } = pagelife([
       "check",

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkCell } from "../../src/cli/check-cell.ts";
 import { checkTwins } from "../../src/cli/check-twins.ts";
 import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../../src/cli/select.ts";
+import { pagelife } from "./run.ts";
 
 const example = readFileSync(resolve(import.meta.dirname, "../../examples/two-unpinners.ts"), "utf8");
 const punch = "yield* k.ext4_punch_hole(inode, 0, 1);";
@@ -252,6 +253,58 @@ describe("an expectation or a twin that is not well formed", () => {
     const said = await check(changed("invariants: [", `${text}, invariants: [`).text);
     expect(said).toContain(says);
   });
+});
+
+describe("files with another number of scenarios than one", () => {
+  const write = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const renamed = `${example.replace("export default", "export const other =")}`.replace(
+    '"two-unpinners-vs-punch-hole"',
+    '"other"',
+  );
+
+  it("are left out if they have none and others have some", () => {
+    const mine = write("some.ts", example);
+    const helper = write("helper.ts", "export const helper = 1;\n");
+    const { stdout, stderr, status } = pagelife(["check", mine, helper, "--kernel", "v6.12"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("two-unpinners-vs-punch-hole, v6.12: holds");
+    expect(stderr).toContain("left out: PL104");
+    expect(pagelife(["check", helper]).status).toBe(2);
+  });
+
+  it("need a name to show one of", () => {
+    write("one.ts", example);
+    write("other.ts", renamed);
+    const several = write(
+      "several.ts",
+      'export { default as one } from "./one.ts";\nexport { other } from "./other.ts";\n',
+    );
+    const asked = pagelife(["show", several, "--kernel", "v6.12"]);
+    expect(asked.stderr).toContain(
+      "exports several scenarios (two-unpinners-vs-punch-hole, other); say which:",
+    );
+    const { stdout, status } = pagelife(["show", "other", "--load", several, "--kernel", "v6.12"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("One execution, v6.12");
+    expect(stdout).toContain(":other:v6.12:");
+  });
+});
+
+it("a change that the kernel has already is told of", () => {
+  const { stderr, status } = pagelife([
+    "check",
+    "unpin-vs-punch-hole",
+    "--kernel",
+    "v7.2",
+    "--with",
+    "fuse-whole-file",
+  ]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("PL303: v7.2 has fuse-whole-file already");
 });
 
 describe("twins of one's own", () => {

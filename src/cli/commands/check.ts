@@ -75,7 +75,7 @@ Examples:
   pagelife check unpin-vs-punch-hole --kernel v5.18 --with fsdax-wakeup/gup-put
   pagelife check ./my-scenario.ts --with ./my-change.ts
 
-Exit status: 0 all holds, or is as the catalogue expects; 1 a finding, or an unexpected verdict;
+Exit status: 0 all holds, or is as expected; 1 a finding, or an unexpected verdict;
 2 wrong use; 4 inconclusive.`,
     )
     .action(run);

@@ -89,12 +89,14 @@ async function search(name: string | undefined, options: Options): Promise<Shown
   if (name === undefined) {
     throw new PagelifeError("PL101", "name a scenario, or give --replay TOKEN; `pagelife list scenarios`");
   }
-  const [selected] = await selectScenarios([name]);
-  const changes = await selectChanges(options.with);
+  const loaded = await Promise.all(options.load.map(loadAny));
+  const own = loaded.flatMap((l) => l.changes);
+  const scenario = loaded.flatMap((l) => l.scenarios).find((s) => s.name === name) ?? (await onlyOne(name));
+  const changes = await selectChanges(options.with, own);
   const kernel = selectKernels(options.kernel, changes).at(-1);
-  if (selected === undefined || kernel === undefined) throw new PagelifeError("PL101", `no scenario ${name}`);
+  if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${options.kernel}`);
   const cell: Cell = {
-    scenario: selected.scenario,
+    scenario,
     kernel,
     changes,
     tlb: parseTlb(options.tlb),
@@ -103,6 +105,17 @@ async function search(name: string | undefined, options: Options): Promise<Shown
   const { exploration } = await checkCell(cell, { livelock: options.livelock === true });
   const shown = exploration?.counterexample ?? { schedule: uninterrupted(cell), loop: null, finding: null };
   return { cell, shown };
+}
+
+/** The scenario of that name, or of that file, which must have one alone. */
+async function onlyOne(name: string): Promise<Scenario> {
+  const [selected, ...more] = await selectScenarios([name]);
+  if (selected !== undefined && more.length === 0) return selected.scenario;
+  const names = [selected, ...more].map((s) => s?.scenario.name);
+  throw new PagelifeError(
+    "PL101",
+    `${name} exports several scenarios (${names.join(", ")}); say which: pagelife show ${names[0]} --load ${name}`,
+  );
 }
 
 /** Each thread runs as far as it can before the next gets its turn. */
