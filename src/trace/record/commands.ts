@@ -58,7 +58,7 @@ function setProbes(o: RecordOptions): string[] {
     "probes=",
     // What a killed recording has left behind. Probes that are in use cannot be removed.
     `for i in "$T"/instances/${GROUP}-*; do`,
-    `  if [ -d "$i" ] && ! kill -0 "\${i##*-}" 2>/dev/null; then echo 0 > "$i/events/enable"; rmdir "$i"; fi`,
+    `  if [ -d "$i" ] && ! kill -0 "\${i##*-}" 2>/dev/null; then echo 0 > "$i/events/enable"; rmdir "$i" 2>/dev/null || echo "pagelife: $i, of a recording that was killed, is in use" >&2; fi`,
     "done",
     `for p in $(sed -n 's,^[pr][0-9]*:\\(${GROUP}/[^ ]*\\) .*,\\1,p' "$T/kprobe_events"); do`,
     `  echo "-:$p" >> "$T/kprobe_events" 2>/dev/null || { echo "pagelife: probe $p is in use: another recording is running" >&2; exit 2; }`,
@@ -156,8 +156,10 @@ function traceCmdScript(plan: ProbePlan, o: RecordOptions): string[] {
     ...probeLines(plan),
     "set --",
     ...events,
-    `trace-cmd record -q -C mono -b ${o.bufferKb} -o ${quote(o.output)}${o.stacks ? " -T" : ""} "$@" ${command}`.trimEnd(),
+    "status=0",
+    `trace-cmd record -q -C mono -b ${o.bufferKb} -o ${quote(o.output)}${o.stacks ? " -T" : ""} "$@" ${command} || status=$?`,
     told(o),
+    ...endLines,
   ];
 }
 
@@ -190,10 +192,12 @@ function perfScript(plan: ProbePlan, o: RecordOptions): string[] {
     ...probeLines(plan),
     "set --",
     ...events,
-    `perf record -a -k mono -m ${pages}${o.stacks ? " -g" : ""} -o ${quote(data)} "$@" ${command}`.trimEnd(),
+    "status=0",
+    `${`perf record -a -k mono -m ${pages}${o.stacks ? " -g" : ""} -o ${quote(data)} "$@" ${command}`.trimEnd()} || status=$?`,
     `perf script -i ${quote(data)} -F trace:comm,pid,tid,cpu,time,event,trace${o.stacks ? ",ip,sym" : ""} --show-lost-events --header > ${quote(o.output)}`,
     `rm -f ${quote(data)}`,
     told(o),
+    ...endLines,
   ];
 }
 
@@ -208,7 +212,7 @@ function bpftraceScript(plan: ProbePlan, o: RecordOptions): string[] {
   ];
   const programs = [`BEGIN { ${about.map((line) => `printf("${line}\\n");`).join(" ")} printf("\\n"); }`];
   for (const p of plan.probes) {
-    const site = p.isReturn ? `(? <- ${p.fn})` : `(${p.fn}+0x0/0x0)`;
+    const site = p.isReturn ? `([unknown] <- ${p.fn})` : `(${p.fn}+0x0/0x0)`;
     const args = p.bpf.map((a) => `${a.name}=${a.format}`);
     const withStack = o.stacks && !p.isReturn;
     const format = [`%s %d [%03d] %llu.%06llu: ${GROUP}:${p.event}: ${site}`, ...args].join(" ");
@@ -245,9 +249,12 @@ function bpftraceScript(plan: ProbePlan, o: RecordOptions): string[] {
 { time = match($0, /[0-9]+\\.[0-9][0-9][0-9][0-9][0-9][0-9]: /) ? substr($0, RSTART, RLENGTH - 2) : 0; $1 = $1; print time "\\001" $0 }' ${unsorted} |
   sort -s -n -k 1,1 | awk 'BEGIN { FS = "\\001"; OFS = "\\n" } { sub(/^[^\\001]*\\001/, ""); $1 = $1; print $0 "\\n" }' > ${quote(o.output)}`,
     told(o),
-    "exit $status",
+    ...endLines,
   ];
 }
+
+/** A recorder that is ended by Ctrl-C says so in its status, and has done what it was to do. */
+const endLines = ['[ "$status" -le 128 ] || status=0', "exit $status"];
 
 const told = (o: RecordOptions): string =>
   `echo "pagelife: read it with: pagelife trace" ${quote(quote(o.output))} >&2`;
