@@ -197,7 +197,7 @@ export class TraceAnalysis implements TraceSink {
         because: this.kernel.because,
         contradiction: this.kernel.contradiction,
       },
-      findings: ordered(findings),
+      findings: ordered(read.log.count("damaged") > 0 ? findings.map(unsure) : findings),
       outstanding: outstanding(context, this.#options.cull, this.#options.sort),
       pages: {
         seen: device.length,
@@ -211,6 +211,13 @@ export class TraceAnalysis implements TraceSink {
       illegalChecked: this.conformance.checked,
     };
   }
+}
+
+/** In a damaged file any event may be missing, and any that is there may be wrong. */
+function unsure(f: Finding): Finding {
+  if (f.severity !== "error" && f.severity !== "warning") return f;
+  const caveat = "parts of the file are damaged: events are missing, and others may be wrong";
+  return { ...f, severity: "unknown", caveats: [...f.caveats, caveat] };
 }
 
 const SEVERITIES: readonly FindingSeverity[] = ["error", "warning", "unknown", "note"];

@@ -20,8 +20,11 @@ export class FtraceTextReader extends TaskLineReader {
       this.context.sink.lost(Number(lost[1]));
       return true;
     }
-    if (STARTED.test(text)) {
+    const started = STARTED.exec(text);
+    if (started !== null) {
+      // It is said of buffers that were overwritten: until here, this CPU's events are missing.
       this.context.log.note("lateCpu", line);
+      this.context.sink.lost(Number(started[1]));
       return true;
     }
     if (!text.startsWith("#")) return false;
