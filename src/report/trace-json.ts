@@ -1,11 +1,13 @@
 // `pagelife trace --json`: one record a line. Changes of pages come while the recording is read, so
 // that no length of it fills the memory; the answers follow, and a summary is last.
+
 import type { KernelEvent, Task } from "../events/event.ts";
 import { countParts } from "../trace/analyses/holding.ts";
 import { importNotes } from "../trace/import-log.ts";
 import { isUnplaced, unplacedAddress } from "../trace/page-map.ts";
 import { outcomeOf, type TraceReport } from "../trace/report.ts";
 import type { Clock, Stack } from "../trace/sink.ts";
+import { HOLD_LENGTHS_NS } from "../trace/trackers/completed-holds.ts";
 import type { HolderGroup } from "../trace/trackers/holder-groups.ts";
 import type { Certainty } from "../trace/trackers/lifelines.ts";
 import type { ChangeListener } from "../trace/trackers/listeners.ts";
@@ -158,6 +160,7 @@ export function* jsonRecords(r: TraceReport, exitCode: number): Generator<string
       sinceNs: ns(g.since),
       seen: g.seen,
       unknown: g.doubtful,
+      stacks: g.stacks,
     });
   }
   for (const p of [...r.context.pages.pages.values()].sort((a, b) => a.pfn - b.pfn)) {
@@ -190,6 +193,14 @@ export function* jsonRecords(r: TraceReport, exitCode: number): Generator<string
       event: holder.event,
       sinceNs: ns(holder.time),
       durationNs: span(end - holder.time),
+    });
+  }
+  for (const [i, holds] of r.context.pages.completed.byLength.entries()) {
+    const below = HOLD_LENGTHS_NS[i + 1];
+    yield recordLine("holdLength", {
+      fromNs: span(HOLD_LENGTHS_NS[i] ?? 0),
+      belowNs: below === undefined ? null : span(below),
+      holds,
     });
   }
   yield recordLine("heldOverTime", { sliceNs: span(r.held.sliceNs), most: [...r.held.most] });

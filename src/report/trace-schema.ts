@@ -122,6 +122,7 @@ const records = {
       sinceNs: nanoseconds,
       seen: z.enum(["recorded", "before", "unrecorded"]),
       unknown: z.boolean().describe("events were lost since: it may be gone"),
+      stacks: z.int().describe("different call paths that were put together"),
     })
     .describe("references still held at the end"),
   page: z.object({
@@ -150,6 +151,11 @@ const records = {
     event: z.string(),
     sinceNs: nanoseconds,
     durationNs: nanoseconds,
+  }),
+  holdLength: z.object({
+    fromNs: nanoseconds,
+    belowNs: nanoseconds.nullable().describe("null: however long"),
+    holds: z.int().describe("holds of one page each that ended, of this length"),
   }),
   heldOverTime: z.object({ sliceNs: nanoseconds, most: z.array(z.int()) }),
   event: z.object({ name: z.string(), count: z.int(), analysed: z.boolean() }),

@@ -4,7 +4,9 @@ import { countParts } from "../trace/analyses/holding.ts";
 import type { Finding, FindingSeverity } from "../trace/finding.ts";
 import { importNotes } from "../trace/import-log.ts";
 import type { PageGroup, TraceReport } from "../trace/report.ts";
+import { HOLD_LENGTHS_NS } from "../trace/trackers/completed-holds.ts";
 import type { LifelineEntry } from "../trace/trackers/lifelines.ts";
+import type { Holder } from "../trace/trackers/page-state.ts";
 import {
   durationText,
   pagesText,
@@ -164,9 +166,15 @@ function holderLines(r: TraceReport, options: TextOptions): string[] {
           : g.seen === "before"
             ? "from before the recording"
             : "not recorded";
-    const path = g.stack === null ? g.event : g.stack.frames.slice(0, 4).join(" <- ");
+    const path =
+      g.stacks > 1
+        ? `${g.stacks} call paths`
+        : g.stack === null
+          ? g.event
+          : g.stack.frames.slice(0, 4).join(" <- ");
+    const id = g.stacks > 1 ? "several" : g.id;
     lines.push(
-      `  ${String(g.references).padEnd(5)} ${g.kind.padEnd(5)} ${String(g.pages.length).padEnd(6)} ${durationText(r.end - g.since).padEnd(11)} ${g.id.padEnd(13)} ${who}${path === "" ? "" : `, ${printable(path)}`}${g.doubtful ? " (unknown: events were lost)" : ""}`,
+      `  ${String(g.references).padEnd(5)} ${g.kind.padEnd(5)} ${String(g.pages.length).padEnd(6)} ${durationText(r.end - g.since).padEnd(11)} ${id.padEnd(13)} ${who}${path === "" ? "" : `, ${printable(path)}`}${g.doubtful ? " (unknown: events were lost)" : ""}`,
       `        pfn ${pfnRanges(g.pfns)}`,
     );
   }
@@ -255,7 +263,7 @@ export function pageLifeline(r: TraceReport, pfn: number): string {
     );
   for (const h of page.holders) {
     lines.push(
-      `  held: ${plural(h.n, h.kind === "pin" ? "pin" : "reference")} of ${h.seen === "recorded" ? taskName(h.task) : "somebody not recorded"} since ${timeText(r.clock, h.time)} ${printable(h.event)}${h.stack === null ? "" : `, stack ${h.stack.id}`}`,
+      `  held: ${plural(h.n, h.kind === "pin" ? "pin" : "reference")} ${heldBy(h)} since ${heldSince(r, h)}${h.stack === null ? "" : `, stack ${h.stack.id}`}`,
     );
   }
   if (page.changes > lifeline.length)
@@ -269,6 +277,28 @@ export function pageLifeline(r: TraceReport, pfn: number): string {
   }
   return `${lines.join("\n")}\n`;
 }
+
+const heldBy = (h: Holder): string =>
+  h.seen === "recorded" ? `of ${taskName(h.task)}` : "of somebody not recorded";
+
+const heldSince = (r: TraceReport, h: Holder): string =>
+  h.seen === "before"
+    ? "before the recording"
+    : `${timeText(r.clock, h.time)} ${printable(h.event)}`.trimEnd();
+
+/** `2 under 10 us, 14 under 10 ms`: each of the first that it is under. */
+function lengthsText(byLength: readonly number[]): string {
+  const parts = byLength.flatMap((n, i) => {
+    const below = HOLD_LENGTHS_NS[i + 1];
+    if (n === 0) return [];
+    return [below === undefined ? `${n} longer` : `${n} under ${shortDuration(below)}`];
+  });
+  return parts.join(", ");
+}
+
+/** `10 ms`, of powers of ten. */
+const shortDuration = (ns: number): string =>
+  ns >= 1e9 ? `${ns / 1e9} s` : ns >= 1e6 ? `${ns / 1e6} ms` : `${ns / 1e3} us`;
 
 function statisticLines(r: TraceReport): string[] {
   const { completed } = r.context.pages;
@@ -286,6 +316,7 @@ function statisticLines(r: TraceReport): string[] {
     );
     if (seen.size >= 3) break;
   }
+  lines.push(`  by length: ${lengthsText(completed.byLength)}`);
   const { most, sliceNs } = r.held;
   const top = Math.max(...most, 0);
   if (top > 0)

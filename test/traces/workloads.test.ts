@@ -63,6 +63,18 @@ describe("an unlink while a pipe holds the file's pages (7.2)", () => {
   });
 });
 
+describe("an unlink while a pipe holds the file's pages (6.12)", () => {
+  // The kernel did not wait, and warned in dax_disassociate_entry(), fs/dax.c:390.
+  it("frees pages that are held", () => {
+    const r = report("unlink-vs-vmsplice.6.12");
+    expect(kinds(r)).toEqual(["freed-while-held error", "outstanding note"]);
+    expect(r.findings[0]?.pfns).toEqual(Array.from({ length: 16 }, (_, i) => 0x50208 + i));
+    expect(sentence(r, "freed-while-held")).toMatch(
+      /^rm-252 took pages out of their file at 41\.191725 while they were held: 16 pages .* vmsplice-250/,
+    );
+  });
+});
+
 describe("references dropped once too often", () => {
   it("are found where the kernel counts puts (6.12): unpin_user_pages() twice for one pin", () => {
     const r = report("double-unpin.6.12");

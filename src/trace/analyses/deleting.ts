@@ -30,7 +30,7 @@ function deletedWhileHeld(c: AnalysisContext, d: DeletedEntries): Finding {
     kind: "freed-while-held",
     severity: d.doubtful || !sure ? "unknown" : "error",
     sentence:
-      `${taskName(d.task)} took ${pagesText(pfns)} out of their file at ${at(c, d.since)} without waiting for ${holders}: ` +
+      `${taskName(d.task)} took pages out of their file at ${at(c, d.since)} while they were held: ${holders}; ` +
       "they belong to no file now, and if their blocks are freed, another file can get them while somebody reads or writes them.",
     evidence: [
       ...d.groups.slice(0, MAX_GROUPS).map((g) => ({

@@ -32,6 +32,8 @@ export interface Outstanding {
   readonly event: string;
   readonly gup: number;
   readonly stack: Stack | null;
+  /** Different call paths that were put together. */
+  readonly stacks: number;
   readonly references: number;
   readonly pages: PageState[];
   readonly pfns: readonly number[];
@@ -50,6 +52,7 @@ export function outstanding(
 ): Outstanding[] {
   type Building = { -readonly [K in keyof Outstanding]: Outstanding[K] } & {
     taskSet: Set<Task | null>;
+    stackSet: Set<string>;
     pfnSet: Set<number>;
   };
   const groups = new Map<string, Building>();
@@ -76,6 +79,7 @@ export function outstanding(
           event: h.event,
           gup: h.gup,
           stack: h.stack,
+          stacks: 1,
           references: h.n,
           pages: [page],
           pfns: [],
@@ -84,12 +88,14 @@ export function outstanding(
           seen: h.seen,
           doubtful,
           taskSet: new Set([h.task]),
+          stackSet: new Set([idOf(h)]),
           pfnSet: new Set([page.pfn]),
         });
         continue;
       }
       g.references += h.n;
       g.taskSet.add(h.task);
+      g.stackSet.add(idOf(h));
       if (!g.pfnSet.has(page.pfn)) {
         g.pfnSet.add(page.pfn);
         g.pages.push(page);
@@ -102,8 +108,9 @@ export function outstanding(
       g.doubtful ||= doubtful;
     }
   }
-  const result = [...groups.values()].map(({ taskSet, pfnSet, ...g }) => ({
+  const result = [...groups.values()].map(({ taskSet, stackSet, pfnSet, ...g }) => ({
     ...g,
+    stacks: stackSet.size,
     tasks: taskSet.size,
     pfns: [...pfnSet],
   }));

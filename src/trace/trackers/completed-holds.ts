@@ -45,11 +45,16 @@ export interface CompletedHold {
   readonly end: number;
 }
 
+/** Holds are counted by length: under 10 us, under 100 us, and so on; the last are of 10 s and more. */
+export const HOLD_LENGTHS_NS: readonly number[] = [0, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+
 /** Statistics of holds that have ended: how many, how long, and the longest few. */
 export class CompletedHolds {
   count = 0;
   totalNs = 0;
   readonly longest: CompletedHold[] = [];
+  /** How many were at least as long as each of `HOLD_LENGTHS_NS`, and shorter than the next. */
+  readonly byLength: number[] = HOLD_LENGTHS_NS.map(() => 0);
   /** By call path, see `pathOf`. */
   readonly by = new Map<string, PathHolds>();
   readonly #paths = new PathMemory();
@@ -60,6 +65,9 @@ export class CompletedHolds {
     if (holder.seen !== "recorded" || ns < 0) return;
     this.count++;
     this.totalNs += ns;
+    let length = 0;
+    while (ns >= (HOLD_LENGTHS_NS[length + 1] ?? Number.POSITIVE_INFINITY)) length++;
+    this.byLength[length] = (this.byLength[length] ?? 0) + 1;
     if (goesOn) return;
     const path = this.#paths.of(holder);
     const before = this.by.get(path);
