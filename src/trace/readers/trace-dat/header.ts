@@ -4,6 +4,7 @@
 import type { ByteSource } from "./byte-source.ts";
 import { DamagedFile, decompress } from "./decompress.ts";
 import { type EventFormat, parseEventFormat, parseFields } from "./event-format.ts";
+import { Symbols } from "./symbols.ts";
 
 /** Data of one CPU of one trace instance. */
 export interface CpuData {
@@ -25,7 +26,7 @@ export interface TraceDatHeader {
   readonly commitSize: number;
   readonly dataOffset: number;
   readonly formats: readonly EventFormat[];
-  readonly kallsyms: Buffer;
+  readonly symbols: Symbols;
   readonly printk: string;
   readonly comms: ReadonlyMap<number, string>;
   readonly cpus: readonly CpuData[];
@@ -108,7 +109,7 @@ class Parts {
   commitSize = 8;
   dataOffset = 16;
   formats: EventFormat[] = [];
-  kallsyms: Buffer = Buffer.alloc(0);
+  symbols = new Symbols(Buffer.alloc(0));
   printk = "";
   comms = new Map<number, string>([[0, "<idle>"]]);
   cpus: CpuData[] = [];
@@ -207,7 +208,7 @@ export function readHeader(source: ByteSource): TraceDatHeader {
     commitSize,
     dataOffset,
     formats,
-    kallsyms,
+    symbols,
     printk,
     comms,
     cpus,
@@ -227,7 +228,7 @@ export function readHeader(source: ByteSource): TraceDatHeader {
     commitSize,
     dataOffset,
     formats,
-    kallsyms,
+    symbols,
     printk,
     comms,
     cpus,
@@ -244,7 +245,7 @@ function readVersion6(c: Cursor, parts: Parts, pageSize: number, big: boolean): 
   parts.headerInfo(c);
   parts.ftraceEvents(c);
   parts.eventFormats(c);
-  parts.kallsyms = c.bytes(c.u32());
+  parts.symbols = new Symbols(c.bytes(c.u32()));
   parts.printk = c.bytes(c.u32()).toString("latin1");
   parts.cmdlines(c.bytes(c.size()).toString("utf8"));
   const cpuCount = checked(c.u32(), "CPUs");
@@ -337,7 +338,7 @@ function readVersion7(
       else if (id === 19)
         attempt("kallsyms", () => {
           const k = content(at);
-          parts.kallsyms = k.bytes(k.u32());
+          parts.symbols = new Symbols(k.bytes(k.u32()));
         });
       else if (id === 20)
         attempt("printk formats", () => {

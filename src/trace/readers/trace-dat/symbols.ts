@@ -1,103 +1,105 @@
 // From an address in the kernel to the name of its function, by the copy of /proc/kallsyms in the
-// file. Read only when a stack or a return asks for it, and then without a string for each of the hundred
-// thousand lines: of a short recording those took most of the time.
+// file: ten megabytes, of which a recording asks for some dozens of names.
 //
 //     ffffffff81000000 T _stext
 //     ffffffffc0212340 t ext4_dax_fault	[ext4]
-import { digitsOf, HEX } from "../../text/hex.ts";
-import { indexOfByte, viewOf } from "../../text/words.ts";
+//
+// The kernel's own lines come first and in the order of their addresses, so a name is found by halving
+// the text. Those of modules are in no order: they are read when an address is not the kernel's own.
+import { viewOf } from "../../text/words.ts";
+import { isHidden, type Place, type SymbolLine, SymbolTable, symbolLine } from "./symbol-table.ts";
 
+/** Text that is shorter is not worth halving. */
+const SHORT = 1 << 16;
+/** A function is not longer. */
+const FURTHEST = 1 << 20;
 const NEWLINE = 10;
-const SPACE = 0x20;
-/** The shortest line there can be: an address of 32 bits, a type and a letter. */
-const SHORTEST = "00000000 t x\n".length;
-const MAX_LINES = 2_000_000;
-/** Functions are in sections of text: `t` and `T`; weak ones are `w` and `W`. */
-const FUNCTIONS = new Set([..."tTwW"].map((c) => c.charCodeAt(0)));
+/** Names found are kept by the lowest bits of their addresses. */
+const SLOT_BITS = 0xfffn;
 
-interface Table {
-  readonly size: number;
-  /** Addresses as two halves, ascending. */
-  readonly hi: Uint32Array;
-  readonly lo: Uint32Array;
-  /** Where in the text each name begins. */
-  readonly names: Uint32Array;
+interface Named {
+  readonly address: bigint;
+  readonly name: string;
 }
 
 export class Symbols {
   readonly #text: Buffer;
-  #table: Table | null = null;
+  readonly #view: DataView;
+  /** Where the part ends that is in order. */
+  #ordered: number;
+  #table: SymbolTable | null = null;
+  readonly #names: (Named | undefined)[] = [];
 
   constructor(kallsyms: Buffer) {
     this.#text = kallsyms;
+    this.#view = viewOf(kallsyms);
+    const module = kallsyms.length < SHORT ? 0 : kallsyms.indexOf("\t[");
+    this.#ordered = module < 0 ? kallsyms.length : kallsyms.lastIndexOf(NEWLINE, module) + 1;
   }
 
   /** The function at an address, or the address itself in hexadecimal. */
   name(address: bigint): string {
-    this.#table ??= sorted(functionsOf(this.#text));
-    const { size, hi, lo, names } = this.#table;
-    const upper = Number(address >> 32n);
-    const lower = Number(address & 0xffffffffn);
-    let low = 0;
-    let high = size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const h = hi[middle] as number;
-      if (h < upper || (h === upper && (lo[middle] as number) <= lower)) low = middle + 1;
-      else high = middle;
+    const slot = Number(address & SLOT_BITS);
+    const known = this.#names[slot];
+    if (known !== undefined && known.address === address) return known.name;
+    const name = this.#find(address);
+    this.#names[slot] = { address, name };
+    return name;
+  }
+
+  #find(address: bigint): string {
+    const wanted: Place = { hi: Number(address >> 32n), lo: Number(address & 0xffffffffn) };
+    const own = this.#halve(wanted);
+    let found = own.line;
+    if (found === null || own.isLast) {
+      this.#table ??= new SymbolTable(this.#text, this.#ordered);
+      const other = this.#table.before(wanted);
+      if (found === null || (other !== null && distance(other, found) >= 0)) found = other;
     }
-    const found = low - 1;
-    if (found < 0 || distance(upper, lower, hi[found] as number, lo[found] as number) > 1 << 20)
-      return `0x${address.toString(16)}`;
-    const start = names[found] as number;
-    return /^\S+/.exec(this.#text.toString("latin1", start, start + 512))?.[0] ?? "";
+    if (found === null || distance(wanted, found) > FURTHEST) return `0x${address.toString(16)}`;
+    return /^\S+/.exec(this.#text.toString("latin1", found.nameAt, found.nameAt + 512))?.[0] ?? "";
+  }
+
+  /** The last function at or before a place, of those in order; and whether nothing stands behind the place. */
+  #halve(wanted: Place): { readonly line: SymbolLine | null; readonly isLast: boolean } {
+    let from = 0;
+    let to = this.#ordered;
+    let least: Place = { hi: 0, lo: 0 };
+    let most: Place = { hi: 2 ** 32, lo: 0 };
+    while (from < to) {
+      const start = this.#startOfLine((from + to) >>> 1);
+      const line = symbolLine(this.#text, this.#view, start);
+      if (line === null || distance(line, least) < 0 || distance(most, line) < 0) {
+        // Not in order at all: a damaged file, or a kernel that nobody thought of.
+        this.#ordered = 0;
+        this.#table = null;
+        return { line: null, isLast: true };
+      }
+      if (distance(wanted, line) >= 0) {
+        least = line;
+        from = line.end + 1;
+      } else {
+        most = line;
+        to = start;
+      }
+    }
+    return { line: this.#functionBefore(from, wanted), isLast: to === this.#ordered };
+  }
+
+  /** Passes variables by, from a start of a line backwards. */
+  #functionBefore(end: number, wanted: Place): SymbolLine | null {
+    for (let p = end; p > 0; ) {
+      p = this.#startOfLine(p - 1);
+      const line = symbolLine(this.#text, this.#view, p);
+      if (line === null || isHidden(line) || distance(wanted, line) > FURTHEST) return null;
+      if (line.isFunction) return line;
+    }
+    return null;
+  }
+
+  #startOfLine(at: number): number {
+    return at === 0 ? 0 : this.#text.lastIndexOf(NEWLINE, at - 1) + 1;
   }
 }
 
-const distance = (hi: number, lo: number, fromHi: number, fromLo: number): number =>
-  (hi - fromHi) * 2 ** 32 + (lo - fromLo);
-
-function functionsOf(text: Buffer): Table {
-  const view = viewOf(text);
-  const most = Math.min(MAX_LINES, Math.ceil(text.length / SHORTEST));
-  const hi = new Uint32Array(most);
-  const lo = new Uint32Array(most);
-  const names = new Uint32Array(most);
-  let size = 0;
-  for (let p = 0; p < text.length && size < most; ) {
-    const end = indexOfByte(view, p, text.length, NEWLINE);
-    let digits = 0;
-    while (digits < 16 && p + digits < end && (HEX[text[p + digits] as number] as number) >= 0) digits++;
-    const type = p + digits + 1;
-    if (
-      digits >= 8 &&
-      type + 2 < end &&
-      text[type - 1] === SPACE &&
-      FUNCTIONS.has(text[type] as number) &&
-      text[type + 1] === SPACE &&
-      (text[type + 2] as number) > SPACE
-    ) {
-      hi[size] = digitsOf(view, p, p + digits - 8);
-      lo[size] = digitsOf(view, p + digits - 8, p + digits);
-      names[size] = type + 2;
-      // Without the right to see addresses, all of them are 0.
-      if (hi[size] !== 0 || lo[size] !== 0) size++;
-    }
-    p = end + 1;
-  }
-  return { size, hi, lo, names };
-}
-
-/** The kernel's own functions come in order; those of modules, behind them, do not, and are sorted. */
-function sorted({ size, hi, lo, names }: Table): Table {
-  const at = (of: Uint32Array, i: number): number => of[i] as number;
-  const compare = (a: number, b: number): number => at(hi, a) - at(hi, b) || at(lo, a) - at(lo, b) || a - b;
-  let inOrder = Math.min(size, 1);
-  while (inOrder < size && compare(inOrder - 1, inOrder) < 0) inOrder++;
-  const rest = Uint32Array.from({ length: size - inOrder }, (_, i) => inOrder + i).sort(compare);
-  const order = Uint32Array.from({ length: size }, (_, i) => (i < inOrder ? i : at(rest, i - inOrder)));
-  // Something in the rest may belong between those before it.
-  if (rest.length > 0 && inOrder > 0 && compare(inOrder - 1, at(rest, 0)) > 0) order.sort(compare);
-  const inThatOrder = (of: Uint32Array): Uint32Array => order.map((i) => at(of, i));
-  return { size, hi: inThatOrder(hi), lo: inThatOrder(lo), names: inThatOrder(names) };
-}
+const distance = (a: Place, b: Place): number => (a.hi - b.hi) * 2 ** 32 + (a.lo - b.lo);

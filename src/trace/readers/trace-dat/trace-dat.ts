@@ -10,7 +10,6 @@ import type { EventField, EventFormat } from "./event-format.ts";
 import { FieldReader, type FieldStep, planFields } from "./fields.ts";
 import { readHeader, type TraceDatHeader } from "./header.ts";
 import { CpuStream, type StreamEvents } from "./ring-buffer.ts";
-import { Symbols } from "./symbols.ts";
 
 interface Plan {
   readonly format: EventFormat;
@@ -33,7 +32,6 @@ export class TraceDatReader {
   readonly #source: ByteSource;
   readonly #context: ReadContext;
   readonly #plans: (Plan | undefined)[] = [];
-  readonly #symbols: Symbols;
   readonly #tasks = new Map<number, Task>();
   readonly #fields: FieldReader;
   readonly #streams: CpuStream[] = [];
@@ -51,7 +49,6 @@ export class TraceDatReader {
     this.header = header;
     this.#little = !header.bigEndian;
     this.#fields = new FieldReader(this.#little, context.map);
-    this.#symbols = new Symbols(header.kallsyms);
     for (const format of header.formats) {
       if (format.id < 65_536) this.#plans[format.id] = this.#plan(format);
       // Only what was to be recorded of this group is there, whether it came or not.
@@ -194,9 +191,11 @@ export class TraceDatReader {
     for (let i = 0; i < steps.length; i++) this.#fields.read(steps[i] as FieldStep, view, at, e);
     if (plan.kind === "print") e.text = this.#text(plan, s);
     if (plan.callerAt >= 0) {
-      const caller = this.#symbols.name(view.getBigUint64(at + plan.callerAt, this.#little));
+      const caller = this.header.symbols.name(view.getBigUint64(at + plan.callerAt, this.#little));
       const fn =
-        plan.functionAt < 0 ? "" : this.#symbols.name(view.getBigUint64(at + plan.functionAt, this.#little));
+        plan.functionAt < 0
+          ? ""
+          : this.header.symbols.name(view.getBigUint64(at + plan.functionAt, this.#little));
       e.site = `${caller} <- ${fn}`;
     }
     context.sink.event(e);
@@ -220,7 +219,7 @@ export class TraceDatReader {
     // As trace-cmd prints it: with the function that wrote the line, mostly tracing_mark_write().
     return plan.functionAt < 0
       ? written
-      : `${this.#symbols.name(s.view.getBigUint64(s.at + plan.functionAt, this.#little))}: ${written}`;
+      : `${this.header.symbols.name(s.view.getBigUint64(s.at + plan.functionAt, this.#little))}: ${written}`;
   }
 
   #stack(s: CpuStream): void {
@@ -233,7 +232,7 @@ export class TraceDatReader {
       const address =
         long === 8 ? view.getBigUint64(p, this.#little) : BigInt(view.getUint32(p, this.#little));
       if (address === 0n || address === 0xffffffffffffffffn) break;
-      frames.push(this.#symbols.name(address));
+      frames.push(this.header.symbols.name(address));
     }
     if (frames.length > 0) this.#context.sink.stack(s.cpu, this.#context.stacks.get(frames));
   }
