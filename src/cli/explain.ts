@@ -1,4 +1,5 @@
 // What `check` says of single cells: why, how it comes about, and the line that repeats it.
+import { thousands } from "../base/thousands.ts";
 import { columnName } from "../report/matrix.ts";
 import { isExpected, type Verdict, verdictText } from "../report/verdict.ts";
 import { wrap } from "../report/wrap.ts";
@@ -59,7 +60,7 @@ const otherText = ({ kind, property }: Verdict["also"][number]): string =>
 
 /** What a search took. */
 function effort({ states, steps, millis, bytes }: Verdict): string {
-  const n = (x: number): string => Math.round(x).toLocaleString("en");
+  const n = (x: number): string => thousands(Math.round(x));
   const memory = bytes === null ? "" : `, ${n(Math.ceil(bytes / MB))} MB`;
   const seconds = (millis / 1000).toFixed(1);
   return `searched: ${n(states)} states, ${n(steps)} steps in ${seconds} s (${n((states / millis) * 1000)} states/s)${memory}`;

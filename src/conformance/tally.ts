@@ -1,4 +1,5 @@
 // Counts comparisons by operation, memory type and kernel: the table of docs/conformance.md.
+import { thousands } from "../base/thousands.ts";
 import type { Comparison, Simplification } from "./compare.ts";
 
 export interface Count {
@@ -60,7 +61,7 @@ export function describePrograms(names: readonly string[]): string {
     const kind = seed === undefined ? "fixed" : `random of seed ${seed}`;
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
-  return [...counts].map(([kind, n]) => `${n.toLocaleString("en")} ${kind}`).join(", ");
+  return [...counts].map(([kind, n]) => `${thousands(n)} ${kind}`).join(", ");
 }
 
 /** docs/conformance.md. */

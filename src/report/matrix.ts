@@ -1,4 +1,5 @@
 // The matrix scenario x kernel, and the sentence below it.
+import { thousands } from "../base/thousands.ts";
 import { type CheckSummary, isExpected, type Verdict, verdictText } from "./verdict.ts";
 
 /**
@@ -63,5 +64,5 @@ export function summaryText(s: CheckSummary, verdicts: readonly Verdict[]): stri
       ? "every interleaving was explored"
       : "not every interleaving was explored";
   const time = (s.millis / 1000).toFixed(1);
-  return `${cells}: ${parts.join(", ")}; ${covered} (${states.toLocaleString("en")} states, ${time} s).`;
+  return `${cells}: ${parts.join(", ")}; ${covered} (${thousands(states)} states, ${time} s).`;
 }
