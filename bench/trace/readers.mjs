@@ -1,7 +1,7 @@
 // How fast recordings are read and analysed, and in how much memory, with `trace-cmd report` beside it:
 //   npm run build && node bench/trace/readers.mjs [MILLIONS OF EVENTS]
 // The recordings are the fixtures, repeated with the clock running on. The whole command is timed: start,
-// reading, analysis and report. trace-cmd (if installed) prints the same file to /dev/null.
+// reading, analysis and report; on one core and on two. trace-cmd (if installed) prints the same file to /dev/null.
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -63,13 +63,13 @@ function bigDat(path, name, wanted, events) {
   return events * rounds;
 }
 
-function pagelife(file) {
+function pagelife(file, jobs) {
   const started = performance.now();
-  const run = spawnSync(
-    process.execPath,
-    ["--require", join(root, "bench/trace/rss.cjs"), join(root, "dist/cli/main.js"), "trace", file],
-    { encoding: "utf8", maxBuffer: 1 << 28 },
-  );
+  const command = [join(root, "dist/cli/main.js"), "trace", "--jobs", jobs, file];
+  const run = spawnSync(process.execPath, ["--require", join(root, "bench/trace/rss.cjs"), ...command], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   const seconds = (performance.now() - started) / 1000;
   if (run.status === null || run.status > 4) throw new Error(run.stderr);
   const counted = Number(/, (\d+) events?,/.exec(run.stdout)?.[1]);
@@ -88,10 +88,11 @@ function traceCmd(file) {
 }
 
 const row = (cells) =>
-  console.log(cells.map((c, i) => String(c)[i === 0 ? "padEnd" : "padStart"](i === 0 ? 34 : 14)).join(""));
+  console.log(cells.map((c, i) => String(c)[i === 0 ? "padEnd" : "padStart"](i === 0 ? 34 : 13)).join(""));
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
 row([
   "recording",
+  "jobs",
   "events",
   "MiB",
   "seconds",
@@ -135,20 +136,23 @@ try {
       files.push(["trace.dat version 7, zstd", `${path}.7`]);
     }
     for (const [t, file] of files) {
-      const ours = pagelife(file);
       const theirs = isDat ? traceCmd(file) : null;
-      row([
-        t,
-        ours.counted,
-        Math.round(statSync(file).size / 2 ** 20),
-        ours.seconds.toFixed(2),
-        ours.cpuSeconds.toFixed(2),
-        Math.round(ours.counted / ours.cpuSeconds),
-        ours.rssMiB,
-        theirs === null ? "-" : theirs.seconds.toFixed(2),
-        theirs === null ? "-" : theirs.cpuSeconds.toFixed(2),
-        theirs === null ? "-" : (theirs.seconds / ours.seconds).toFixed(1),
-      ]);
+      for (const jobs of ["1", "2"]) {
+        const ours = pagelife(file, jobs);
+        row([
+          t,
+          jobs,
+          ours.counted,
+          Math.round(statSync(file).size / 2 ** 20),
+          ours.seconds.toFixed(2),
+          ours.cpuSeconds.toFixed(2),
+          Math.round(ours.counted / ours.cpuSeconds),
+          ours.rssMiB,
+          theirs === null ? "-" : theirs.seconds.toFixed(2),
+          theirs === null ? "-" : theirs.cpuSeconds.toFixed(2),
+          theirs === null ? "-" : (theirs.seconds / ours.seconds).toFixed(1),
+        ]);
+      }
     }
     rmSync(path, { force: true });
     rmSync(`${path}.7`, { force: true });

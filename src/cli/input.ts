@@ -5,6 +5,7 @@ import {
   fstatSync,
   mkdtempSync,
   openSync,
+  read,
   readSync,
   rmSync,
   statSync,
@@ -14,10 +15,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { PagelifeError } from "../base/errors.ts";
+import { detect } from "../trace/detect.ts";
 import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
 
 /** Small enough that the bytes are still in the processor's cache when they are looked at. */
 export const CHUNK = 1 << 18;
+
+/** From these sizes on, a thread that reads saves clearly more time than it takes to start. */
+const LARGE = 256 << 20;
+const LARGE_PACKED = 8 << 20;
+
+/** Whether a file is large, unpacked or by what it will be when it is. */
+export function isLarge(path: string): boolean {
+  const stat = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (stat?.isFile() !== true || stat.size < LARGE_PACKED) return false;
+  if (stat.size >= LARGE) return true;
+  const { source, close } = openSource(path);
+  const detected = detect(source.read(0, 64));
+  close();
+  return detected.kind === "wrapper" || (detected.kind === "trace.dat" && detected.version === "7");
+}
 
 /** A stream of a file's bytes; `-` is standard input. Each chunk is good until the next is asked for. */
 export function openBytes(path: string): AsyncIterable<Buffer> {
@@ -29,8 +46,8 @@ export function openBytes(path: string): AsyncIterable<Buffer> {
 }
 
 /**
- * The bytes of a file, by blocking reads into two buffers in turn: a stream would make a buffer for each
- * chunk, and clearing those took a third of the time. Now and then others get a turn, for Ctrl-C.
+ * The bytes of a file, read into two buffers in turn: a stream would make a buffer for each chunk, and clearing
+ * those took a third of the time. While one is looked at, another thread fills the other.
  */
 async function* fileChunks(path: string): AsyncGenerator<Buffer> {
   let fd: number;
@@ -39,19 +56,28 @@ async function* fileChunks(path: string): AsyncGenerator<Buffer> {
   } catch (error) {
     throw new PagelifeError("PL102", `${path}: ${error instanceof Error ? error.message : String(error)}.`);
   }
+  // What has no size may never have more, and nobody should wait for that.
+  const { size } = fstatSync(fd);
   const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+  const fill = (i: number): Promise<number> => readInto(fd, buffers[i % 2] as Buffer);
+  let next: Promise<number> | null = null;
   try {
     for (let i = 0; ; i++) {
-      const buffer = buffers[i % 2] as Buffer;
-      const n = readSync(fd, buffer, 0, CHUNK, null);
+      const n = await (next ?? fill(i));
       if (n === 0) return;
-      yield buffer.subarray(0, n);
-      if (i % 16 === 15) await new Promise((resume) => setImmediate(resume));
+      next = size > 0 ? fill(i + 1) : null;
+      yield (buffers[i % 2] as Buffer).subarray(0, n);
     }
   } finally {
+    await next?.catch(() => undefined);
     closeSync(fd);
   }
 }
+
+const readInto = (fd: number, buffer: Buffer): Promise<number> =>
+  new Promise((resolve, reject) => {
+    read(fd, buffer, 0, buffer.length, null, (error, n) => (error === null ? resolve(n) : reject(error)));
+  });
 
 /** Chunks with the first bytes at hand: `head` is the start of what `rest` yields. */
 export interface Peeked {
@@ -149,10 +175,11 @@ export interface OpenSource {
   close(): void;
 }
 
-export function openSource(path: string): OpenSource {
-  const fd = openSync(path, "r");
+export const openSource = (path: string): OpenSource => sourceOf(openSync(path, "r"));
+
+function sourceOf(fd: number): OpenSource {
   const { size } = fstatSync(fd);
-  const read = (offset: number, length: number, into?: Buffer): Buffer => {
+  const readAt = (offset: number, length: number, into?: Buffer): Buffer => {
     if (offset < 0 || offset >= size) return Buffer.alloc(0);
     const wanted = Math.min(length, size - offset);
     const b = into === undefined ? Buffer.allocUnsafe(wanted) : into.subarray(0, wanted);
@@ -164,7 +191,7 @@ export function openSource(path: string): OpenSource {
     }
     return b.subarray(0, done);
   };
-  return { source: { size, read: cached(read) }, close: () => closeSync(fd) };
+  return { source: { size, read: cached(readAt) }, close: () => closeSync(fd) };
 }
 
 /** Headers are read in many small pieces: those come from one larger piece. */
@@ -182,22 +209,11 @@ function cached(read: ByteSource["read"]): ByteSource["read"] {
   };
 }
 
-/** Writes a stream to a temporary file, which goes when it is closed. */
+/** Writes a stream to a temporary file, which has no name any more, so it goes however we end. */
 export async function spool(chunks: AsyncIterable<Buffer>): Promise<OpenSource> {
   const folder = mkdtempSync(join(tmpdir(), "pagelife-"));
-  const path = join(folder, "trace.dat");
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
-  const fd = openSync(path, "w", 0o600);
+  const fd = openSync(join(folder, "trace.dat"), "wx+", 0o600);
+  rmSync(folder, { recursive: true, force: true });
   for await (const chunk of chunks) writeSync(fd, chunk);
-  closeSync(fd);
-  const opened = openSource(path);
-  return {
-    source: opened.source,
-    close: () => {
-      opened.close();
-      process.removeListener("exit", remove);
-      remove();
-    },
-  };
+  return sourceOf(fd);
 }

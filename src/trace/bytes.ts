@@ -1,7 +1,7 @@
 // Bytes to values without a string for each occurrence: the same few task names, event names and
 // addresses come a million times, so each is looked up by a hash of its bytes.
 
-import { copyOf, hashOf, sameBytes } from "./text/words.ts";
+import { copyOf, hashOf, mix, sameBytes } from "./text/words.ts";
 
 interface Entry<T> {
   readonly hash: number;
@@ -22,8 +22,8 @@ export class ByteInterner<T> {
   readonly #make: (text: string) => T;
   #buckets: (Entry<T> | null)[] = new Array<Entry<T> | null>(1 << 10).fill(null);
   #size = 0;
-  // The run seen last: neighbouring lines mostly name the same task.
-  #last: Entry<T> | null = null;
+  // Runs seen lately, by a few of their bytes.
+  readonly #recent: (Entry<T> | null)[] = new Array<Entry<T> | null>(SLOTS).fill(null);
 
   constructor(make: (text: string) => T) {
     this.#make = make;
@@ -31,13 +31,14 @@ export class ByteInterner<T> {
 
   get(view: DataView, from: number, to: number): T {
     const length = to - from;
-    const last = this.#last;
-    if (last !== null && last.length === length && sameBytes(view, from, last.bytes, length))
-      return last.value;
+    const slot = slotOf(view, from, to);
+    const recent = this.#recent[slot] ?? null;
+    if (recent !== null && recent.length === length && sameBytes(view, from, recent.bytes, length))
+      return recent.value;
     const h = hashOf(view, from, to);
     for (let e = this.#buckets[h & (this.#buckets.length - 1)] ?? null; e !== null; e = e.next) {
       if (e.hash !== h || e.length !== length || !sameBytes(view, from, e.bytes, length)) continue;
-      this.#last = e;
+      this.#recent[slot] = e;
       return e.value;
     }
     const bytes = copyOf(view, from, to);
@@ -60,7 +61,6 @@ export class ByteInterner<T> {
       }
     }
     this.#put(entry);
-    this.#last = entry;
   }
 
   #put(entry: Entry<T>): void {
@@ -68,6 +68,14 @@ export class ByteInterner<T> {
     entry.next = this.#buckets[i] ?? null;
     this.#buckets[i] = entry;
   }
+}
+
+const SLOTS = 64;
+
+function slotOf(view: DataView, from: number, to: number): number {
+  const length = to - from;
+  if (length < 4) return length;
+  return (mix(view.getInt32(from, true), view.getInt32(to - 4, true)) + length) & (SLOTS - 1);
 }
 
 const RECENT = 512;

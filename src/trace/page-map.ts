@@ -34,11 +34,16 @@ export class PageMap {
   /** States the array's start: 16 hexadecimal digits. */
   static at(address: string): PageMap {
     const map = new PageMap();
-    const digits = address.replace(/^0x/, "").padStart(16, "0");
-    map.#hi = Number.parseInt(digits.slice(0, 8), 16);
-    map.#lo = Number.parseInt(digits.slice(8), 16);
-    map.#fixed = true;
+    map.place(address);
     return map;
+  }
+
+  /** As `at`. */
+  place(address: string): void {
+    const digits = address.replace(/^0x/, "").padStart(16, "0");
+    this.#hi = Number.parseInt(digits.slice(0, 8), 16);
+    this.#lo = Number.parseInt(digits.slice(8), 16);
+    this.#fixed = true;
   }
 
   /** The array's start, as hexadecimal text; null while not known. */

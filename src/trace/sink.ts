@@ -19,6 +19,9 @@ export interface TraceSink {
   lost(cpu: number): void;
 }
 
+/** For a reader whose events nobody wants, or not yet. */
+export const quiet: TraceSink = { event: () => undefined, stack: () => undefined, lost: () => undefined };
+
 /** Zero of the recording's clock: `KernelEvent.time` counts from here. */
 export interface Clock {
   /** Whole seconds of the trace clock at `time` 0; -1 before the first event. */

@@ -2,14 +2,10 @@
 // Everything follows from the seed, so that an input that once made trouble can be made again.
 import { traceText } from "../../src/report/trace-text.ts";
 import { TraceAnalysis } from "../../src/trace/analysis.ts";
-import { detect } from "../../src/trace/detect.ts";
 import { ImportLog } from "../../src/trace/import-log.ts";
 import { PageMap } from "../../src/trace/page-map.ts";
-import { textReader } from "../../src/trace/read.ts";
 import { ReadContext } from "../../src/trace/readers/reader.ts";
-import { bufferSource } from "../../src/trace/readers/trace-dat/byte-source.ts";
-import { DamagedFile } from "../../src/trace/readers/trace-dat/decompress.ts";
-import { TraceDatReader } from "../../src/trace/readers/trace-dat/trace-dat.ts";
+import { readBytes } from "./read-bytes.ts";
 
 /** Numbers from 0 to 1 that follow from a seed (mulberry32). */
 export function random(seed: number): () => number {
@@ -91,20 +87,8 @@ export function damage(bases: readonly Buffer[], seed: number): Buffer {
 
 /** Reads, analyses and prints an input, as the command does. @returns the text, or null if it is refused. */
 export function digest(input: Buffer): string | null {
-  const detected = detect(input.subarray(0, 65_536));
   const analysis = new TraceAnalysis();
   const context = new ReadContext(new ImportLog(), new PageMap(), analysis);
-  if (detected.kind === "trace.dat") {
-    try {
-      new TraceDatReader(bufferSource(input), context).read();
-    } catch (error) {
-      if (error instanceof DamagedFile) return null;
-      throw error;
-    }
-    return traceText(analysis.finish("fuzz", "trace.dat", context));
-  }
-  const reader = textReader(detected.kind === "text" ? detected.format : "ftrace text", context);
-  reader.push(input);
-  reader.end();
-  return traceText(analysis.finish("fuzz", "ftrace text", context));
+  const format = readBytes(input, context);
+  return format === null ? null : traceText(analysis.finish("fuzz", format, context));
 }

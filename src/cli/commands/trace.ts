@@ -35,6 +35,7 @@ interface TraceFlags {
   readonly vocabulary?: boolean;
   readonly sql?: string;
   readonly parquet?: string;
+  readonly jobs?: string;
 }
 
 export function registerTrace(program: Command): void {
@@ -64,6 +65,7 @@ export function registerTrace(program: Command): void {
     )
     .option("--sql <query>", "query the recording with DuckDB, if installed (tables: docs/trace.md)")
     .option("--parquet <dir>", "write its tables as Parquet with DuckDB, if installed")
+    .option("--jobs <N>", "1: use one core; 2: read and analyse on two (default: 2 for large files)")
     .option("--events", "name the events that are not analysed")
     .option("--vocabulary", "list the events that are understood, and stop")
     .option("--all", "show all findings, holders and pages, not the first few")
@@ -98,6 +100,7 @@ async function traceFiles(files: readonly string[], flags: TraceFlags): Promise<
       `--vmemmap ${flags.vmemmap}: expected an address such as 0xffffea0000000000.`,
     );
   }
+  const jobs = flags.jobs === undefined ? undefined : Number(oneOf("--jobs", flags.jobs, ["1", "2"]));
   let stopped = false;
   process.once("SIGINT", () => {
     stopped = true;
@@ -107,6 +110,7 @@ async function traceFiles(files: readonly string[], flags: TraceFlags): Promise<
     const code = await traceFile(file, flags, options, pages, {
       vmemmap: flags.vmemmap,
       probes,
+      jobs,
       stopped: () => stopped,
     });
     if (code === exitCode.finding || worst === exitCode.holds) worst = code === exitCode.holds ? worst : code;

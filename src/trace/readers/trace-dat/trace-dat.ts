@@ -25,6 +25,8 @@ interface Plan {
 
 const MAX_TEXT = 200;
 const MAX_FRAMES = 64;
+/** Events between two questions whether to go on. */
+const ASK_EVERY = 4096;
 
 export class TraceDatReader {
   readonly format = "trace.dat";
@@ -62,11 +64,11 @@ export class TraceDatReader {
     this.#open();
   }
 
-  /** Reads everything; `pause` is called now and then, to show progress. */
-  read(pause: () => void = () => undefined): void {
+  /** Reads everything, or until `goOn`, which is asked now and then, says no. */
+  read(goOn: () => boolean = () => true): void {
     if (this.header.latencyText !== null) this.#readText(this.header.latencyText);
     const live = this.#streams.filter((s) => s.next());
-    let sincePause = 0;
+    let sinceAsked = 0;
     while (live.length > 0) {
       // The CPU whose event is the oldest; at equal times, the CPU that comes first.
       let first = live[0] as CpuStream;
@@ -81,9 +83,9 @@ export class TraceDatReader {
       const order = live.indexOf(first);
       for (;;) {
         this.#event(first);
-        if (++sincePause >= 65_536) {
-          sincePause = 0;
-          pause();
+        if (++sinceAsked >= ASK_EVERY) {
+          sinceAsked = 0;
+          if (!goOn()) return;
         }
         if (!first.next()) {
           live.splice(order, 1);
