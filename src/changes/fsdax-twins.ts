@@ -72,6 +72,16 @@ export const unmapLeavesEntries = twin(
   },
 );
 
+export const writeFaultIgnoresRemapping = twin(
+  "write-fault-ignores-remapping",
+  "a write fault of XFS does not wait while blocks of the file are being shared",
+  {
+    *xfs_write_fault_waits() {
+      return false;
+    },
+  },
+);
+
 export const fsdaxTwins = [
   evictDoesNotWait,
   entryWakeupIsNotPassedOn,
@@ -81,4 +91,5 @@ export const fsdaxTwins = [
   writeFaultLeavesEntryClean,
   writeLeavesHoleMapped,
   unmapLeavesEntries,
+  writeFaultIgnoresRemapping,
 ];

@@ -19,6 +19,7 @@ import {
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
   noStoreToForeignBlock,
+  sharedBlockIsNotWritable,
   unflushedPageIsDirty,
 } from "./invariants/files.ts";
 import { folioHasOnePgmap, pincountCountsPins, sharedTailsAreNotWritten } from "./invariants/folios.ts";
@@ -50,6 +51,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
   noStoreToForeignBlock,
+  sharedBlockIsNotWritable,
   mappingShowsBlockOfFile,
   associationsCountEntries,
   unflushedPageIsDirty,

@@ -50,6 +50,7 @@ import { unlinkedMappingVsPunchHole } from "./unlinked-mapping-vs-punch-hole.ts"
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
 import { unpinVsPunchOfSharedExtent } from "./unpin-vs-punch-of-shared-extent.ts";
+import { writeFaultVsClone } from "./write-fault-vs-clone.ts";
 import { writeIntoHoleVsReadFault } from "./write-into-hole-vs-read-fault.ts";
 
 export const catalogue: readonly Scenario[] = [
@@ -103,5 +104,6 @@ export const catalogue: readonly Scenario[] = [
   unlinkedMappingVsPunchHole,
   collapseRangeVsPin,
   cloneVsPin,
+  writeFaultVsClone,
   forkVsPunchHole,
 ];

@@ -1,7 +1,7 @@
 // Rules about files: their blocks, their entries, and what of them is mapped.
 import { hex } from "../../base/brand.ts";
 import type { See } from "../../explore/access.ts";
-import { headOf, mappersOf, memoryType } from "../counts.ts";
+import { headOf, mappersOf, mappings, maps, memoryType } from "../counts.ts";
 import type { DaxEntry } from "../include/linux/dax.ts";
 import type { Inode } from "../include/linux/fs.ts";
 import { MEMORY_DEVICE_FS_DAX } from "../include/linux/memremap.ts";
@@ -39,6 +39,21 @@ export const noMappingOfFreeBlock: KernelInvariant = {
 export const noStoreToForeignBlock: KernelInvariant = {
   name: "no-store-to-foreign-block",
   check: (k, see) => see(k.world.foreign_store),
+};
+
+/** I6: nobody can store through a mapping to a block that several files have: what one writes, another would read. */
+export const sharedBlockIsNotWritable: KernelInvariant = {
+  name: "shared-block-is-not-writable",
+  check: (k, see) => {
+    const all = mappings(k, see).filter(({ entry }) => entry.write);
+    return firstBroken(k, (page) => {
+      const owner = see(page.block_owner);
+      const by = all.find((m) => maps(m, page));
+      return by !== undefined && owner.includes(" and ")
+        ? `${by.mm.name}[${by.address}] maps pfn ${hex(page.pfn)} to be written to, and ${owner} have the block`
+        : null;
+    });
+  },
 };
 
 /** Every page of every file: its place in the page cache and in the block map. */

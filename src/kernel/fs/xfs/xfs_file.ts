@@ -16,6 +16,7 @@ import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 declare module "../../kernel.ts" {
   interface KernelFunctions {
     xfs_dax_fault: typeof xfs_dax_fault;
+    xfs_write_fault_waits: typeof xfs_write_fault_waits;
     xfs_file_fallocate: typeof xfs_file_fallocate;
   }
 }
@@ -24,15 +25,32 @@ declare module "../../kernel.ts" {
  * Brings a page of a file into a page table, unless the file is being cut.
  *
  * Models `fs/xfs/xfs_file.c:xfs_dax_read_fault()` and `xfs_write_fault()` @ v6.12.
- * Left out: freezing; that a write fault waits while the file is the source of a reflink.
+ * Left out: freezing.
  */
 export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
-  const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
+  const { vm_file } = vmf.vma;
+  const { invalidate_lock } = vm_file.i_mapping;
   yield* down_read(k, invalidate_lock);
+  const remapping = vmf.write && (yield* k.xfs_write_fault_waits(vm_file));
+  if (remapping) {
+    yield* up_read(k, invalidate_lock);
+    yield* down_write(k, invalidate_lock);
+  }
   let fault = yield* k.dax_iomap_fault(vmf);
   if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
-  yield* up_read(k, invalidate_lock);
+  if (remapping) yield* up_write(invalidate_lock);
+  else yield* up_read(k, invalidate_lock);
   return fault;
+}
+
+/**
+ * Is the file the source of a reflink that is under way? Who writes to it takes the lock for writing then, and so waits
+ * for its end.
+ *
+ * Models the test of XFS_IREMAPPING in `fs/xfs/xfs_file.c:xfs_write_fault()` @ v6.12.
+ */
+export function* xfs_write_fault_waits(_k: Kernel, inode: Inode): Code<boolean> {
+  return yield* READ_ONCE(inode.i_remapping);
 }
 
 /**

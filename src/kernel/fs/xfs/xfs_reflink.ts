@@ -3,7 +3,7 @@
 import type { Pfn } from "../../../base/brand.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
 import type { Inode, Iomap } from "../../include/linux/fs.ts";
-import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
+import { down_write, downgrade_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { dropBlock, extentOf, replaceBlock, shareBlock, takeBlock } from "../blocks.ts";
@@ -97,9 +97,9 @@ export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number): Co
  *
  * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep() and
  * xfs_reflink_remap_blocks(); from the start of both files.
- * Left out: pNFS leases, the comparison for FIDEDUPERANGE; and that, as v6.12 and v7.2 read, the locks of the source
- * are held for reading only while blocks are remapped (XFS_IREMAPPING): reads and read faults of the source that come
- * in meanwhile are not searched.
+ * xfs_ilock2_io_mmap() comes first, xfs_iunlock2_remapping() last. While blocks are remapped, the source can be read and
+ * read-faulted on; write faults wait (XFS_IREMAPPING).
+ * Left out: pNFS leases, the comparison for FIDEDUPERANGE.
  *
  * @param pages How many pages, from the first.
  */
@@ -113,16 +113,22 @@ export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: 
   yield* k.dax_writeback_mapping_range(from.i_mapping, 0, pages);
   yield* k.dax_writeback_mapping_range(to.i_mapping, 0, pages);
   yield* k.truncate_pagecache_range(to, 0, pages);
+  yield* WRITE_ONCE(from.i_remapping, true);
+  if (one !== two) {
+    yield* downgrade_write(k, from.i_rwsem);
+    yield* downgrade_write(k, from.i_mapping.invalidate_lock);
+  }
   for (let index = 0; index < pages; index++) {
     const extent = extentOf(to, index);
     const block = yield* READ_ONCE(extentOf(from, index));
     yield* dropBlock(k, to, extent);
     if (block !== null) yield* shareBlock(k, to, extent, block);
   }
-  if (one !== two) yield* up_write(two.i_mapping.invalidate_lock);
-  yield* up_write(one.i_mapping.invalidate_lock);
-  if (one !== two) yield* up_write(two.i_rwsem);
-  yield* up_write(one.i_rwsem);
+  yield* WRITE_ONCE(from.i_remapping, false);
+  if (one !== two) yield* up_read(k, from.i_mapping.invalidate_lock);
+  yield* up_write(to.i_mapping.invalidate_lock);
+  if (one !== two) yield* up_read(k, from.i_rwsem);
+  yield* up_write(to.i_rwsem);
 }
 
 /**

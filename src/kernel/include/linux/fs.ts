@@ -83,6 +83,8 @@ export interface Inode extends Modelled {
   readonly i_data: readonly Cell<Pfn | null>[];
   /** XFS: the new block of each page that is being copied on write, in the CoW fork; else null. */
   readonly i_cow: readonly Cell<Pfn | null>[];
+  /** XFS_IREMAPPING: blocks of it are being shared with another file, and write faults wait. */
+  readonly i_remapping: Cell<boolean>;
   /** Names of the file; without one its blocks go when the last user closes it. */
   readonly i_nlink: Cell<number>;
   /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
@@ -120,6 +122,7 @@ export function newInode(
     i_size: cell(`${name}.i_size`, blocks.length),
     i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),
     i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
+    i_remapping: cell(`${name}.i_remapping`, false),
     i_nlink: cell(`${name}.i_nlink`, 1),
     i_dirty: cell(`${name}.i_dirty`, false),
     i_sb: sb,

@@ -48,6 +48,15 @@ export function* down_write(k: Kernel, sem: Rwsem): Code {
   );
 }
 
+/** Models `kernel/locking/rwsem.c:downgrade_write()` @ v6.12: the writer goes on as a reader. */
+export function* downgrade_write(k: Kernel, sem: Rwsem): Code {
+  const { name } = k.current;
+  yield* rmw([sem.holders], () => ({ next: [{ readers: [name], writer: null }], result: null }), {
+    order: "release",
+    note: { quiet: true },
+  });
+}
+
 /** Models `kernel/locking/rwsem.c:up_write()` @ v6.12. */
 export function* up_write(sem: Rwsem): Code {
   yield* rmw([sem.holders], () => ({ next: [NOBODY], result: null }), {
