@@ -1,6 +1,3 @@
-import type { Cell } from "../explore/access.ts";
-import type { Inode } from "../kernel/include/linux/fs.ts";
-import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
 import {
   noMappingOfFreeBlock,
   noStoreToForeignBlock,
@@ -8,14 +5,7 @@ import {
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
-import { cacheTranslation } from "../kernel/setup.ts";
-import { mappedFile } from "./furniture.ts";
-
-interface World {
-  readonly inode: Inode;
-  readonly vma: VmArea;
-  readonly tlb: Cell<Pte | null>;
-}
+import { type CachedFile, cachedFile, punch, store } from "./cached-file.ts";
 
 const nested: Expectation = {
   verdict: "holds",
@@ -31,7 +21,7 @@ const looksIdle =
 const waits =
   "the split flushes, and lowers both counts, before it drops the lock for which the zap of the punch hole waits";
 
-export const staleStoreVsSplitOfHugePage = scenario<World>({
+export const staleStoreVsSplitOfHugePage = scenario<CachedFile>({
   name: "stale-store-vs-split-of-huge-page",
   question:
     "Is a huge page busy while a split has cleared its PMD entry and not yet dropped its counts, and can a store " +
@@ -42,20 +32,9 @@ export const staleStoreVsSplitOfHugePage = scenario<World>({
     "do so under i_mmap_rwsem (vma_prepare()), for which the zap of the punch hole waits.",
   closed: "Nobody pins, nobody touches the page again.",
   geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },
-  *setup(k) {
-    const { inode, mm, vma } = yield* mappedFile(k, "ext4", 2);
-    yield* k.touch(mm, 0, true);
-    const tlb = yield* cacheTranslation(k, mm, 0);
-    return { inode, vma, tlb };
-  },
+  setup: (k) => cachedFile(k, 2),
   threads: {
-    punch: {
-      title: "punch hole",
-      cpu: 0,
-      *run(k, { inode }) {
-        yield* k.ext4_punch_hole(inode, 0, 2);
-      },
-    },
+    punch,
     dontneed: {
       title: "madvise a part",
       cpu: 1,
@@ -64,14 +43,7 @@ export const staleStoreVsSplitOfHugePage = scenario<World>({
         yield* k.madvise_dontneed_single_vma(vma, 1, 2);
       },
     },
-    store: {
-      title: "store",
-      cpu: 2,
-      mm: ({ vma }) => vma.vm_mm,
-      *run(k, { inode, tlb }) {
-        yield* k.store_through_tlb(tlb, inode);
-      },
-    },
+    store,
   },
   invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {

@@ -1,6 +1,3 @@
-import type { Cell } from "../explore/access.ts";
-import type { Inode } from "../kernel/include/linux/fs.ts";
-import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
 import {
   noMappingOfFreeBlock,
   noStoreToForeignBlock,
@@ -8,14 +5,7 @@ import {
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
-import { cacheTranslation } from "../kernel/setup.ts";
-import { mappedFile } from "./furniture.ts";
-
-interface World {
-  readonly inode: Inode;
-  readonly vma: VmArea;
-  readonly tlb: Cell<Pte | null>;
-}
+import { type CachedFile, cachedFile, munmap, punch, store } from "./cached-file.ts";
 
 const unmapped: Expectation = {
   verdict: "invariant",
@@ -32,7 +22,7 @@ const counted: Expectation = {
   because: "the entry held a reference, which falls after the flush, and the punch hole waits for it",
 };
 
-export const unlinkedMappingVsPunchHole = scenario<World>({
+export const unlinkedMappingVsPunchHole = scenario<CachedFile>({
   name: "unlinked-mapping-vs-punch-hole",
   question:
     "Where flushes are merged over mappings, as on x86: can a store through a cached translation reach a block after " +
@@ -44,37 +34,8 @@ export const unlinkedMappingVsPunchHole = scenario<World>({
   closed:
     "Nobody pins; the file system is ext4. On arm64 the TLB is flushed before the file forgets the mapping: stale-store-vs-punch-hole.",
   tlb: "ipi",
-  *setup(k) {
-    const { inode, mm, vma } = yield* mappedFile(k, "ext4", 1);
-    yield* k.touch(mm, 0, true);
-    const tlb = yield* cacheTranslation(k, mm, 0);
-    return { inode, vma, tlb };
-  },
-  threads: {
-    punch: {
-      title: "punch hole",
-      cpu: 0,
-      *run(k, { inode }) {
-        yield* k.ext4_punch_hole(inode, 0, 1);
-      },
-    },
-    munmap: {
-      title: "munmap",
-      cpu: 1,
-      mm: ({ vma }) => vma.vm_mm,
-      *run(k, { vma }) {
-        yield* k.munmap(vma);
-      },
-    },
-    store: {
-      title: "store",
-      cpu: 2,
-      mm: ({ vma }) => vma.vm_mm,
-      *run(k, { inode, tlb }) {
-        yield* k.store_through_tlb(tlb, inode);
-      },
-    },
-  },
+  setup: (k) => cachedFile(k, 1),
+  threads: { punch, munmap, store },
   invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": unmapped,
