@@ -128,7 +128,13 @@ async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
     return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
   }
   const prepared = prepareCell(cell);
-  const exploration = conclude(prepared, await search(prepared, options), options);
+  let exploration = conclude(prepared, await search(prepared, options), options);
+  // Where no execution comes to an end, nothing has been shown to hold: somebody goes round for ever.
+  const endless = exploration.verdict === "holds" && exploration.search.executions === 0;
+  if (endless && !options.livelock) {
+    const all = { ...options, livelock: true };
+    exploration = conclude(prepared, await search(prepared, all), all);
+  }
   const { verdict, kind, property, search: searched, counterexample } = exploration;
   let shortest: Verdict["counterexample"] = null;
   if (counterexample !== null) {
@@ -151,6 +157,7 @@ async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
       also: searched.findings
         .map((f) => ({ kind: f.finding.kind, property: f.finding.property }))
         .filter((f) => f.kind !== kind || f.property !== property),
+      livelock: options.livelock || endless,
       strategy,
       complete,
       bound,

@@ -294,6 +294,11 @@ describe("files with another number of scenarios than one", () => {
   });
 });
 
+it("a scenario of which no execution ends does not hold: somebody goes round for ever", async () => {
+  const { text } = changed(punch, "for (;;) yield* READ_ONCE(inode.i_size);");
+  expect(await check(text.replace("import {", "import { READ_ONCE,"))).toBe("livelock");
+});
+
 it("a change that the kernel has already is told of", () => {
   const { stderr, status } = pagelife([
     "check",
