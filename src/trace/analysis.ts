@@ -7,14 +7,16 @@ import { analyseDeletions } from "./analyses/deleting.ts";
 import { analyseHolding, type CullKey, outstanding, type SortKey } from "./analyses/holding.ts";
 import { analyseRemovals } from "./analyses/removing.ts";
 import { analyseWaits } from "./analyses/waiting.ts";
+import { coverageOf } from "./coverage.ts";
 import type { Finding, FindingSeverity } from "./finding.ts";
 import { KernelRecogniser, type KernelRules, rulesOfVersion } from "./kernel-rules.ts";
 import type { FormatName, ReadContext } from "./readers/reader.ts";
 import { RECORDED_ON, switchedOn } from "./record/marks.ts";
-import type { Coverage, HeldOverTime, PageGroup, TraceReport } from "./report.ts";
+import type { PageGroup, TraceReport } from "./report.ts";
 import type { Stack, TraceSink } from "./sink.ts";
 import { ConformanceTracker } from "./trackers/conformance.ts";
 import { DeletedEntryTracker } from "./trackers/deleted-entries.ts";
+import { HeldTimeline } from "./trackers/held-timeline.ts";
 import type { ChangeListener } from "./trackers/listeners.ts";
 import { LockTracker } from "./trackers/locks.ts";
 import type { PageState } from "./trackers/page-state.ts";
@@ -253,78 +255,4 @@ function groupPages(pages: readonly PageState[]): PageGroup[] {
     const example = run[0] as PageState;
     return { pfns: run.map((p) => p.pfn), example };
   });
-}
-
-function coverageOf(c: AnalysisContext): Coverage {
-  const has = (...names: string[]): boolean => names.some((n) => c.watched.has(n));
-  const tracepoints = c.pages.tracepoints;
-  const probes = has(
-    "try_grab_folio",
-    "try_grab_folio_fast",
-    "gup_put_folio",
-    "unpin_user_folio",
-    "put_devmap_managed",
-    "free_zone_device_folio",
-  );
-  const waits = has("dax_layout_busy_page_range_ret");
-  const wakes = has("wake_up_var");
-  const missing: string[] = [];
-  if (!tracepoints) {
-    missing.push(
-      "page_ref tracepoints (CONFIG_DEBUG_PAGE_REF): counts are what probes read at a function's entry, and what follows from it is inferred",
-    );
-  }
-  const putsOfGets = tracepoints || has("put_devmap_managed");
-  if (!putsOfGets)
-    missing.push("puts of plain references (put_page(), folio_put()), unless they free the page");
-  if (!waits) missing.push("who waits: no return of dax_layout_busy_page_range()");
-  else if (!wakes) missing.push("wakeups: no wake_up_var()");
-  if (!c.stacks) missing.push("call stacks: holders are told apart by task and function only");
-  if (!has("memunmap_pages", "kill_dax")) missing.push("device removal: no memunmap_pages() or kill_dax()");
-  if (!has("folio_lock")) missing.push("waits for folio locks: no __folio_lock()");
-  return {
-    counts: tracepoints ? (probes ? "both" : "tracepoints") : probes ? "probes" : "none",
-    stacks: c.stacks,
-    waits,
-    wakes,
-    putsOfPins:
-      tracepoints || has("unpin_user_folio", "gup_put_folio", "unpin_user_page", "put_devmap_managed"),
-    putsOfGets,
-    mappings: has("folio_add_file_rmap_ptes", "folio_add_file_rmap_pmd"),
-    removals: has("memunmap_pages", "kill_dax"),
-    missing,
-  };
-}
-
-/** The most pages held at once in each of at most 64 slices; slices double as the recording grows. */
-class HeldTimeline {
-  #slice = 1e6;
-  #start: number = Number.NaN;
-  #most: number[] = [];
-  #now = 0;
-  /** Where the slice written last ends: until then nothing changes while as many pages are held. */
-  #sliceEnd = Number.NEGATIVE_INFINITY;
-
-  at(time: number, held: number): void {
-    if (held === this.#now && time < this.#sliceEnd && time >= this.#sliceEnd - this.#slice) return;
-    if (Number.isNaN(this.#start)) this.#start = time;
-    let i = Math.floor((time - this.#start) / this.#slice);
-    if (i < 0) i = 0;
-    while (i >= 64) {
-      const merged: number[] = [];
-      for (let k = 0; k < this.#most.length; k += 2)
-        merged.push(Math.max(this.#most[k] ?? 0, this.#most[k + 1] ?? 0));
-      this.#most = merged;
-      this.#slice *= 2;
-      i = Math.floor((time - this.#start) / this.#slice);
-    }
-    while (this.#most.length <= i) this.#most.push(this.#now);
-    this.#sliceEnd = this.#start + (i + 1) * this.#slice;
-    if (held > (this.#most[i] ?? 0)) this.#most[i] = held;
-    this.#now = held;
-  }
-
-  result(): HeldOverTime {
-    return { sliceNs: this.#slice, most: this.#most };
-  }
 }

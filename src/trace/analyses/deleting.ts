@@ -1,10 +1,10 @@
 // Blocks that were taken away from a file while somebody held their pages.
 import type { Finding } from "../finding.ts";
 import type { DeletedEntries } from "../trackers/deleted-entries.ts";
-import { pagesText, plural, taskName } from "../wording.ts";
+import { taskName } from "../wording.ts";
 import { type AnalysisContext, at } from "./context.ts";
 import { putsAreVisible } from "./visible-puts.ts";
-import { eventText, holderText, MAX_GROUPS } from "./wait-wording.ts";
+import { holderEvidence, holderText, MAX_GROUPS } from "./wait-wording.ts";
 
 export function analyseDeletions(c: AnalysisContext): Finding[] {
   // Who looked for holders and found none is told of already.
@@ -33,13 +33,7 @@ function deletedWhileHeld(c: AnalysisContext, d: DeletedEntries): Finding {
       `${taskName(d.task)} took pages out of their file at ${at(c, d.since)} while they were held: ${holders}; ` +
       "they belong to no file now, and if their blocks are freed, another file can get them while somebody reads or writes them.",
     evidence: [
-      ...d.groups.slice(0, MAX_GROUPS).map((g) => ({
-        time: g.since,
-        where: g.where,
-        cpu: -1,
-        task: g.task,
-        text: `${g.event === "" ? "not recorded" : eventText(g.event)}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
-      })),
+      ...holderEvidence(d.groups),
       { time: d.since, where: d.where, cpu: d.cpu, task: d.task, text: "dax_delete_mapping_entry()" },
     ],
     pfns,

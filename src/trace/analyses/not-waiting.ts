@@ -2,10 +2,17 @@
 import type { Evidence, Finding } from "../finding.ts";
 import type { PageState } from "../trackers/page-state.ts";
 import type { MissedHolder } from "../trackers/wait-state.ts";
-import { pagesText, plural, taskName } from "../wording.ts";
+import { taskName } from "../wording.ts";
 import { type AnalysisContext, at } from "./context.ts";
 import { putsAreVisible } from "./visible-puts.ts";
-import { countText, eventEvidence, eventText, holderText, MAX_GROUPS } from "./wait-wording.ts";
+import {
+  countText,
+  eventEvidence,
+  eventText,
+  holderEvidence,
+  holderText,
+  MAX_GROUPS,
+} from "./wait-wording.ts";
 
 /** S8: truncation went on although pages of the file were referenced, since nobody mapped the file. */
 export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
@@ -33,13 +40,7 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
       `(idle is ${countText(idle)}), so blocks may be freed and used again while somebody reads or writes them.` +
       (known ? " Kernels before v6.15 do not look at files that nobody maps." : ""),
     evidence: [
-      ...m.groups.slice(0, MAX_GROUPS).map((g) => ({
-        time: g.since,
-        where: g.where,
-        cpu: -1,
-        task: g.task,
-        text: `${g.event === "" ? "not recorded" : eventText(g.event)}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
-      })),
+      ...holderEvidence(m.groups),
       {
         time: m.scan.time,
         where: m.scan.where,

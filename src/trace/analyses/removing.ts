@@ -4,7 +4,7 @@ import type { LifelineEntry } from "../trackers/lifelines.ts";
 import type { LockWait } from "../trackers/locks.ts";
 import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at, isDevice } from "./context.ts";
-import { callPath } from "./wait-wording.ts";
+import { callPath, holderEvidence } from "./wait-wording.ts";
 
 export function analyseRemovals(c: AnalysisContext): Finding[] {
   const findings: Finding[] = [];
@@ -26,13 +26,7 @@ export function analyseRemovals(c: AnalysisContext): Finding[] {
       )
       .join(", and ");
     const evidence = [
-      ...r.holders.slice(0, 3).map((g) => ({
-        time: g.since,
-        where: g.where,
-        cpu: -1,
-        task: g.task,
-        text: `${g.event === "" ? "not recorded" : `${g.event}()`}: ${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
-      })),
+      ...holderEvidence(r.holders),
       ...(r.killedAt === null
         ? []
         : [{ time: r.killedAt, where: 0, cpu: -1, task: r.task, text: `${r.killedBy}()` }]),

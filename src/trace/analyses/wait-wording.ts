@@ -64,18 +64,18 @@ export function eventEvidence(m: Moment, text: string): Evidence {
   return { time: m.time, where: m.where, cpu: m.cpu, task: m.task, text };
 }
 
+/** The events by which the first few holders took their references. */
+export const holderEvidence = (groups: readonly HolderGroup[]): Evidence[] =>
+  groups.slice(0, MAX_GROUPS).map((g) => ({
+    time: g.since,
+    where: g.where,
+    cpu: -1,
+    task: g.task,
+    text: `${g.event === "" ? "not recorded" : eventText(g.event)}: ${g.references > 1 ? "first of " : ""}${plural(g.references, g.kind === "pin" ? "pin" : "reference")} on ${pagesText(g.pfns)}`,
+  }));
+
 function startEvidence(wait: Wait, segment: Segment): Evidence[] {
-  const evidence: Evidence[] = [];
-  for (const g of segment.blockers.slice(0, MAX_GROUPS)) {
-    const kind = g.kind === "pin" ? "pin" : "reference";
-    evidence.push({
-      time: g.since,
-      where: g.where,
-      cpu: -1,
-      task: g.task,
-      text: `${g.event === "" ? "not recorded" : `${eventText(g.event)}`}: first of ${plural(g.references, kind)} on ${pagesText(g.pfns)}`,
-    });
-  }
+  const evidence = holderEvidence(segment.blockers);
   evidence.push({
     time: wait.enteredAt,
     where: wait.where,
