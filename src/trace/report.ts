@@ -70,7 +70,7 @@ export function outcomeOf(report: TraceReport): "finding" | "inconclusive" | "cl
   if (report.findings.some((f) => f.severity === "error" || f.severity === "warning")) return "finding";
   if (report.events === 0 || report.log.count("lostEvents") > 0 || report.log.count("truncated") > 0)
     return "inconclusive";
-  if (report.log.count("damaged") > 0) return "inconclusive";
+  if (report.log.count("damaged") > 0 || report.log.count("overwritten") > 0) return "inconclusive";
   if (report.findings.some((f) => f.severity === "unknown")) return "inconclusive";
   return "clean";
 }

@@ -30,6 +30,24 @@ it("an event before which another CPU's buffer was overwritten proves nothing ab
   expect(didNotWait(`${pinned}##### CPU 1 buffer started ####\n${notWaited}`)).toBe("did-not-wait unknown");
 });
 
+it("what was overwritten before it was read leaves the outcome open", () => {
+  const report = analyseText("t", `# entries-in-buffer/entries-written: 3/10   #P:2\n${pinned}`, old);
+  expect(outcomeOf(report)).toBe("inconclusive");
+});
+
+it("a task that missed the same page again and again is told of once", () => {
+  const again = ftrace([
+    { at: 0.4, tid: 2, event: probe.breakLayouts() },
+    { at: 0.4, tid: 2, event: probe.scan() },
+    { at: 0.4, tid: 2, event: probe.idle() },
+    { at: 0.4, tid: 2, event: probe.breakDone() },
+  ]);
+  const { findings } = analyseText("t", pinned + notWaited + again, old);
+  const missed = findings.filter((f) => f.kind === "did-not-wait");
+  expect(missed.length).toBe(1);
+  expect(missed[0]?.sentence).toContain("It happened 2 times, the last at 100.400000");
+});
+
 it("nothing in a damaged file is an error, and the reason is given", () => {
   const analysis = new TraceAnalysis(old);
   const context = new ReadContext(new ImportLog(), new PageMap(), analysis);

@@ -75,6 +75,26 @@ describe("an unlink while a pipe holds the file's pages (6.12)", () => {
   });
 });
 
+describe("the unbinding of a device-dax device under a registered buffer (7.2)", () => {
+  // io_uring had registered 2 MiB, one folio; unbinding returned, and unregistering oopsed on the memory map.
+  it("has removed a pinned page", () => {
+    const r = report("unbind-vs-registered-buffer.7.2");
+    expect(kinds(r)).toEqual(["removed-while-held error", "outstanding note"]);
+    expect(sentence(r, "removed-while-held")).toMatch(/^sh-419 removed .* 1 pin of uring-421 on pfn 0x70600/);
+  });
+});
+
+describe("the removal of device-private memory that is in use (7.2)", () => {
+  // kmod8 was given three pages, and kmod10 removed the device.
+  it("hangs, and names to whom the pages were given", () => {
+    const r = report("removal-vs-private-pages.7.2");
+    expect(kinds(r)).toEqual(["removal-hang error"]);
+    expect(sentence(r, "removal-hang")).toMatch(
+      /^kmod10-373 is in memunmap_pages\(\) .* 3 pages .* are in use, handed out to kmod8-371 at 134\.250207 \(by dleak_ioctl\(\)\)/,
+    );
+  });
+});
+
 describe("references dropped once too often", () => {
   it("are found where the kernel counts puts (6.12): unpin_user_pages() twice for one pin", () => {
     const r = report("double-unpin.6.12");

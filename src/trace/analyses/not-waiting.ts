@@ -15,9 +15,12 @@ import {
 } from "./wait-wording.ts";
 
 /** S8: truncation went on although pages of the file were referenced, since nobody mapped the file. */
-export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
+export function didNotWait(c: AnalysisContext, times: readonly MissedHolder[]): Finding {
+  const m = times[0] as MissedHolder;
+  const last = times[times.length - 1] as MissedHolder;
   const { rules } = c;
   const pfns = m.groups.flatMap((g) => g.pfns);
+  const lost = times.some((t) => t.lost);
   const fn = m.via[0] ?? "dax_layout_busy_page_range";
   const page = m.pages[0];
   const idle = page === undefined ? Number.NaN : c.pages.idleCount(page);
@@ -34,10 +37,11 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
       m.pages.every((p) => p.lastPut !== null && p.lastPut.time > m.scan.time));
   return {
     kind: "did-not-wait",
-    severity: m.lost || !sure ? "unknown" : "error",
+    severity: lost || !sure ? "unknown" : "error",
     sentence:
       `${taskName(m.task)} did not wait in ${fn}(): dax_layout_busy_page_range() returned NULL at ${at(c, m.scan.time)}, but ${holders} ${pfns.length === 1 ? "was" : "were"} still referenced ` +
       `(idle is ${countText(idle)}), so blocks may be freed and used again while somebody reads or writes them.` +
+      (last === m ? "" : ` It happened ${times.length} times, the last at ${at(c, last.scan.time)}.`) +
       (known ? " Kernels before v6.15 do not look at files that nobody maps." : ""),
     evidence: [
       ...holderEvidence(m.groups),
@@ -54,7 +58,7 @@ export function didNotWait(c: AnalysisContext, m: MissedHolder): Finding {
     tasks: [m.task, ...m.groups.map((g) => g.task).filter((t) => t !== null)],
     stacks: m.groups.map((g) => g.stack).filter((s) => s !== null),
     caveats: [
-      ...(m.lost ? ["events were lost after the pages were taken"] : []),
+      ...(lost ? ["events were lost after the pages were taken"] : []),
       ...(sure
         ? []
         : taken

@@ -3,7 +3,7 @@
 import type { Finding } from "../finding.ts";
 import { groupHolders, type HolderGroup } from "../trackers/holder-groups.ts";
 import type { PageState } from "../trackers/page-state.ts";
-import type { Segment, Wait } from "../trackers/wait-state.ts";
+import type { MissedHolder, Segment, Wait } from "../trackers/wait-state.ts";
 import { durationText, pagesText, pageText, plural, taskName } from "../wording.ts";
 import { type AnalysisContext, at } from "./context.ts";
 import { didNotWait } from "./not-waiting.ts";
@@ -17,7 +17,7 @@ export function analyseWaits(c: AnalysisContext): Finding[] {
     const finding = analyseWait(c, wait);
     if (finding !== null) findings.push(finding);
   }
-  for (const missed of c.waits.missed) findings.push(didNotWait(c, missed));
+  for (const missed of sameMissed(c.waits.missed)) findings.push(didNotWait(c, missed));
   for (const { task, fn, since, where } of c.waits.unfinished) {
     if (c.end - since < SHORT_NS) continue;
     findings.push({
@@ -33,6 +33,18 @@ export function analyseWaits(c: AnalysisContext): Finding[] {
     });
   }
   return findings;
+}
+
+/** One task that missed the same pages again and again is told of once: the first time, with how often. */
+function sameMissed(all: readonly MissedHolder[]): (readonly MissedHolder[])[] {
+  const groups = new Map<string, MissedHolder[]>();
+  for (const m of all) {
+    const key = `${m.task.id} ${m.pages.map((p) => p.pfn).join()}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [m]);
+    else group.push(m);
+  }
+  return [...groups.values()];
 }
 
 function analyseWait(c: AnalysisContext, wait: Wait): Finding | null {

@@ -117,6 +117,7 @@ function tracefsScript(plan: ProbePlan, o: RecordOptions): string[] {
     `echo "${RECORDED_ON}$(uname -r)" > "$I/trace_marker" || true`,
     ...waitLines(o),
     // At the end, where it is not overwritten, and shows how long the recording was.
+    `echo "${RECORDED_ON}$(uname -r)" > "$I/trace_marker" || true`,
     `echo $probes | xargs -n 12 echo "${SWITCHED_ON.trimEnd()}" | while read -r line; do echo "$line" > "$I/trace_marker"; done || true`,
     'echo 0 > "$I/tracing_on"',
     `cat "$I/trace" > ${quote(o.output)}`,
