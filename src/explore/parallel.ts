@@ -54,7 +54,7 @@ export async function searchParallel(source: ProgramSource, options: ParallelOpt
   let crew: Crew | null = null;
   for (;;) {
     const { steps } = alone.progress();
-    if (jobs > 1 && steps >= aloneSteps / 2) {
+    if (jobs > 1 && steps >= aloneSteps / 2 && !options.signal?.aborted) {
       // They take as long to start as it takes to get here.
       crew ??= new Crew(jobs, source);
       const settled = alone.settled || options.aloneSteps !== undefined;
