@@ -1,7 +1,8 @@
 // Changes that break the file-system half on purpose.
+import { extentOf } from "../kernel/fs/blocks.ts";
 import { entryCell } from "../kernel/fs/dax-entry.ts";
 import { change } from "../kernel/kernel.ts";
-import { READ_ONCE } from "../kernel/lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -48,6 +49,17 @@ export const entryGoesWithoutItsPage = twin(
   },
 );
 
+export const allocateUnseen = twin(
+  "allocate-unseen",
+  "ext4 gives a page a block without looking again whether it has one by now",
+  {
+    *ext4_new_block(k, inode, index) {
+      yield* WRITE_ONCE(extentOf(inode, index), null);
+      return yield* k.below.ext4_new_block(inode, index);
+    },
+  },
+);
+
 export const writeFaultLeavesEntryClean = twin(
   "write-fault-leaves-entry-clean",
   "a write fault does not mark its entry dirty",
@@ -88,6 +100,7 @@ export const fsdaxTwins = [
   lockFolioLooksOnce,
   entryLockIsIgnored,
   entryGoesWithoutItsPage,
+  allocateUnseen,
   writeFaultLeavesEntryClean,
   writeLeavesHoleMapped,
   unmapLeavesEntries,

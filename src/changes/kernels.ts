@@ -30,6 +30,7 @@ import { gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
 import { mmTwins } from "./mm-twins.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
+import { xfsCowHole } from "./xfs-cow-hole.ts";
 import { zapWaitsForPmdLock } from "./zap-sync.ts";
 
 /**
@@ -77,6 +78,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   fuseEvictWaits,
   pmdNotSpecial,
   daxFolioResetOrder,
+  xfsCowHole,
 ]);
 
 /** In the order in which they are printed. */
@@ -110,6 +112,7 @@ export const changes: readonly Change[] = [
   pmdMarkedSpecial,
   pmdNotSpecial,
   daxFolioResetOrder,
+  xfsCowHole,
   noExtraReference,
   ...stuckWaitRemedies,
   zapWaitsForPmdLock,

@@ -252,6 +252,8 @@ export const v5_10 = baseKernel("v5.10", {
   xfs_iomap_begin: xfs_reflink.xfs_iomap_begin,
   xfs_dax_write_iomap_end: xfs_reflink.xfs_dax_write_iomap_end,
   xfs_reflink_cancel_cow_range: xfs_reflink.xfs_reflink_cancel_cow_range,
+  xfs_reflink_fill_cow_hole: xfs_reflink.xfs_reflink_fill_cow_hole,
+  xfs_cow_hole_looks_again: xfs_reflink.xfs_cow_hole_looks_again,
   xfs_reflink_end_cow: xfs_reflink.xfs_reflink_end_cow,
   xfs_file_remap_range: xfs_reflink.xfs_file_remap_range,
   xfs_reflink_unshare: xfs_reflink.xfs_reflink_unshare,

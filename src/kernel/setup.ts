@@ -170,6 +170,8 @@ export function* createFile(
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
   sb.s_inodes.push(inode);
   if (filled > 0) yield* fillHole(k, inode, inode.i_data.slice(0, filled), false);
+  // As after fsync().
+  yield* WRITE_ONCE(inode.i_dirty, false);
   return inode;
 }
 

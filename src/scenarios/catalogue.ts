@@ -43,6 +43,7 @@ import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
 import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
+import { copyingStoreVsCopyingWrite, storeVsWriteIntoHole } from "./two-allocators.ts";
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
 import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
@@ -89,6 +90,8 @@ export const catalogue: readonly Scenario[] = [
   writeIntoHoleVsReadFault,
   copyingWriteVsMapping,
   copyingWriteVsHugeMapping,
+  copyingStoreVsCopyingWrite,
+  storeVsWriteIntoHole,
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,

@@ -14,7 +14,7 @@ export const FREE = "free";
 const AND = " and ";
 
 /** Ghost state: a file more, or one less, has the block. */
-const withOwner = (owners: string, name: string): string =>
+export const withOwner = (owners: string, name: string): string =>
   owners === FREE ? name : [...owners.split(AND), name].sort().join(AND);
 
 function withoutOwner(owners: string, name: string): string {
@@ -33,29 +33,39 @@ export function extentOf(inode: Inode, index: number): Cell<Pfn | null> {
   return extent;
 }
 
+/** The block of a place in a file, and whether the file has it just now. */
+export interface Taken {
+  readonly block: Pfn;
+  readonly fresh: boolean;
+  readonly [field: string]: number | boolean;
+}
+
 /**
- * Takes the lowest free block, and enters it into the block map of a file.
+ * Gives a hole of a file the lowest free block, unless somebody was faster: then the file has the block of the other.
+ * To look again and to take are one step, which also notes that the block map has changed.
  *
- * @param extent Where it is entered: `i_data`, or the CoW fork.
- * @returns the block, or null if there is none.
+ * @returns null if there is no block left.
  */
-export function* takeBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code<Pfn | null> {
+export function* takeBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code<Taken | null> {
   const { free_blocks } = inode.i_sb;
-  const { name } = inode;
+  const { i_dirty, name } = inode;
   for (;;) {
-    const free = yield* READ_ONCE(free_blocks);
-    const block = free[0];
-    if (block === undefined) return null;
+    const [there, block] = yield* rmw([free_blocks, extent], (pool: readonly Pfn[], old: Pfn | null) => ({
+      next: [pool, old],
+      result: [old, pool[0] ?? null] as const,
+    }));
+    if (there !== null) return { block: there, fresh: false };
+    if (block === null) return null;
     const { block_owner } = pfn_to_page(k, block);
     const taken = yield* rmw(
-      [free_blocks, extent, block_owner],
-      (blocks: readonly Pfn[], old: Pfn | null, owners: string) =>
-        blocks.includes(block)
-          ? { next: [blocks.filter((b) => b !== block), block, withOwner(owners, name)], result: true }
-          : { next: [blocks, old, owners], result: false },
+      [free_blocks, extent, i_dirty, block_owner],
+      (pool: readonly Pfn[], old: Pfn | null, dirty: boolean, owners: string) =>
+        old === null && pool.includes(block)
+          ? { next: [pool.filter((b) => b !== block), block, true, withOwner(owners, name)], result: true }
+          : { next: [pool, old, dirty, owners], result: false },
       { note: { quiet: true } },
     );
-    if (taken) return block;
+    if (taken) return { block, fresh: true };
   }
 }
 
@@ -71,48 +81,59 @@ export function* fillHole(
   aligned: boolean,
 ): Code {
   const { free_blocks } = inode.i_sb;
-  const { name } = inode;
+  const { i_dirty, name } = inode;
   const n = extents.length;
-  const [blocks, free] = yield* rmw(
-    [free_blocks, ...extents],
-    (pool: readonly Pfn[], ...old: (Pfn | null)[]) => ({
-      next: [pool, ...old],
-      result: [old, pool] as const,
-    }),
-  );
-  const end = blocks.findIndex((b) => b !== null);
-  const hole = end < 0 ? n : end;
-  const from =
-    hole < n || !aligned ? -1 : free.findIndex((b, i) => b % n === 0 && free[i + n - 1] === b + n - 1);
-  const taken = free.slice(Math.max(from, 0), Math.max(from, 0) + hole);
-  if (taken.length === 0) return;
-  const places = extents.slice(0, taken.length);
-  const owners = taken.map((b) => pfn_to_page(k, b).block_owner);
-  yield* rmw([free_blocks, ...places, ...owners], (pool: readonly Pfn[], ...old: (Pfn | string | null)[]) =>
-    taken.every((b) => pool.includes(b)) && old.slice(0, taken.length).every((b) => b === null)
-      ? {
-          next: [pool.filter((b) => !taken.includes(b)), ...taken, ...owners.map(() => name)],
-          result: null,
-        }
-      : { next: [pool, ...old], result: null },
-  );
+  for (;;) {
+    const [blocks, free] = yield* rmw(
+      [free_blocks, ...extents],
+      (pool: readonly Pfn[], ...old: (Pfn | null)[]) => ({
+        next: [pool, ...old],
+        result: [old, pool] as const,
+      }),
+    );
+    const end = blocks.findIndex((b) => b !== null);
+    const hole = end < 0 ? n : end;
+    const from =
+      hole < n || !aligned ? -1 : free.findIndex((b, i) => b % n === 0 && free[i + n - 1] === b + n - 1);
+    const taken = free.slice(Math.max(from, 0), Math.max(from, 0) + hole);
+    if (taken.length === 0) return;
+    const places = extents.slice(0, taken.length);
+    const owners = taken.map((b) => pfn_to_page(k, b).block_owner);
+    const filled = yield* rmw(
+      [free_blocks, i_dirty, ...places, ...owners],
+      (pool: readonly Pfn[], dirty: boolean, ...old: (Pfn | string | null)[]) =>
+        taken.every((b) => pool.includes(b)) && old.slice(0, taken.length).every((b) => b === null)
+          ? {
+              next: [pool.filter((b) => !taken.includes(b)), true, ...taken, ...owners.map(() => name)],
+              result: true,
+            }
+          : { next: [pool, dirty, ...old], result: false },
+    );
+    if (filled) return;
+  }
 }
 
 /** Takes the block of a place in a file away. If no other file shares it, it is free from here on. */
 export function* dropBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code {
-  const block = yield* READ_ONCE(extent);
-  if (block === null) return;
   const { free_blocks, refcountbt } = inode.i_sb;
-  const { block_owner } = pfn_to_page(k, block);
   const { name } = inode;
-  yield* rmw(
-    [free_blocks, refcountbt, extent, block_owner],
-    (free: readonly Pfn[], shared: readonly Pfn[], _old: Pfn | null, owners: string) => ({
-      next: [...givenBack(free, shared, block), null, withoutOwner(owners, name)],
-      result: shared.includes(block),
-    }),
-    { note: { text: (others) => (others ? "" : `frees the block of pfn ${hex(block)}`) } },
-  );
+  for (;;) {
+    const block = yield* READ_ONCE(extent);
+    if (block === null) return;
+    const { block_owner } = pfn_to_page(k, block);
+    const left = yield* rmw(
+      [free_blocks, refcountbt, extent, block_owner],
+      (free: readonly Pfn[], shared: readonly Pfn[], old: Pfn | null, owners: string) =>
+        old === block
+          ? {
+              next: [...givenBack(free, shared, block), null, withoutOwner(owners, name)],
+              result: shared.includes(block) ? "shared" : "free",
+            }
+          : { next: [free, shared, old, owners], result: null },
+      { note: { text: (result) => (result === "free" ? `frees the block of pfn ${hex(block)}` : "") } },
+    );
+    if (left !== null) return;
+  }
 }
 
 /** The free and the shared blocks after a file has given one back. */
@@ -142,30 +163,50 @@ export function* shareBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>, b
   );
 }
 
-/** Lets a copy take the place of a block: the end of copy-on-write. */
+/** Lets a copy take the place of a block, if there is a copy: the end of copy-on-write. */
 export function* replaceBlock(
   k: Kernel,
   inode: Inode,
   extent: Cell<Pfn | null>,
   copy: Cell<Pfn | null>,
 ): Code {
-  const old = yield* READ_ONCE(extent);
-  if (old === null) {
-    yield* rmw([extent, copy], (_old: Pfn | null, block: Pfn | null) => ({
-      next: [block, null],
-      result: null,
-    }));
-    return;
-  }
   const { free_blocks, refcountbt } = inode.i_sb;
-  const { block_owner } = pfn_to_page(k, old);
-  const { name } = inode;
-  yield* rmw(
-    [free_blocks, refcountbt, extent, copy, block_owner],
-    (free: readonly Pfn[], shared: readonly Pfn[], _old: Pfn | null, block: Pfn | null, owners: string) => ({
-      next: [...givenBack(free, shared, old), block, null, withoutOwner(owners, name)],
-      result: shared.includes(old),
-    }),
-    { note: { text: (others) => (others ? "" : `frees the block of pfn ${hex(old)}`) } },
-  );
+  const { i_dirty, name } = inode;
+  for (;;) {
+    const [was, made] = yield* rmw([extent, copy], (old: Pfn | null, block: Pfn | null) => ({
+      next: [old, block],
+      result: [old, block] as const,
+    }));
+    if (made === null) return;
+    const owner = was === null ? [] : [pfn_to_page(k, was).block_owner];
+    const left = yield* rmw(
+      [free_blocks, refcountbt, extent, copy, i_dirty, ...owner],
+      (
+        free: readonly Pfn[],
+        shared: readonly Pfn[],
+        old: Pfn | null,
+        block: Pfn | null,
+        dirty: boolean,
+        ...owners: string[]
+      ) =>
+        old === was && block === made
+          ? {
+              next: [
+                ...(was === null ? [free, shared] : givenBack(free, shared, was)),
+                made,
+                null,
+                true,
+                ...owners.map((o) => withoutOwner(o, name)),
+              ],
+              result: was === null || shared.includes(was) ? "shared" : "free",
+            }
+          : { next: [free, shared, old, block, dirty, ...owners], result: null },
+      {
+        note: {
+          text: (result) => (result === "free" && was !== null ? `frees the block of pfn ${hex(was)}` : ""),
+        },
+      },
+    );
+    if (left !== null) return;
+  }
 }

@@ -1,7 +1,6 @@
 // ext4: blocks of a file, waiting for its pages, and giving blocks back. Source: fs/ext4/inode.c,
-// fs/ext4/extents.c. Left out everywhere: the journal (a block is free at once), i_data_sem, partial
-// blocks, preallocation.
-import { hex, type Pfn } from "../../../base/brand.ts";
+// fs/ext4/extents.c. Left out everywhere: the journal (a block is free at once), partial blocks, preallocation.
+import { hex } from "../../../base/brand.ts";
 import type { Code, See, Wait } from "../../../explore/access.ts";
 import { EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {
@@ -17,7 +16,7 @@ import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, endOfBlocks, extentOf, takeBlock } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, type Taken, takeBlock } from "../blocks.ts";
 import { noExternalReference } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
@@ -53,7 +52,9 @@ export const ext4: FileSystemType = {
 /**
  * The block of a page of the file; a write into a hole allocates one.
  *
- * Models `fs/ext4/inode.c:ext4_iomap_begin()` @ v6.12.
+ * Models `fs/ext4/inode.c:ext4_iomap_begin()` and `ext4_map_blocks()` @ v6.12.
+ * Simplified: i_data_sem. To look without it, or holding it for reading, is one step; to look again and to allocate,
+ * holding it for writing, is another.
  *
  * @returns null if there is no block left.
  */
@@ -64,26 +65,28 @@ export function* ext4_iomap_begin(
   write: boolean,
 ): Code<Iomap | null> {
   const extent = extentOf(inode, index);
-  const block = yield* READ_ONCE(extent);
-  if (block === null && write) {
+  let pfn = yield* READ_ONCE(extent);
+  let fresh = false;
+  if (pfn === null && write) {
     const taken = yield* k.ext4_new_block(inode, index);
     if (taken === null) return null;
-    yield* WRITE_ONCE(inode.i_dirty, true);
-    return { pfn: taken, shared: false, fresh: true, dirty: true };
+    pfn = taken.block;
+    fresh = taken.fresh;
   }
   // Only a write asks whether the metadata is on disk.
-  const dirty = write && (yield* READ_ONCE(inode.i_dirty));
-  return { pfn: block, shared: false, fresh: false, dirty };
+  const dirty = write && (fresh || (yield* READ_ONCE(inode.i_dirty)));
+  return { pfn, shared: false, fresh, dirty };
 }
 
 /**
- * Gives the file a block for one of its pages: the lowest that is free.
+ * Gives the file a block for one of its pages: the lowest that is free; or the one that it has by now.
  *
- * Models `fs/ext4/mballoc.c:ext4_mb_new_blocks()` @ v6.12.
+ * Models `fs/ext4/inode.c:ext4_map_create_blocks()` and `fs/ext4/mballoc.c:ext4_mb_new_blocks()` @ v6.12.
+ * Context: i_data_sem would be held for writing.
  *
  * @returns null if there is none.
  */
-export function* ext4_new_block(k: Kernel, inode: Inode, index: number): Code<Pfn | null> {
+export function* ext4_new_block(k: Kernel, inode: Inode, index: number): Code<Taken | null> {
   return yield* takeBlock(k, inode, extentOf(inode, index));
 }
 

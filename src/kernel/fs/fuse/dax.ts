@@ -59,6 +59,8 @@ export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
  * Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12.
  * Left out: a page of the window for reads of a hole within the size of the file, which get one, too; here they are
  * answered with the hole.
+ * Simplified: the semaphore of the inode's ranges. fuse_setup_new_dax_mapping() looks again under it, in the step in
+ * which the page is given.
  */
 export function* fuse_iomap_begin(
   k: Kernel,
@@ -70,7 +72,7 @@ export function* fuse_iomap_begin(
   const block = yield* READ_ONCE(extent);
   if (block !== null || !write) return { pfn: block, shared: false, fresh: false, dirty: false };
   const taken = yield* takeBlock(k, inode, extent);
-  return taken === null ? null : { pfn: taken, shared: false, fresh: false, dirty: false };
+  return taken === null ? null : { pfn: taken.block, shared: false, fresh: false, dirty: false };
 }
 
 /** Models `fs/fuse/dax.c:fuse_wait_dax_page()` @ v6.12: sleeps without the lock that keeps faults out. */

@@ -1,6 +1,6 @@
 // XFS: waiting until nobody uses the pages of a file, or of two; a new size; the end of an inode.
 // Source: fs/xfs/xfs_inode.c, fs/xfs/xfs_iops.c, fs/xfs/xfs_super.c, fs/xfs/xfs_bmap_util.c.
-// Left out everywhere: the log (a block is free at once), ILOCK (a change of the block map is one step).
+// Left out everywhere: the log (a block is free at once). Simplified everywhere: ILOCK; what is done under it is one step.
 import type { Code, Wait } from "../../../explore/access.ts";
 import type { FileSystemType, Inode } from "../../include/linux/fs.ts";
 import type { Page } from "../../include/linux/mm_types.ts";
