@@ -1,12 +1,22 @@
 import { describe, expect, it } from "vitest";
+import { pfn } from "../../src/base/brand.ts";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
 import type { SuperBlock } from "../../src/kernel/include/linux/fs.ts";
-import type { MmStruct } from "../../src/kernel/include/linux/mm_types.ts";
-import { pte_offset } from "../../src/kernel/include/linux/pgtable.ts";
+import type { MmStruct, UpperEntry } from "../../src/kernel/include/linux/mm_types.ts";
+import { isLeaf, pmd_offset, pte_offset, pud_offset } from "../../src/kernel/include/linux/pgtable.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
+import { READ_ONCE } from "../../src/kernel/lib/atomic.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
-import { createFile, createProcess, firstPage, mapFile, mountDax } from "../../src/kernel/setup.ts";
+import {
+  createDevDax,
+  createFile,
+  createProcess,
+  FIRST_DEV_DAX_PFN,
+  firstPage,
+  mapFile,
+  mountDax,
+} from "../../src/kernel/setup.ts";
 
 // Who loses a bad page: mm/memory-failure.c kills the process that met it (task_early_kill()), and unmaps
 // from everybody who maps that file, but only if one of the killed maps it (unmap_and_kill()).
@@ -82,4 +92,39 @@ it.each(["v6.12", "v7.2"])("everybody loses the pages of a device that goes, on 
   const world = twoMap(release, "xfs", 2);
   world.machine.run((k) => k.kill_dax(world.sb), world.other);
   expect(mappers(world)).toEqual([]);
+});
+
+describe.each(kernels.map((k) => k.release))("memory of a DAX device, on %s", (release) => {
+  it.each([
+    1, 2, 4,
+  ])("is taken from a process with the whole of the entry that maps it: %i pages", (align) => {
+    const version = kernels.find((k) => k.release === release);
+    if (version === undefined) throw new Error(`no kernel ${release}`);
+    const machine = boot(version, { geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 } });
+    const made = machine.run(function* setup(k: Kernel): Code<{ mm: MmStruct }> {
+      const dev = yield* createDevDax(k, "dax0.0", 8, align);
+      const mm = createProcess(k, "mm", 8);
+      yield* mapFile(k, mm, dev, 0, 8);
+      k.current.mm = mm;
+      for (let address = 0; address < 8; address++) yield* k.touch(mm, address, true);
+      return { mm };
+    });
+    if (isBlocked(made)) throw new Error(made.blocked);
+
+    const bad = pfn(FIRST_DEV_DAX_PFN + 5);
+    expect(machine.run((k) => k.memory_failure_dev_pagemap(bad), made.mm)).toBe(0);
+
+    const mapped = machine.run(function* look(k: Kernel): Code<number[]> {
+      const there: number[] = [];
+      for (let address = 0; address < 8; address++) {
+        const ptep = pte_offset(made.mm, address);
+        for (const entryp of [pud_offset(k, made.mm, address), pmd_offset(k, made.mm, address), ptep]) {
+          if (entryp !== null && isLeaf(yield* READ_ONCE<UpperEntry>(entryp))) there.push(address);
+        }
+      }
+      return there;
+    }, made.mm);
+    const first = 5 - (5 % align);
+    expect(mapped).toEqual([0, 1, 2, 3, 4, 5, 6, 7].filter((i) => i < first || i >= first + align));
+  });
 });

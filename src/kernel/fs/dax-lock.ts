@@ -41,13 +41,15 @@ export function* wait_entry_unlocked(k: Kernel, mapping: AddressSpace, index: nu
 export interface LockedEntry {
   readonly mapping: AddressSpace;
   readonly index: number;
-  readonly entry: DaxEntry;
+  /** Null for memory of a DAX device, which has no entries and of which nothing is locked. */
+  readonly entry: DaxEntry | null;
 }
 
 /**
- * Locks the entry of the file that a page belongs to.
+ * Locks the entry of the file that a page belongs to. Memory of a DAX device has none: its pages say whose they are as
+ * long as the device is there.
  *
- * Models `fs/dax.c:dax_lock_folio()` @ v6.12; v5.18 has it as dax_lock_page().
+ * Models `fs/dax.c:dax_lock_folio()` @ v6.12, with its test of S_ISCHR; v5.18 has it as dax_lock_page().
  * Left out: RCU, which keeps the inode; inodes live as long as the scenario.
  *
  * @returns null if the page says of no file.
@@ -59,6 +61,7 @@ export function* dax_lock_folio(k: Kernel, folio: Folio): Code<LockedEntry | nul
     if (!isMapping(mapping)) {
       fail("no-dereference-of-a-mark", `dax_lock_folio() takes the mark of a shared page for its mapping`);
     }
+    if (!mapping.host.is_fsdax) return { mapping, index: 0, entry: null };
     yield* spin_lock(k, mapping.xa_lock);
     if (!(yield* k.dax_mapping_is_current(folio, mapping))) {
       yield* spin_unlock(mapping.xa_lock);
@@ -102,6 +105,7 @@ export function* dax_unlock_folio(k: Kernel, folio: Folio, { entry }: LockedEntr
       "dax_unlock_folio() finds the page of the entry that it has locked without mapping",
     );
   }
+  if (entry === null) return;
   const index = yield* READ_ONCE(folio.index);
   if (index >= mapping.i_pages.length) {
     fail(

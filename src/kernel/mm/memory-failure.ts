@@ -6,7 +6,7 @@ import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import { type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
 import { PG_hwpoison } from "../include/linux/page-flags.ts";
-import { isLeaf, pmd_offset, pmdPages, pte_offset } from "../include/linux/pgtable.ts";
+import { isLeaf, pmd_offset, pmdPages, pte_offset, pud_offset, pudPages } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 
@@ -48,6 +48,18 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
   return rc;
 }
 
+/** Models `mm/memory-failure.c:dev_pagemap_mapping_shift()` @ v6.12, in pages: what the entry of an address maps. */
+function* mappedPages(k: Kernel, mm: MmStruct, address: number): Code<number> {
+  const pudp = pud_offset(k, mm, address);
+  if (pudp !== null && isLeaf(yield* READ_ONCE(pudp))) return pudPages(k);
+  const pmdp = pmd_offset(k, mm, address);
+  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
+  if (isLeaf(pmd)) return pmdPages(k);
+  if (pmd !== TABLE) return 0;
+  const pte = yield* READ_ONCE(pte_offset(mm, address));
+  return pte === null ? 0 : 1;
+}
+
 /**
  * How many pages the largest entry maps by which a process has a page of a file; 0 if it has none.
  *
@@ -61,10 +73,8 @@ function* mappedSize(k: Kernel, mapping: AddressSpace, index: number, mm: MmStru
     const address = vma.vm_start + index - vma.vm_pgoff;
     const within = address >= vma.vm_start && address < vma.vm_start + vma.vm_pages;
     if (!within || (mm !== null && vma.vm_mm !== mm)) continue;
-    const pmdp = pmd_offset(k, vma.vm_mm, address);
-    const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
-    if (isLeaf(pmd)) return pmdPages(k);
-    if (pmd === TABLE && (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== null) size = 1;
+    const pages = yield* mappedPages(k, vma.vm_mm, address);
+    size = Math.max(size, pages);
   }
   return size;
 }
