@@ -60,6 +60,18 @@ export const allocateUnseen = twin(
   },
 );
 
+export const collapseDoesNotWriteBack = twin(
+  "collapse-does-not-write-back",
+  "what a collapsed range lets move leaves the page cache unwritten",
+  {
+    *ext4_write_back_what_moves() {},
+  },
+);
+
+export const umountDoesNotSync = twin("umount-does-not-sync", "umount forgets inodes as they are", {
+  *sync_filesystem() {},
+});
+
 export const writeFaultLeavesEntryClean = twin(
   "write-fault-leaves-entry-clean",
   "a write fault does not mark its entry dirty",
@@ -101,6 +113,8 @@ export const fsdaxTwins = [
   entryLockIsIgnored,
   entryGoesWithoutItsPage,
   allocateUnseen,
+  collapseDoesNotWriteBack,
+  umountDoesNotSync,
   writeFaultLeavesEntryClean,
   writeLeavesHoleMapped,
   unmapLeavesEntries,

@@ -2,6 +2,7 @@
 import type { Scenario } from "../kernel/scenario.ts";
 import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
 import { cloneVsPin } from "./clone-vs-pin.ts";
+import { collapseRangeVsDirtyPage } from "./collapse-range-vs-dirty-page.ts";
 import { collapseRangeVsPin } from "./collapse-range-vs-pin.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
@@ -46,6 +47,7 @@ import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.
 import { copyingStoreVsCopyingWrite, storeVsWriteIntoHole } from "./two-allocators.ts";
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
+import { umountVsDirtyPage } from "./umount-vs-dirty-page.ts";
 import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
 import { unlinkedMappingVsPunchHole } from "./unlinked-mapping-vs-punch-hole.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
@@ -84,6 +86,8 @@ export const catalogue: readonly Scenario[] = [
   unpinVsEvictOfSharedExtent,
   readPinVsMunmapOfSecondFile,
   truncateVsDirtyPage,
+  collapseRangeVsDirtyPage,
+  umountVsDirtyPage,
   fsyncVsReadFault,
   fsyncVsStoreBesideHugePage,
   mapSyncFaultVsWrite,

@@ -5,7 +5,7 @@ import type { Code } from "../../explore/access.ts";
 import type { FallocMode, Inode, SuperBlock } from "../include/linux/fs.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import { WRITE_ONCE } from "../lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -17,6 +17,7 @@ declare module "../kernel.ts" {
     vfs_clone_file_range: typeof vfs_clone_file_range;
     vfs_unlink: typeof vfs_unlink;
     evict: typeof evict;
+    sync_filesystem: typeof sync_filesystem;
     generic_shutdown_super: typeof generic_shutdown_super;
   }
 }
@@ -105,22 +106,39 @@ export function* vfs_unlink(k: Kernel, inode: Inode): Code {
 }
 
 /**
- * Forgets an inode. A process that maps or has opened the file holds it, and a pin of its pages does not:
- * the caller sees to it that nobody has the file.
+ * The last user closes a file, and its inode is forgotten: written back first if the file has a name. A process that
+ * maps or has opened the file holds it, and a pin of its pages does not: the caller sees to it that nobody has the file.
  *
- * Models `fs/inode.c:evict()` @ v6.12, from the last iput().
+ * Models `fs/inode.c:iput_final()` and `evict()` @ v6.12. fuse has generic_delete_inode() as its drop_inode, which asks
+ * for no writing back.
+ * Left out: that an inode with a name stays in memory until that is short.
  */
 export function* evict(k: Kernel, inode: Inode): Code {
-  const { evict_inode } = inode.i_sb.s_type;
+  const { drops_inode, evict_inode } = inode.i_sb.s_type;
+  const keeps = !drops_inode && (yield* READ_ONCE(inode.i_nlink)) > 0;
+  if (keeps) yield* write_inode_now(k, inode);
   yield* k[evict_inode](inode);
 }
 
+/** Models `fs/fs-writeback.c:write_inode_now()` @ v6.12. */
+function* write_inode_now(k: Kernel, inode: Inode): Code {
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
+  yield* WRITE_ONCE(inode.i_dirty, false);
+}
+
 /**
- * Unmounts a file system: all its inodes are forgotten. The files are there again after the next mount,
- * with nothing in the page cache.
+ * Unmounts a file system: all is written back, then all its inodes are forgotten. The files are there again after the
+ * next mount, with nothing in the page cache.
  *
- * Models `fs/super.c:generic_shutdown_super()` @ v6.12.
+ * Models `fs/super.c:generic_shutdown_super()` @ v6.12, with sync_filesystem() and evict_inodes().
  */
 export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code {
-  for (const inode of sb.s_inodes) yield* k.evict(inode);
+  yield* k.sync_filesystem(sb);
+  const { evict_inode } = sb.s_type;
+  for (const inode of sb.s_inodes) yield* k[evict_inode](inode);
+}
+
+/** Models `fs/sync.c:sync_filesystem()` @ v6.12: the pages of all files go to disk. */
+export function* sync_filesystem(k: Kernel, sb: SuperBlock): Code {
+  for (const inode of sb.s_inodes) yield* write_inode_now(k, inode);
 }

@@ -30,6 +30,7 @@ declare module "../../kernel.ts" {
     ext4_punch_hole: typeof ext4_punch_hole;
     ext4_hole_is_beyond_end: typeof ext4_hole_is_beyond_end;
     ext4_collapse_range: typeof ext4_collapse_range;
+    ext4_write_back_what_moves: typeof ext4_write_back_what_moves;
     ext4_setattr: typeof ext4_setattr;
     ext4_truncate: typeof ext4_truncate;
     ext4_evict_inode: typeof ext4_evict_inode;
@@ -46,6 +47,7 @@ export const ext4: FileSystemType = {
   fallocate: "ext4_fallocate",
   remap_file_range: null,
   holder: false,
+  drops_inode: false,
   evict_inode: "ext4_evict_inode",
 };
 
@@ -199,8 +201,8 @@ export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: nu
  * Takes a range out of a file, after nobody uses its pages any more: what follows moves down.
  *
  * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.1.
- * Left out: waiting for direct I/O on the file itself; writing back what moves. That v6.14 and 6.12.117 break the layouts
- * before they look at the size.
+ * Left out: waiting for direct I/O on the file itself; that v6.14 and 6.12.117 break the layouts before they look at the
+ * size.
  *
  * @returns 0, or -EINVAL for a range that reaches the end of the file: that is a truncation.
  */
@@ -214,6 +216,7 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
   }
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.ext4_break_layouts(inode);
+  yield* k.ext4_write_back_what_moves(inode, end);
   yield* k.truncate_pagecache(inode, first);
   for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
   for (let index = first; index < i_data.length; index++) {
@@ -225,6 +228,11 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);
   return 0;
+}
+
+/** Models the second filemap_write_and_wait_range() of `fs/ext4/extents.c:ext4_collapse_range()` @ v6.12. */
+export function* ext4_write_back_what_moves(k: Kernel, inode: Inode, end: number): Code {
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, end, inode.i_mapping.i_pages.length);
 }
 
 /**

@@ -35,6 +35,7 @@ export const fuse: FileSystemType = {
   fallocate: "fuse_file_fallocate",
   remap_file_range: null,
   holder: false,
+  drops_inode: true,
   evict_inode: "fuse_evict_inode",
 };
 

@@ -36,6 +36,7 @@ export const xfs: FileSystemType = {
   fallocate: "xfs_file_fallocate",
   remap_file_range: "xfs_file_remap_range",
   holder: true,
+  drops_inode: false,
   evict_inode: "xfs_fs_evict_inode",
 };
 

@@ -27,6 +27,8 @@ export interface FileSystemType {
   readonly remap_file_range: "xfs_file_remap_range" | null;
   /** dax_holder_operations: is it told of failures? Only XFS is. */
   readonly holder: boolean;
+  /** super_operations: does an inode leave memory with its last user, whether it has a name or not? */
+  readonly drops_inode: boolean;
   /** super_operations: the inode leaves memory. */
   readonly evict_inode: "ext4_evict_inode" | "xfs_fs_evict_inode" | "fuse_evict_inode";
 }
