@@ -3,6 +3,7 @@
 
 import type { Code } from "../explore/access.ts";
 import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax-associate.ts";
+import { sb_end_write_unless_frozen, sb_start_write_unless_frozen } from "../kernel/fs/super-freeze.ts";
 import {
   PAGE_MAPPING_DAX_SHARED,
   type Page,
@@ -103,9 +104,14 @@ export const daxPreRemove = change({
   name: "dax-pre-remove",
   subject: "mm, pmem, xfs: Introduce MF_MEM_PRE_REMOVE for unbind",
   source: "S. Ruan, merged for v6.7",
-  about: "Before, XFS took the removal of a device for memory that went bad, and poisoned its pages.",
+  about:
+    "Before, XFS took the removal of a device for memory that went bad, and poisoned its pages; and nothing held off " +
+    "stores meanwhile.",
   after: ["fsdax-reflink"],
   functions: {
+    sb_start_write: sb_start_write_unless_frozen,
+    sb_end_write: sb_end_write_unless_frozen,
+
     /** Models the notification in `drivers/dax/super.c:kill_dax()` @ v6.12. */
     *kill_dax_notifies(k, sb) {
       const told = yield* READ_ONCE(sb.s_dax_dev.holder_ops);

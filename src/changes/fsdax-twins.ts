@@ -72,6 +72,15 @@ export const umountDoesNotSync = twin("umount-does-not-sync", "umount forgets in
   *sync_filesystem() {},
 });
 
+export const freezeHoldsNobodyOff = twin(
+  "freeze-holds-nobody-off",
+  "who writes does not ask whether it is frozen",
+  {
+    *sb_start_write() {},
+    *sb_end_write() {},
+  },
+);
+
 export const writeFaultLeavesEntryClean = twin(
   "write-fault-leaves-entry-clean",
   "a write fault does not mark its entry dirty",
@@ -115,6 +124,7 @@ export const fsdaxTwins = [
   allocateUnseen,
   collapseDoesNotWriteBack,
   umountDoesNotSync,
+  freezeHoldsNobodyOff,
   writeFaultLeavesEntryClean,
   writeLeavesHoleMapped,
   unmapLeavesEntries,

@@ -18,6 +18,7 @@ export * as ext4_file from "./fs/ext4/file.ts";
 export * as ext4_inode from "./fs/ext4/inode.ts";
 export * as fuse_dax from "./fs/fuse/dax.ts";
 export * as task_mmu from "./fs/proc/task_mmu.ts";
+export * as super_freeze from "./fs/super-freeze.ts";
 export * as vfs from "./fs/vfs.ts";
 export * as xfs_file from "./fs/xfs/xfs_file.ts";
 export * as xfs_inode from "./fs/xfs/xfs_inode.ts";

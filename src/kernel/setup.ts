@@ -37,6 +37,7 @@ import {
   type VmArea,
 } from "./include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pte_offset, pud_offset } from "./include/linux/pgtable.ts";
+import { newRwsem } from "./kernel/locking/rwsem.ts";
 import { spin_unlock } from "./kernel/locking/spinlock.ts";
 import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
@@ -85,6 +86,7 @@ function newSuperBlock(
     refcountbt: cell<readonly Pfn[]>(`${name}refcountbt`, []),
     s_inodes: [],
     s_rmapbt,
+    s_writers: newRwsem(`${name}s_writers`),
     s_shutdown: cell(`${name}s_shutdown`, false),
     s_dax_dev: modelled("dax_device", {
       pfns,

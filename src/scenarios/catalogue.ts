@@ -15,7 +15,7 @@ import { fsyncVsStoreBesideHugePage } from "./fsync-vs-store-beside-huge-page.ts
 import { fuseTruncateVsPin } from "./fuse-truncate-vs-pin.ts";
 import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
-import { killDaxVsReadFault } from "./kill-dax-vs-read-fault.ts";
+import { killDaxVsReadFault, killDaxVsStore } from "./kill-dax-vs-read-fault.ts";
 import { killDevDaxVsFault } from "./kill-dev-dax-vs-fault.ts";
 import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
@@ -104,6 +104,7 @@ export const catalogue: readonly Scenario[] = [
   memoryFailureVsPunchHole,
   memoryFailureVsSecondFile,
   killDaxVsReadFault,
+  killDaxVsStore,
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   staleStoreVsPunchHole,

@@ -1,7 +1,9 @@
+import type { Code } from "../explore/access.ts";
 import type { SuperBlock } from "../kernel/include/linux/fs.ts";
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { mapcountCountsMappings, noMappingOfDeadDevice, referencesAddUp } from "../kernel/invariants.ts";
-import { scenario } from "../kernel/scenario.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { type Expectation, type ScenarioThread, scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
 
@@ -9,6 +11,32 @@ interface World {
   readonly sb: SuperBlock;
   readonly other: MmStruct;
 }
+
+/** A file that one process has touched and another maps. */
+function* mappedByTwo(k: Kernel): Code<World> {
+  const { sb, inode, mm } = yield* mappedFile(k, "xfs", 1);
+  yield* k.touch(mm, 0, false);
+  const other = createProcess(k, "other", 1);
+  yield* mapFile(k, other, inode, 0, 1);
+  return { sb, other };
+}
+
+const unbind: ScenarioThread<World> = {
+  title: "unbind",
+  cpu: 0,
+  *run(k, { sb }) {
+    yield* k.kill_dax(sb);
+  },
+};
+
+const nobodyIsTold: Expectation = {
+  verdict: "invariant",
+  because: "nobody is told, and nothing is unmapped",
+};
+const frozen: Expectation = {
+  verdict: "holds",
+  because: "the store waits until the file system is thawed, and it is shut down then",
+};
 
 export const killDaxVsReadFault = scenario<World>({
   name: "kill-dax-vs-read-fault",
@@ -18,21 +46,9 @@ export const killDaxVsReadFault = scenario<World>({
     "XFS unmaps all its files when it is told. That a fault may come right after is our reading; a " +
     "prediction, not yet seen on a kernel.",
   closed: "A load, which freezing does not hold off. The memory itself stays; its removal is not here.",
-  *setup(k) {
-    const { sb, inode, mm } = yield* mappedFile(k, "xfs", 1);
-    yield* k.touch(mm, 0, false);
-    const other = createProcess(k, "other", 1);
-    yield* mapFile(k, other, inode, 0, 1);
-    return { sb, other };
-  },
+  setup: mappedByTwo,
   threads: {
-    unbind: {
-      title: "unbind",
-      cpu: 0,
-      *run(k, { sb }) {
-        yield* k.kill_dax(sb);
-      },
-    },
+    unbind,
     read: {
       title: "load by another process",
       cpu: 1,
@@ -44,8 +60,8 @@ export const killDaxVsReadFault = scenario<World>({
   },
   invariants: [noMappingOfDeadDevice, mapcountCountsMappings, referencesAddUp],
   expected: {
-    "v5.10": { verdict: "invariant", because: "nobody is told, and nothing is unmapped" },
-    "v5.18": { verdict: "invariant", because: "nobody is told, and nothing is unmapped" },
+    "v5.10": nobodyIsTold,
+    "v5.18": nobodyIsTold,
     "v6.1": { verdict: "invariant", because: "a fault that comes after the unmapping maps it again" },
     "v6.12": {
       verdict: "invariant",
@@ -60,4 +76,44 @@ export const killDaxVsReadFault = scenario<World>({
       because: "a fault that comes between the unmapping and the shutdown maps it again",
     },
   },
+});
+
+export const killDaxVsStore = scenario<World>({
+  name: "kill-dax-vs-store",
+  question: "And if the fault that comes meanwhile is one for writing?",
+  claim:
+    "Freezing is to prevent new mappings from being created (comment in XFS). It holds off stores: our reading.",
+  closed: "The memory itself stays; its removal is not here.",
+  setup: mappedByTwo,
+  threads: {
+    unbind,
+    store: {
+      title: "store by another process",
+      cpu: 1,
+      mm: ({ other }) => other,
+      *run(k, { other }) {
+        yield* k.touch(other, 0, true);
+      },
+    },
+  },
+  invariants: [noMappingOfDeadDevice, mapcountCountsMappings, referencesAddUp],
+  expected: {
+    "v5.10": nobodyIsTold,
+    "v5.18": nobodyIsTold,
+    "v6.1": {
+      verdict: "invariant",
+      because: "nothing is frozen, and a fault after the unmapping maps it again",
+    },
+    "v6.12": frozen,
+    "v6.15": frozen,
+    "v7.2": frozen,
+  },
+  twins: [
+    {
+      change: "twin/freeze-holds-nobody-off",
+      kernel: "v7.2",
+      expect: "invariant",
+      because: "a store that comes between the unmapping and the shutdown maps it again",
+    },
+  ],
 });

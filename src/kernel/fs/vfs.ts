@@ -32,9 +32,11 @@ declare module "../kernel.ts" {
 export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
   const { i_rwsem } = inode;
   const { setattr } = inode.i_sb.s_type;
+  yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
   yield* k[setattr](inode, size);
   yield* up_write(i_rwsem);
+  yield* k.sb_end_write(inode.i_sb);
 }
 
 /**
@@ -53,7 +55,10 @@ export function* vfs_fallocate(
   end: number,
 ): Code<number> {
   const { fallocate } = inode.i_sb.s_type;
-  return yield* k[fallocate](inode, mode, first, end);
+  yield* k.sb_start_write(inode.i_sb);
+  const rc = yield* k[fallocate](inode, mode, first, end);
+  yield* k.sb_end_write(inode.i_sb);
+  return rc;
 }
 
 /**
@@ -65,9 +70,11 @@ export function* vfs_fallocate(
  */
 export function* vfs_write(k: Kernel, inode: Inode, index: number): Code {
   const { i_rwsem } = inode;
+  yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
   yield* k.dax_iomap_rw(inode, index);
   yield* up_write(i_rwsem);
+  yield* k.sb_end_write(inode.i_sb);
 }
 
 /**
@@ -95,14 +102,18 @@ export function* vfs_fsync(k: Kernel, inode: Inode): Code {
 export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
   const { name, remap_file_range } = from.i_sb.s_type;
   requireUse(remap_file_range !== null, `${name} cannot share blocks between files`);
+  yield* k.sb_start_write(to.i_sb);
   yield* k[remap_file_range](from, to, pages);
+  yield* k.sb_end_write(to.i_sb);
 }
 
 /** Models `fs/namei.c:vfs_unlink()` @ v6.12: the file has no name any more. */
 export function* vfs_unlink(k: Kernel, inode: Inode): Code {
+  yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, inode.i_rwsem);
   yield* WRITE_ONCE(inode.i_nlink, 0);
   yield* up_write(inode.i_rwsem);
+  yield* k.sb_end_write(inode.i_sb);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type FallocMode,
   type Inode,
 } from "../../include/linux/fs.ts";
+import { VM_SHARED } from "../../include/linux/mm_types.ts";
 import { down_read, down_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE } from "../../lib/atomic.ts";
@@ -25,13 +26,14 @@ declare module "../../kernel.ts" {
  * Brings a page of a file into a page table, unless the file is being cut.
  *
  * Models `fs/xfs/xfs_file.c:xfs_dax_read_fault()` and `xfs_write_fault()` @ v6.12.
- * Left out: freezing.
  */
 export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
-  const { vm_file } = vmf.vma;
+  const { vm_file, vm_flags } = vmf.vma;
   const { invalidate_lock } = vm_file.i_mapping;
+  const writes = vmf.write && (vm_flags & VM_SHARED) !== 0;
+  if (writes) yield* k.sb_start_write(vm_file.i_sb);
   yield* down_read(k, invalidate_lock);
-  const remapping = vmf.write && (yield* k.xfs_write_fault_waits(vm_file));
+  const remapping = writes && (yield* k.xfs_write_fault_waits(vm_file));
   if (remapping) {
     yield* up_read(k, invalidate_lock);
     yield* down_write(k, invalidate_lock);
@@ -40,6 +42,7 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
   if (remapping) yield* up_write(invalidate_lock);
   else yield* up_read(k, invalidate_lock);
+  if (writes) yield* k.sb_end_write(vm_file.i_sb);
   return fault;
 }
 

@@ -15,8 +15,9 @@ declare module "../../kernel.ts" {
 /**
  * Takes pages away from all files that have them, and shuts the file system down if the device goes.
  *
- * Models `fs/xfs/xfs_notify_failure.c:xfs_dax_notify_failure()` and `xfs_dax_failure_fn()` @ v6.12.
- * Left out: freezing, which holds off write faults until the end; bad metadata.
+ * Models `fs/xfs/xfs_notify_failure.c:xfs_dax_notify_failure()` and `xfs_dax_failure_fn()` @ v6.12. Before the device
+ * goes, the file system is frozen, which holds off stores, and not loads.
+ * Left out: bad metadata.
  *
  * @returns 0, or -EOPNOTSUPP if it does not know which files have a block.
  */
@@ -28,17 +29,22 @@ export function* xfs_dax_notify_failure(
 ): Code<number> {
   if (!sb.s_rmapbt) return -EOPNOTSUPP;
   const { s_inodes, s_shutdown } = sb;
+  const goes = flags === "MF_MEM_PRE_REMOVE";
+  if (goes) yield* k.freeze_super(sb);
   for (const inode of s_inodes) {
     for (let index = 0; index < inode.i_data.length; index++) {
       const extent = inode.i_data[index];
       const block = extent === undefined ? null : yield* READ_ONCE(extent);
       if (block === null || !pfns.includes(block)) continue;
       yield* k.mf_dax_kill_procs(inode.i_mapping, index, flags);
-      if (flags === "MF_MEM_PRE_REMOVE") {
+      if (goes) {
         yield* k.invalidate_inode_pages2_range(inode.i_mapping, index, index + 1);
       }
     }
   }
-  if (flags === "MF_MEM_PRE_REMOVE") yield* WRITE_ONCE(s_shutdown, true);
+  if (goes) {
+    yield* WRITE_ONCE(s_shutdown, true);
+    yield* k.thaw_super(sb);
+  }
   return 0;
 }

@@ -105,6 +105,8 @@ export interface SuperBlock extends Modelled {
   readonly s_inodes: Inode[];
   /** XFS: does it know which files have a block? */
   readonly s_rmapbt: boolean;
+  /** Who writes, and who has frozen the file system. */
+  readonly s_writers: Rwsem;
   /** XFS: it has been shut down, and answers with errors. */
   readonly s_shutdown: Cell<boolean>;
   readonly s_dax_dev: DaxDevice;
