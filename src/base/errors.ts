@@ -80,6 +80,10 @@ export const errorCodes = {
     meaning: "A change does not go onto this kernel.",
     remedy: "`pagelife list changes` says which kernels each change goes onto.",
   },
+  PL304: {
+    meaning: "The scenario does what this kernel does not have.",
+    remedy: "Choose a later kernel: `pagelife check` prints `-` for this one, and why.",
+  },
   PL401: {
     meaning: "A file is not a recording that pagelife can read.",
     remedy: "The message says what the file looks like, and which command converts it.",

@@ -32,6 +32,7 @@ export const deviceCoherent = change({
   subject: "mm/gup: migrate device coherent pages when pinning instead of failing",
   source: "v6.0, with the memory type itself",
   about: "Before, there was no device memory that a page table maps like ordinary memory.",
+  brings: ["mapCoherent"],
   adds: { check_and_migrate_movable_pages, migrate_device_coherent_folio },
   functions: {
     /**

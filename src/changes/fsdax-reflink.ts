@@ -57,6 +57,7 @@ export const fsdaxReflink = change({
   source: "series of S. Ruan, merged for v6.0: commit 6061b69b9a55, and those before and after it",
   about: "Before, XFS refused to mount a file system that can share blocks with DAX.",
   adds: { dax_page_share_get, dax_page_share_put },
+  brings: ["vfs_clone_file_range", "xfs_file_remap_range"],
   functions: {
     /** Models `drivers/nvdimm/pmem.c:pmem_pagemap_memory_failure()` @ v6.1: the file system is asked. */
     *pmem_pagemap_memory_failure(k, pfn) {

@@ -38,6 +38,7 @@ export const gupPutFolio = change({
   about:
     "Before, the last unit of a pin was dropped with put_page(), which knows that FS-DAX counts are one-based. " +
     "The new put does not: fsdax-wakeup/gup-put repairs that.",
+  brings: ["folio_put"],
   functions: { gup_put_folio },
 });
 

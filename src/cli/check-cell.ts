@@ -92,41 +92,58 @@ export interface CheckOptions extends ConcludeOptions {
  */
 export async function checkCell(cell: Cell, options: CheckOptions): Promise<CheckedCell> {
   try {
+    const { onto } = cell.scenario;
+    if (onto !== undefined && !onto.includes(cell.kernel.release)) {
+      return notApplicable(cell, options, `the scenario is for ${onto.join(", ")}`);
+    }
     return await explore(cell, options);
   } catch (error) {
+    if (error instanceof PagelifeError && error.code === "PL304") {
+      return notApplicable(cell, options, error.detail);
+    }
     if (!(error instanceof PagelifeError) || !error.code.startsWith("PL2")) throw error;
     const where = `${cell.scenario.name} on ${kernelLabel(cell)}`;
     throw new PagelifeError(error.code, `${error.detail} [${where}]`, { cause: error });
   }
 }
 
+/** What a verdict says of its cell. */
+const aboutCell = (cell: Cell, { livelock }: CheckOptions) => ({
+  scenario: cell.scenario.name,
+  kernel: cell.kernel.release,
+  with: cell.changes.map((c) => c.name),
+  tlb: modelOf(cell),
+  memory: cell.memory,
+  expected: expectation(cell),
+  livelock: livelock === true,
+});
+
+/** A cell that is not searched, and why. */
+function notApplicable(cell: Cell, options: CheckOptions, detail: string | null): CheckedCell {
+  const none = { kind: null, property: null, also: [], bound: null, counterexample: null };
+  const nothing = {
+    complete: true,
+    bytes: null,
+    states: 0,
+    executions: 0,
+    steps: 0,
+    millis: 0,
+    strategy: "none",
+  };
+  const about = aboutCell(cell, options);
+  return {
+    cell,
+    verdict: { ...about, verdict: "not-applicable", detail, ...none, ...nothing },
+    exploration: null,
+  };
+}
+
 async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
   const start = performance.now();
-  const { scenario, kernel, changes } = cell;
+  const { scenario } = cell;
   const options = { ...asked, livelock: asked.livelock === true || asksForLivelock(scenario) };
-  const expected = expectation(cell);
-  const about = {
-    scenario: scenario.name,
-    kernel: kernel.release,
-    with: changes.map((c) => c.name),
-    tlb: modelOf(cell),
-    memory: cell.memory,
-    expected,
-    livelock: options.livelock,
-  };
-  if (expected === "not-applicable") {
-    const none = { kind: null, property: null, detail: null, also: [], bound: null, counterexample: null };
-    const nothing = {
-      complete: true,
-      bytes: null,
-      states: 0,
-      executions: 0,
-      steps: 0,
-      millis: 0,
-      strategy: "none",
-    };
-    return { cell, verdict: { ...about, verdict: "not-applicable", ...none, ...nothing }, exploration: null };
-  }
+  const about = aboutCell(cell, options);
+  if (about.expected === "not-applicable") return notApplicable(cell, options, null);
   const prepared = prepareCell(cell);
   let exploration = conclude(prepared, await search(prepared, options), options);
   // Where no execution comes to an end, nothing has been shown to hold: somebody goes round for ever.

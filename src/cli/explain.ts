@@ -26,7 +26,8 @@ export function explainCells(
 function explain(c: CheckedCell, files: readonly string[], drawn: Map<string, string>): string[] {
   const { cell, verdict, exploration } = c;
   const column = columnName(verdict);
-  const reason = cell.scenario.expected?.[column]?.because;
+  const known = cell.scenario.expected?.[column]?.because;
+  const reason = known ?? (verdict.verdict === "not-applicable" ? (verdict.detail ?? undefined) : undefined);
   const lines = [
     `${verdict.scenario}, ${column}: ${verdictText(verdict)}`,
     ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  ")),

@@ -1,6 +1,6 @@
 // The oldest kernel that is here, from which the others are built: v5.10.
 
-import { baseKernel } from "./kernel.ts";
+import { baseKernel, type KernelFunctions, type Lacks } from "./kernel.ts";
 import {
   dax_associate,
   dax_bus,
@@ -60,7 +60,7 @@ import {
  * which wakes those who wait for 1. Later names are used for what has got another one since: a folio is a
  * compound page here.
  */
-export const v5_10 = baseKernel("v5.10", {
+const functions: Partial<KernelFunctions> = {
   ___wait_var_event: wait_bit.___wait_var_event,
   wake_up_var: wait_bit.wake_up_var,
   put_page: mm_h.put_page,
@@ -291,4 +291,16 @@ export const v5_10 = baseKernel("v5.10", {
   memory_failure_dev_pagemap: memory_failure.memory_failure_dev_pagemap,
   mf_generic_kill_procs: memory_failure.mf_generic_kill_procs,
   mf_dax_kill_procs: memory_failure.mf_dax_kill_procs,
-});
+};
+
+const noReflink = "XFS refuses DAX with shared blocks before v6.0";
+
+/** What scenarios cannot do with it yet; changes say from where on they can. */
+const lacks: Lacks = {
+  folio_put: "there are no folios before v5.16",
+  vfs_clone_file_range: noReflink,
+  xfs_file_remap_range: noReflink,
+  mapCoherent: "coherent device memory came with v6.0",
+};
+
+export const v5_10 = baseKernel("v5.10", functions, lacks);

@@ -27,7 +27,11 @@ export interface Kernel extends KernelCalls, Modelled {
   readonly below: KernelCalls;
   readonly current: Task;
   readonly world: World;
+  /** What scenarios cannot do with this kernel yet, by the name of the function; and why. */
+  readonly lacks: Lacks;
 }
+
+export type Lacks = Readonly<Record<string, string>>;
 
 export type FunctionName = keyof KernelFunctions;
 
@@ -49,6 +53,8 @@ export interface Change {
   readonly functions: Partial<KernelFunctions>;
   /** Functions that the kernel below does not have. */
   readonly adds?: Partial<KernelFunctions>;
+  /** Names of functions that scenarios can call from here on, and not on the kernel below. */
+  readonly brings?: readonly string[];
 }
 
 /**
@@ -62,6 +68,7 @@ export const change = (c: Change): Change => wellFormedChange(c);
 export interface KernelVersion {
   readonly release: string;
   readonly layers: readonly Layer[];
+  readonly lacks: Lacks;
 }
 
 interface Layer {
@@ -72,16 +79,21 @@ interface Layer {
 
 type TableFunction = (k: Kernel, ...args: never[]) => unknown;
 
-/** The first kernel: all functions there are. */
-export const baseKernel = (release: string, functions: Partial<KernelFunctions>): KernelVersion => ({
+/** The first kernel: all functions there are, and which of them scenarios cannot call yet. */
+export const baseKernel = (
+  release: string,
+  functions: Partial<KernelFunctions>,
+  lacks: Lacks = {},
+): KernelVersion => ({
   release,
+  lacks,
   layers: [{ change: null, functions: functions as unknown as Layer["functions"] }],
 });
 
 /** A later kernel: an earlier one, and what changed until then. */
 export function laterKernel(release: string, from: KernelVersion, changes: readonly Change[]): KernelVersion {
   const built = changes.reduce((version, c) => applyChange(version, c, changes), from);
-  return { release, layers: built.layers };
+  return { ...built, release };
 }
 
 /**
@@ -141,7 +153,10 @@ function applyChange(version: KernelVersion, c: Change, together: readonly Chang
     }
   }
   const functions = { ...c.adds, ...c.functions } as unknown as Layer["functions"];
-  return { ...version, layers: [...version.layers, { change: c, functions }] };
+  const lacks = Object.fromEntries(
+    Object.entries(version.lacks).filter(([name]) => !c.brings?.includes(name)),
+  );
+  return { ...version, lacks, layers: [...version.layers, { change: c, functions }] };
 }
 
 /** The names of all functions of a kernel, and the layer that each comes from. */
@@ -167,7 +182,7 @@ function resolve({ layers }: KernelVersion, top: number): Map<string, number> {
  * differs in `below` only; it is made when a function of the layer first runs, since most never do.
  */
 export function runKernel(version: KernelVersion, world: World, task: Task): Kernel {
-  const { layers, release } = version;
+  const { layers, release, lacks } = version;
   const kernels: Kernel[] = [];
 
   const callsUpTo = (top: number): object => {
@@ -193,6 +208,7 @@ export function runKernel(version: KernelVersion, world: World, task: Task): Ker
     let below: object | null = null;
     const own = {
       release,
+      lacks,
       world,
       current: task,
       [identity]: `k:${task.name}:${layer}`,
@@ -206,6 +222,20 @@ export function runKernel(version: KernelVersion, world: World, task: Task): Ker
     return made;
   };
   return kernelOf(layers.length - 1);
+}
+
+/**
+ * A kernel as a scenario calls it: what it does not have says so. Its own functions may call what a scenario cannot.
+ */
+export function kernelForScenario(k: Kernel): Kernel {
+  const missing = Object.keys(k.lacks).map((name) => [name, () => requireInKernel(k, name)] as const);
+  return missing.length === 0 ? k : (Object.setPrototypeOf(Object.fromEntries(missing), k) as Kernel);
+}
+
+/** @throws {@link PagelifeError} PL304 if scenarios cannot do that with this kernel yet. */
+export function requireInKernel({ lacks, release }: Kernel, name: string): void {
+  const why = lacks[name];
+  if (why !== undefined) throw new PagelifeError("PL304", `${release} has no ${name}(): ${why}`);
 }
 
 export type { Code };

@@ -8,7 +8,7 @@ import type { FindingKind } from "../explore/outcome.ts";
 import type { Program } from "../explore/program.ts";
 import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import type { KernelInvariant } from "./invariants.ts";
-import { type Kernel, type KernelVersion, runKernel } from "./kernel.ts";
+import { type Kernel, type KernelVersion, kernelForScenario, runKernel } from "./kernel.ts";
 import { wellFormedScenario } from "./well-formed.ts";
 import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
@@ -51,6 +51,8 @@ export interface Scenario<W = unknown> {
   readonly setup: (k: Kernel) => Code<W>;
   readonly threads: Readonly<Record<string, ScenarioThread<W>>>;
   readonly invariants: readonly KernelInvariant[];
+  /** The kernels that it is for, by release; all, if not given. On others it is not applicable. */
+  readonly onto?: readonly string[];
   /** How the machine flushes TLBs; the weaker `rcu-table-free` if not given. */
   readonly tlb?: TlbModel;
   /** Entries per table; 512, if not given. Searches over huge entries do with 2 to 4. */
@@ -100,7 +102,7 @@ export function programOf(
     *setup(): Code<Instance> {
       const tasks = specs.map(([name, { cpu }]) => ({ name, cpu }));
       const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free", s.geometry ?? GEOMETRY);
-      const [own, ...others] = world.tasks.map((task) => runKernel(version, world, task));
+      const [own, ...others] = world.tasks.map((task) => kernelForScenario(runKernel(version, world, task)));
       assert(own, "setup has no task");
       const code = s.setup(own);
       if (!isInstrumented(code)) {

@@ -39,7 +39,7 @@ import {
 import { isLeaf, pfnAt, pmd_offset, pte_offset, pud_offset } from "./include/linux/pgtable.ts";
 import { newRwsem } from "./kernel/locking/rwsem.ts";
 import { spin_unlock } from "./kernel/locking/spinlock.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, requireInKernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
 import { set_pte_at } from "./mm/memory.ts";
 import { addNewAnonRmap, ownPte } from "./mm/memory-private.ts";
@@ -136,6 +136,7 @@ export const FIRST_COHERENT_PFN = 0x2000;
  * For GUP, on kernels that have such memory, from v6.0 on. Left out: how the page came there, and unmapping it.
  */
 export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Page> {
+  requireInKernel(k, "mapCoherent");
   const p = pfn(FIRST_COHERENT_PFN);
   k.memremap_pages(MEMORY_DEVICE_COHERENT, [p], 0, mm.name);
   const page = pfn_to_page(k, p);

@@ -13,6 +13,7 @@ const scenarioKeys: readonly (keyof Scenario)[] = [
   "closed",
   "setup",
   "threads",
+  "onto",
   "invariants",
   "tlb",
   "geometry",
@@ -35,6 +36,7 @@ const changeKeys: readonly (keyof Change)[] = [
   "after",
   "functions",
   "adds",
+  "brings",
 ];
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -70,6 +72,7 @@ export function wellFormedScenario(s: Scenario): Scenario {
   require(Array.isArray(invariants), `${what} has no invariants: a list of rules`);
   for (const rule of invariants) requireRule(what, rule);
   requireTlb(what, tlb);
+  requireNames(what, "onto", fields.onto ?? []);
   require(geometry === undefined ||
     isGeometry(geometry), `${what}: geometry is { PTRS_PER_PTE, PTRS_PER_PMD }, powers of 2`);
   const { expected = {}, twins = [] } = fields;
@@ -155,9 +158,10 @@ export function wellFormedChange(c: Change): Change {
       require(typeof f === "function", `${what}: ${name} is not a function`);
     }
   }
-  for (const key of ["onto", "after"]) {
-    const list = fields[key] ?? [];
-    require(Array.isArray(list) && list.every(isText), `${what}: ${key} is not a list of names`);
-  }
+  for (const key of ["onto", "after", "brings"]) requireNames(what, key, fields[key] ?? []);
   return c;
+}
+
+function requireNames(what: string, key: string, list: unknown): void {
+  require(Array.isArray(list) && list.every(isText), `${what}: ${key} is not a list of names`);
 }

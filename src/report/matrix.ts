@@ -57,6 +57,8 @@ export function summaryText(s: CheckSummary, verdicts: readonly Verdict[]): stri
   if (s.findings > 0) parts.push(`${s.findings} with a finding`);
   const open = verdicts.filter((v) => isExpected(v) === null && v.verdict === "holds").length;
   if (open > 0) parts.push(`${open} ${open === 1 ? "holds" : "hold"}`);
+  const none = verdicts.filter((v) => isExpected(v) === null && v.verdict === "not-applicable").length;
+  if (none > 0) parts.push(`${none} not applicable`);
   if (s.inconclusive > 0) parts.push(`${s.inconclusive} inconclusive: a bound was reached`);
   const cells = s.cells === 1 ? "1 cell" : `${s.cells} cells`;
   const covered =

@@ -10,7 +10,6 @@ import {
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 
 interface World {
   readonly from: Inode;
@@ -61,8 +60,6 @@ export const cloneVsPin = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, associationsCountEntries, referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": holds,
     "v6.12": holds,
     "v6.15": holds,

@@ -12,7 +12,6 @@ import {
 import type { Kernel } from "../kernel/kernel.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -68,8 +67,6 @@ export const copyingWriteVsMapping = scenario<World>({
   threads: { write, read },
   invariants,
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because: "write(2) takes away nothing that is mapped, and the program goes on to see the old block",
@@ -106,8 +103,6 @@ export const copyingWriteVsHugeMapping = scenario<World>({
   threads: { write },
   invariants,
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": { verdict: "holds", because: "each page counts for itself, and a mapping has no reference" },
     "v6.12": { verdict: "holds", because: "each page counts for itself, and a mapping has no reference" },
     "v6.15": {

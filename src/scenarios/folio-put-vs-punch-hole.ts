@@ -43,7 +43,6 @@ export const folioPutVsPunchHole = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
-    "v5.10": { verdict: "not-applicable", because: "there are no folios" },
     "v5.18": { verdict: "missed-wakeup", because: "folio_put() does not look for 2 -> 1" },
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": {

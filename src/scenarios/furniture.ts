@@ -4,7 +4,6 @@ import type { FileSystemName, Inode, SuperBlock } from "../kernel/include/linux/
 import type { MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
-import type { Expectation } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
 
 export interface MappedFile {
@@ -48,8 +47,3 @@ export function* holdPage(k: Kernel, address: number): Code<readonly Page[]> {
 export function* dropPages(k: Kernel, pages: readonly Page[]): Code {
   for (const page of pages) yield* k.put_user_page(page);
 }
-
-export const noReflink: Expectation = {
-  verdict: "not-applicable",
-  because: "XFS refuses DAX with shared blocks before v6.0",
-};

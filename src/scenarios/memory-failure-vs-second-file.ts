@@ -2,7 +2,6 @@ import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, firstPage, mapFile, mountDax } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 
 interface World {
   readonly mmTwo: MmStruct;
@@ -47,8 +46,6 @@ export const memoryFailureVsSecondFile = scenario<World>({
   },
   invariants: [referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because: "the second file to read finds the page associated with the first: the kernel warns",

@@ -2,7 +2,6 @@ import type { MmStruct, Page, VmArea } from "../kernel/include/linux/mm_types.ts
 import { noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -58,8 +57,6 @@ export const readPinVsMunmapOfSecondFile = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because:

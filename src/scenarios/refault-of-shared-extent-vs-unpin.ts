@@ -9,7 +9,7 @@ import {
 import type { Kernel } from "../kernel/kernel.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { dropPages, holdPage, noReflink, pinPage } from "./furniture.ts";
+import { dropPages, holdPage, pinPage } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -65,8 +65,6 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
   },
   invariants,
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": { verdict: "holds", because: "a read does not count as shared" },
     "v6.12": {
       verdict: "holds",
@@ -108,8 +106,6 @@ export const refaultOfSharedHugeExtentVsUnpin = scenario<World>({
   },
   invariants,
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": { verdict: "holds", because: "a read does not count as shared" },
     "v6.12": { verdict: "holds", because: "each page counts for itself, and its count is not looked at" },
     "v6.15": {

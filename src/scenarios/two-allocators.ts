@@ -5,7 +5,6 @@ import { mappingShowsBlockOfFile, noMappingOfFreeBlock } from "../kernel/invaria
 import type { Kernel } from "../kernel/kernel.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -86,8 +85,6 @@ export const copyingStoreVsCopyingWrite = scenario<World>({
   threads,
   invariants,
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because:

@@ -2,7 +2,6 @@ import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
 import { associationsCountEntries, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -45,8 +44,6 @@ export const twoFilesFaultOnSharedExtent = scenario<World>({
   },
   invariants: [associationsCountEntries, referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because: "a read does not count as shared: the second file overwrites the association with the first",

@@ -3,7 +3,7 @@ import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { dropPages, holdPage, noReflink } from "./furniture.ts";
+import { dropPages, holdPage } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -51,8 +51,6 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
   },
   invariants: [referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because:

@@ -3,7 +3,7 @@ import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
-import { dropPages, holdPage, noReflink } from "./furniture.ts";
+import { dropPages, holdPage } from "./furniture.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
 
 interface World {
@@ -47,8 +47,6 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
   },
   invariants: [referencesAddUp, noWarning],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": {
       verdict: "invariant",
       because:

@@ -9,7 +9,6 @@ import {
 } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
-import { noReflink } from "./furniture.ts";
 
 interface World {
   readonly from: Inode;
@@ -65,8 +64,6 @@ export const writeFaultVsClone = scenario<World>({
     noWarning,
   ],
   expected: {
-    "v5.10": noReflink,
-    "v5.18": noReflink,
     "v6.1": holds,
     "v6.12": holds,
     "v6.15": holds,
