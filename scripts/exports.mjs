@@ -35,6 +35,7 @@ function exported(dist) {
     });
 }
 
+const isSetup = ({ path }) => path === "./setup" || path === "./setup-device";
 const isFunction = ({ type }) => type.startsWith("(");
 const isConstant = ({ name, type }) => /^[A-Z][A-Z0-9_]+$/.test(name) && !isFunction({ type });
 
@@ -48,7 +49,7 @@ export function importedNames(dist) {
         .filter((line) => line !== "")
         .map((line) => `  ${line}`),
     ]);
-  const helpers = all.filter((d) => d.path !== "./setup" && isFunction(d));
+  const helpers = all.filter((d) => !isSetup(d) && isFunction(d));
   const constants = all.filter(isConstant).map(({ name }) => `\`${name}\``);
   return [
     "## To be imported from `pagelife/kernel`",
@@ -59,7 +60,7 @@ export function importedNames(dist) {
     "### What setup makes things with",
     "",
     ...rows(
-      all.filter((d) => d.path === "./setup" && isFunction(d)),
+      all.filter((d) => isSetup(d) && isFunction(d)),
       (comment) => [summary(comment), ...tags(comment)],
     ),
     "",

@@ -1,6 +1,7 @@
 // The functions of Linux that decide over the life of an FS-DAX page, by file: what docs/fidelity.md must
 // account for. A function that no comment of the code names needs a reason here.
 export const wanted = {
+  "mm/internal.h": ["gup_must_unshare"],
   "include/linux/mm.h": [
     "put_page",
     "folio_put",
@@ -27,6 +28,7 @@ export const wanted = {
     "__put_devmap_managed_page_refs",
     "__put_devmap_managed_folio_refs",
   ],
+  "include/linux/memremap.h": ["is_pci_p2pdma_page"],
   "mm/mm_init.c": ["__init_zone_device_page", "memmap_init_compound", "memmap_init_zone_device"],
   "mm/page_alloc.c": ["prep_compound_page"],
   "mm/gup.c": [
@@ -141,6 +143,7 @@ export const wanted = {
   ],
   "drivers/dax/bus.c": ["kill_dev_dax"],
   "drivers/dax/super.c": ["kill_dax", "dax_holder_notify_failure", "fs_dax_get", "fs_put_dax"],
+  "drivers/pci/p2pdma.c": ["p2pmem_alloc_mmap", "p2pdma_page_free", "p2pdma_folio_free"],
   "drivers/nvdimm/pmem.c": ["pmem_attach_disk", "pmem_release_disk", "pmem_pagemap_memory_failure"],
   "mm/memory-failure.c": [
     "memory_failure_dev_pagemap",
@@ -188,5 +191,6 @@ export const renamed = {
   zap_pte_range: "zap_present_pte",
   get_next_unlocked_entry: "get_unlocked_entry",
   dax_lock_page: "dax_lock_folio",
+  p2pdma_folio_free: "p2pdma_page_free",
   __fuse_dax_break_layouts: "fuse_dax_break_layouts",
 };

@@ -63,7 +63,7 @@ function checks(src) {
 }
 
 export function invariants(src) {
-  const files = ["counts", "files", "folios"].map((f) => `kernel/invariants/${f}.ts`);
+  const files = ["counts", "devices", "files", "folios"].map((f) => `kernel/invariants/${f}.ts`);
   const text = ["kernel/invariants.ts", ...files].map((f) => readFileSync(join(src, f), "utf8")).join("\n");
   const about = new Map(
     [...text.matchAll(RULE)].map(([, comment, exportedAs, name]) => [

@@ -1,5 +1,5 @@
 // Changes that break on purpose what GUP asks about a page before it gives it out.
-import { page_folio } from "../kernel/include/linux/mm.ts";
+import { isTail, page_folio } from "../kernel/include/linux/mm.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
@@ -37,4 +37,34 @@ export const unsharePageOfNoFile = twin(
   },
 );
 
-export const gupTwins = [pinWithoutUnshare, gupIgnoresFork, unsharePageOfNoFile];
+export const gupIgnoresP2pdma = twin(
+  "gup-ignores-p2pdma",
+  "GUP does not ask whether a page is memory of a PCI device, nor its mapping for long pins",
+  {
+    *is_pci_p2pdma_page() {
+      return false;
+    },
+    check_vma_flags: () => 0,
+  },
+);
+
+export const munmapFreesP2pdma = twin(
+  "munmap-frees-p2pdma",
+  "munmap gives memory of a PCI device back to the driver at once, whoever holds it",
+  {
+    *zap_drop_references(k, pages) {
+      for (const page of pages) {
+        const pgmap = yield* READ_ONCE(page.pgmap);
+        if (pgmap !== null && !isTail(pgmap)) yield* k.p2pdma_page_free(pgmap, page);
+      }
+    },
+  },
+);
+
+export const gupTwins = [
+  gupIgnoresP2pdma,
+  munmapFreesP2pdma,
+  pinWithoutUnshare,
+  gupIgnoresFork,
+  unsharePageOfNoFile,
+];

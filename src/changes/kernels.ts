@@ -28,6 +28,7 @@ import {
 import { gupTwins } from "./gup-twins.ts";
 import { gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
 import { mmTwins } from "./mm-twins.ts";
+import { gupLongtermFiles, p2pdmaMmap } from "./p2pdma.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 import { xfsCowHole } from "./xfs-cow-hole.ts";
@@ -65,6 +66,8 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   daxPreRemove,
   gupFolioAllowed,
   gupUnshareFiles,
+  p2pdmaMmap,
+  gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,
 ]);
@@ -103,6 +106,8 @@ export const changes: readonly Change[] = [
   daxPreRemove,
   gupFolioAllowed,
   gupUnshareFiles,
+  p2pdmaMmap,
+  gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,
   ...fsdaxLayouts,

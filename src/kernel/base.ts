@@ -68,6 +68,7 @@ const functions: Partial<KernelFunctions> = {
   folio_put_refs: mm_h.folio_put_refs,
   put_devmap_managed_folio_refs: mm_h.put_devmap_managed_folio_refs,
   fsdax_idle_count: mm_h.fsdax_idle_count,
+  p2pdma_idle_count: mm_h.p2pdma_idle_count,
   folio_has_pincount: mm_h.folio_has_pincount,
   folio_maybe_dma_pinned: mm_h.folio_maybe_dma_pinned,
   folio_is_longterm_pinnable: mm_h.folio_is_longterm_pinnable,
@@ -77,6 +78,8 @@ const functions: Partial<KernelFunctions> = {
   try_grab_folio_fast: gup_grab.try_grab_compound_head,
   try_grab_folio: gup_grab.try_grab_folio,
   gup_put_folio: gup_grab.put_compound_head,
+  is_pci_p2pdma_page: gup_grab.is_pci_p2pdma_page,
+  is_valid_gup_args: gup.is_valid_gup_args,
   gup_fast: gup_fast.gup_fast,
   gup_looks_for_fork: gup_fast.gup_looks_for_fork,
   gup_fast_pte_range: gup_fast.gup_fast_pte_range,
@@ -107,6 +110,7 @@ const functions: Partial<KernelFunctions> = {
   insert_pfn: memory_insert.insert_pfn,
   vmf_insert_mixed: memory_insert.vmf_insert_mixed,
   insert_page: memory_insert.insert_page,
+  vm_insert_page: memory_insert.vm_insert_page,
   folio_mapcount: rmap.folio_mapcount,
   folio_add_file_rmap_pte: rmap.folio_add_file_rmap_pte,
   folio_remove_rmap_pte: rmap.folio_remove_rmap_pte,
@@ -300,6 +304,7 @@ const lacks: Lacks = {
   folio_put: "there are no folios before v5.16",
   vfs_clone_file_range: noReflink,
   xfs_file_remap_range: noReflink,
+  createP2pmem: "programs map memory of PCI devices from v6.2 on",
   mapCoherent: "coherent device memory came with v6.0",
 };
 

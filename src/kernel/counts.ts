@@ -2,7 +2,7 @@
 // and for comparisons; modelled code reads words instead.
 import { pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import type { MemoryType } from "./include/linux/memremap.ts";
+import { MEMORY_DEVICE_PCI_P2PDMA, type MemoryType } from "./include/linux/memremap.ts";
 import { hasLargeCounts, idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
 import type { MmStruct, Page, Pte } from "./include/linux/mm_types.ts";
 import { PG_head } from "./include/linux/page-flags.ts";
@@ -111,10 +111,20 @@ export function memoryType(k: Kernel, see: See, page: Page): MemoryType | null {
   return word0 === null || isTail(word0) ? null : word0.type;
 }
 
-/** The count that the head of a page has when nobody uses it. */
+/**
+ * What the count of the head of a page has beyond mappings and holders. Memory of a PCI device has it in the driver's
+ * pool only: who maps the page gets that reference.
+ */
 export function idleCount(k: Kernel, see: See, page: Page): number {
   const type = memoryType(k, see, page);
-  return type === null ? 0 : idleCountOf(k, type);
+  if (type === null) return 0;
+  return type === MEMORY_DEVICE_PCI_P2PDMA && !isPooled(k, see, page) ? 0 : idleCountOf(k, type);
+}
+
+/** Has the driver the page, to give it to somebody? */
+export function isPooled(k: Kernel, see: See, page: Page): boolean {
+  const word0 = see(headOf(k, see, page).pgmap);
+  return word0 !== null && !isTail(word0) && see(word0.pool).includes(page.pfn);
 }
 
 /** How many entries map the folio of a head, of those through which the kernel counts references. */

@@ -69,7 +69,14 @@ export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
 export { finish_wait, prepare_to_wait, schedule, wake_up } from "./kernel/sched/wait.ts";
 export { type Change, change, type Kernel, type KernelCalls, type KernelFunctions } from "./kernel.ts";
 export * from "./lib/atomic.ts";
-export { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./mm/gup-flags.ts";
+export {
+  FOLL_FAST_ONLY,
+  FOLL_GET,
+  FOLL_LONGTERM,
+  FOLL_PCI_P2PDMA,
+  FOLL_PIN,
+  FOLL_WRITE,
+} from "./mm/gup-flags.ts";
 /** The files of the kernel, for the types of their functions. */
 export type * as modules from "./modules.ts";
 export {
@@ -88,8 +95,8 @@ export {
   createFile,
   createProcess,
   FIRST_PFN,
-  mapCoherent,
   mapFile,
   mountDax,
 } from "./setup.ts";
+export { createP2pmem, mapCoherent } from "./setup-device.ts";
 export type { Task, TlbModel, World } from "./world.ts";

@@ -12,6 +12,7 @@ import {
   referencesAddUp,
   rssCountsMappings,
 } from "./invariants/counts.ts";
+import { pooledPageIsUnused } from "./invariants/devices.ts";
 import {
   associationsCountEntries,
   mappingShowsBlockOfFile,
@@ -26,6 +27,7 @@ import { folioHasOnePgmap, pincountCountsPins, sharedTailsAreNotWritten } from "
 import type { KernelInvariant } from "./invariants/rule.ts";
 
 export * from "./invariants/counts.ts";
+export * from "./invariants/devices.ts";
 export * from "./invariants/files.ts";
 export * from "./invariants/folios.ts";
 export type { KernelInvariant } from "./invariants/rule.ts";
@@ -58,6 +60,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   noMappingOfDeadDevice,
   folioHasOnePgmap,
   sharedTailsAreNotWritten,
+  pooledPageIsUnused,
   chargesAddUp,
   noWarning,
 ];

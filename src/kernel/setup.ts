@@ -16,20 +16,14 @@ import {
   newInode,
   type SuperBlock,
 } from "./include/linux/fs.ts";
-import {
-  MEMORY_DEVICE_COHERENT,
-  MEMORY_DEVICE_FS_DAX,
-  MEMORY_DEVICE_GENERIC,
-} from "./include/linux/memremap.ts";
+import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC } from "./include/linux/memremap.ts";
 import { pfn_to_page } from "./include/linux/mm.ts";
 import {
   type MmStruct,
   newMm,
   newPage,
   newVma,
-  type Page,
   type Pte,
-  TABLE,
   type UpperEntry,
   VM_HUGEPAGE,
   VM_SHARED,
@@ -38,11 +32,8 @@ import {
 } from "./include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pte_offset, pud_offset } from "./include/linux/pgtable.ts";
 import { newRwsem } from "./kernel/locking/rwsem.ts";
-import { spin_unlock } from "./kernel/locking/spinlock.ts";
-import { type Kernel, requireInKernel } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
-import { set_pte_at } from "./mm/memory.ts";
-import { addNewAnonRmap, ownPte } from "./mm/memory-private.ts";
 
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
@@ -72,7 +63,7 @@ export function mountDax(
 }
 
 /** @param name What the names of its cells begin with. */
-function newSuperBlock(
+export function newSuperBlock(
   k: Kernel,
   s_type: FileSystemType,
   pfns: readonly Pfn[],
@@ -125,36 +116,6 @@ export function* createDevDax(
   const sb = newSuperBlock(k, dax_fs_type, pfns, `${name}.`, []);
   const dev_dax = modelled("dev_dax", { align, pgmap, pfns });
   return newInode(name, [], sb, { is_fsdax: false, dev_dax });
-}
-
-/** Page frame number of the first page of coherent device memory. */
-export const FIRST_COHERENT_PFN = 0x2000;
-
-/**
- * Gives a process a page of coherent device memory at an address of no file, as migrate_vma_finalize() leaves it.
- *
- * For GUP, on kernels that have such memory, from v6.0 on. Left out: how the page came there, and unmapping it.
- */
-export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Page> {
-  requireInKernel(k, "mapCoherent");
-  const p = pfn(FIRST_COHERENT_PFN);
-  k.memremap_pages(MEMORY_DEVICE_COHERENT, [p], 0, mm.name);
-  const page = pfn_to_page(k, p);
-  const sb = newSuperBlock(k, dax_fs_type, [], "anon.", []);
-  const vm_file = newInode("anon", [], sb, { is_fsdax: false, dev_dax: null });
-  const vma = newVma(mm, { vm_flags: VM_WRITE, vm_start: address, vm_pages: 1, vm_pgoff: 0, vm_file }, true);
-  const there = yield* READ_ONCE(mm.mm_mt);
-  yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
-  yield* WRITE_ONCE(page._refcount, 1);
-  yield* k.mem_cgroup_charge(page.folio);
-  yield* addNewAnonRmap(page);
-  const pudp = pud_offset(k, mm, address);
-  if (pudp !== null) yield* WRITE_ONCE<UpperEntry>(pudp, TABLE);
-  const ptl = yield* k.get_locked_pte(mm, address);
-  requireUse(ptl, `${mm.name} has a huge entry at page ${address}`);
-  yield* set_pte_at(pte_offset(mm, address), ownPte(page), mm.rss_anon, 1);
-  yield* spin_unlock(ptl);
-  return page;
 }
 
 /**

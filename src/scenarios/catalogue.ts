@@ -30,6 +30,7 @@ import {
 } from "./munmap-vs-pin-of-huge-page.ts";
 import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
 import { munmapVsPunchHoleOfHugePage } from "./munmap-vs-punch-hole-of-huge-page.ts";
+import { pinVsMunmapOfP2pmem } from "./pin-vs-munmap-of-p2pmem.ts";
 import { readPinVsMunmapOfSecondFile } from "./read-pin-vs-munmap-of-second-file.ts";
 import { readPinVsStore } from "./read-pin-vs-store.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
@@ -107,6 +108,7 @@ export const catalogue: readonly Scenario[] = [
   killDaxVsStore,
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
+  pinVsMunmapOfP2pmem,
   staleStoreVsPunchHole,
   staleStoreVsSplitOfHugePage,
   unlinkedMappingVsPunchHole,

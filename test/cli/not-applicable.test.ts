@@ -4,7 +4,8 @@ import { kernels } from "../../src/changes/kernels.ts";
 import { checkCell } from "../../src/cli/check-cell.ts";
 import type { Change, Code, Kernel } from "../../src/kernel/kernel.ts";
 import { scenario } from "../../src/kernel/scenario.ts";
-import { createFile, createProcess, mapCoherent, mountDax } from "../../src/kernel/setup.ts";
+import { createFile, createProcess, mountDax } from "../../src/kernel/setup.ts";
+import { mapCoherent } from "../../src/kernel/setup-device.ts";
 import type { Verdict } from "../../src/report/verdict.ts";
 
 // Which kernel has what: XFS takes reflink and DAX together since v6.0, folios came with v5.16, coherent memory with v6.0.

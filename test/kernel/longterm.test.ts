@@ -1,22 +1,30 @@
 // Who may pin what for long, by which path: table 3.4 of the lifecycle reference, a row for each of its cells and each
-// kernel. P2PDMA and private device memory are not here.
+// kernel. Private device memory is not here.
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
 import type { MmStruct, Page } from "../../src/kernel/include/linux/mm_types.ts";
 import { down_read, up_read } from "../../src/kernel/kernel/locking/rwsem.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { EOPNOTSUPP, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
+import {
+  EFAULT,
+  EINVAL,
+  EOPNOTSUPP,
+  EREMOTEIO,
+  FOLL_LONGTERM,
+  FOLL_PIN,
+  FOLL_WRITE,
+} from "../../src/kernel/mm/gup-flags.ts";
 import { boot } from "../../src/kernel/sequential.ts";
 import {
   addRam,
   createDevDax,
   createFile,
   createProcess,
-  mapCoherent,
   mapFile,
   mountDax,
 } from "../../src/kernel/setup.ts";
+import { createP2pmem, mapCoherent } from "../../src/kernel/setup-device.ts";
 
 const GEOMETRY = { PTRS_PER_PTE: 4, PTRS_PER_PMD: 2 };
 const PAGES = 8;
@@ -36,6 +44,9 @@ const memories: Record<string, (k: Kernel, mm: MmStruct) => Code<unknown>> = {
   *"device-dax, PUD"(k, mm) {
     yield* mapFile(k, mm, yield* createDevDax(k, "dax0.0", PAGES, 8), 0, PAGES);
   },
+  *P2PDMA(k, mm) {
+    yield* mapFile(k, mm, createP2pmem(k, 2), 0, 1);
+  },
   *COHERENT(k, mm) {
     yield* addRam(k, 1);
     yield* mapCoherent(k, mm, 0);
@@ -43,6 +54,13 @@ const memories: Record<string, (k: Kernel, mm: MmStruct) => Code<unknown>> = {
 };
 
 type Path = "fast" | "slow";
+
+const errors: Readonly<Record<number, string>> = {
+  [-EFAULT]: "EFAULT",
+  [-EINVAL]: "EINVAL",
+  [-EOPNOTSUPP]: "EOPNOTSUPP",
+  [-EREMOTEIO]: "EREMOTEIO",
+};
 
 /** What a pin for long comes to: `allowed`, `fallback` to the slow path, an error, or `migrated` to RAM and pinned. */
 function outcome(version: KernelVersion, memory: string, path: Path, write: boolean): unknown {
@@ -60,7 +78,7 @@ function outcome(version: KernelVersion, memory: string, path: Path, write: bool
       pages = yield* k.__gup_longterm_locked(mm, 0, 1, flags | FOLL_PIN);
       yield* up_read(k, mm.mmap_lock);
     }
-    if (typeof pages === "number") return pages === -EOPNOTSUPP ? "EOPNOTSUPP" : pages;
+    if (typeof pages === "number") return errors[pages] ?? pages;
     const [page] = pages;
     if (page === undefined) return "fallback";
     return page.zone === "ZONE_NORMAL" ? "migrated" : "allowed";
@@ -68,7 +86,8 @@ function outcome(version: KernelVersion, memory: string, path: Path, write: bool
 }
 
 // Kernel, memory, then fast and slow, each for reading and for writing. Coherent memory came with v6.0. v6.15 marks
-// huge entries special by mistake, so that its fast path stops there.
+// huge entries special by mistake, so that its fast path stops there. Programs map P2PDMA from v6.2 on, through a file of
+// sysfs, which asks for notice of writes: that is looked at before the page is (v6.5).
 const table: readonly (readonly [string, string, string, string, string, string])[] = [
   ["v5.10", "FS-DAX", "fallback", "fallback", "EOPNOTSUPP", "EOPNOTSUPP"],
   ["v5.18", "FS-DAX", "fallback", "fallback", "EOPNOTSUPP", "EOPNOTSUPP"],
@@ -98,6 +117,9 @@ const table: readonly (readonly [string, string, string, string, string, string]
   ["v6.12", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
   ["v6.15", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
   ["v7.2", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
+  ["v6.12", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
+  ["v6.15", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
+  ["v7.2", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
 ];
 
 describe("FOLL_LONGTERM", () => {

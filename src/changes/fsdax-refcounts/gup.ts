@@ -1,25 +1,16 @@
 // GUP of pages whose mapping holds a reference, without a look at a devmap bit. Source: mm/gup.c.
-import { type Code, fail } from "../../explore/access.ts";
-import { MEMORY_DEVICE_GENERIC } from "../../kernel/include/linux/memremap.ts";
+import { fail } from "../../explore/access.ts";
+import {
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_PCI_P2PDMA,
+} from "../../kernel/include/linux/memremap.ts";
 import { is_zero_page, isTail, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
-import type { Page } from "../../kernel/include/linux/mm_types.ts";
 import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
-import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
+import type { KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
 import { FOLL_PIN, FOLL_WRITE } from "../../kernel/mm/gup-flags.ts";
 import { dropPincount } from "../../kernel/mm/gup-grab.ts";
-
-/** I8: whoever follows the pgmap of a page finds one. Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.15. */
-function* peekPgmap(k: Kernel, page: Page): Code {
-  const folio = yield* page_folio(k, page);
-  const pgmap = yield* READ_ONCE(folio.pgmap);
-  if (pgmap !== null && !isTail(pgmap)) return;
-  const found = pgmap === null ? "0" : "a link to a head";
-  fail(
-    "pgmap-is-valid",
-    `${k.current.name} follows the pgmap of pfn 0x${folio.page.pfn.toString(16)}, which is ${found}`,
-  );
-}
 
 /** How GUP takes such pages, and gives them back. */
 export const gupFunctions: Partial<KernelFunctions> = {
@@ -29,12 +20,19 @@ export const gupFunctions: Partial<KernelFunctions> = {
   },
 
   /**
-   * Models the test of is_pci_p2pdma_page() in `mm/gup.c:try_grab_folio_fast()` @ v6.15: the pgmap of the head is
-   * looked at before any reference is held.
+   * Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.15: the pgmap of the head is looked at, by GUP without
+   * locks before any reference is held. I8: whoever follows the pgmap of a page finds one.
    */
-  *try_grab_folio_fast(k, page, refs, flags) {
-    if (page.zone === "ZONE_DEVICE") yield* peekPgmap(k, page);
-    return yield* k.below.try_grab_folio_fast(page, refs, flags);
+  *is_pci_p2pdma_page(k, page) {
+    if (page.zone !== "ZONE_DEVICE") return false;
+    const folio = yield* page_folio(k, page);
+    const pgmap = yield* READ_ONCE(folio.pgmap);
+    if (pgmap !== null && !isTail(pgmap)) return pgmap.type === MEMORY_DEVICE_PCI_P2PDMA;
+    const found = pgmap === null ? "0" : "a link to a head";
+    return fail(
+      "pgmap-is-valid",
+      `${k.current.name} follows the pgmap of pfn 0x${folio.page.pfn.toString(16)}, which is ${found}`,
+    );
   },
 
   /** Models `mm/gup.c:gup_put_folio()` @ v6.15. */
@@ -50,7 +48,8 @@ export const gupFunctions: Partial<KernelFunctions> = {
    */
   *folio_is_longterm_pinnable(_k, folio) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
-    return pgmap === null || isTail(pgmap) || pgmap.type === MEMORY_DEVICE_GENERIC;
+    if (pgmap === null || isTail(pgmap)) return true;
+    return pgmap.type !== MEMORY_DEVICE_COHERENT && pgmap.type !== MEMORY_DEVICE_FS_DAX;
   },
 
   /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v6.15: one step takes all the references. */

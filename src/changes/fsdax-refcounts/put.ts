@@ -1,7 +1,11 @@
 // References to FS-DAX pages and their last put, when no page is one-based any more.
 // Source: include/linux/mm.h, mm/swap.c, mm/memremap.c.
 
-import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC } from "../../kernel/include/linux/memremap.ts";
+import {
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_GENERIC,
+  MEMORY_DEVICE_PCI_P2PDMA,
+} from "../../kernel/include/linux/memremap.ts";
 import { isTail, page_folio } from "../../kernel/include/linux/mm.ts";
 import type { PageMapping } from "../../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../../kernel/include/linux/page_ref.ts";
@@ -11,6 +15,12 @@ import { READ_ONCE, WRITE_ONCE } from "../../kernel/lib/atomic.ts";
 export const putFunctions: Partial<KernelFunctions> = {
   /** Ours: the number that v6.15 spells 0. */
   fsdax_idle_count: () => 0,
+  p2pdma_idle_count: () => 0,
+
+  /** Models set_page_count() in `drivers/pci/p2pdma.c:p2pmem_alloc_mmap()` @ v6.15. */
+  *p2pmem_prepare_page(_k, page) {
+    yield* WRITE_ONCE(page._refcount, 1);
+  },
 
   /** Models `include/linux/mm.h:put_page()` @ v6.15. */
   *put_page(k, page) {
@@ -39,6 +49,9 @@ export const putFunctions: Partial<KernelFunctions> = {
     else if (type === MEMORY_DEVICE_COHERENT) {
       yield* k.mem_cgroup_uncharge(folio);
       yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    } else if (pgmap !== null && !isTail(pgmap) && type === MEMORY_DEVICE_PCI_P2PDMA) {
+      yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+      yield* k.p2pdma_page_free(pgmap, folio.page);
     } else yield* k.wake_up_var(folio.page);
   },
 };

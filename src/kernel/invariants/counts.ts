@@ -13,7 +13,11 @@ import {
   mappings,
   memoryType,
 } from "../counts.ts";
-import { MEMORY_DEVICE_COHERENT, MEMORY_DEVICE_GENERIC } from "../include/linux/memremap.ts";
+import {
+  MEMORY_DEVICE_COHERENT,
+  MEMORY_DEVICE_GENERIC,
+  MEMORY_DEVICE_PCI_P2PDMA,
+} from "../include/linux/memremap.ts";
 import { GUP_PIN_COUNTING_BIAS } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
@@ -48,13 +52,17 @@ export const referencesAddUp: KernelInvariant = {
     }),
 };
 
-/** I2: a count is never below that of an idle page. */
+/**
+ * I2: a count is never below that of an idle page. Before v6.15 the driver of a PCI device has a page back before its
+ * count begins anew.
+ */
 export const countNotBelowIdle: KernelInvariant = {
   name: "count-not-below-idle",
   check: (k, see) =>
     firstBroken(k, (page) => {
       const count = see(page._refcount);
-      const idle = headOf(k, see, page) === page ? idleCount(k, see, page) : 0;
+      const hasBase = headOf(k, see, page) === page && memoryType(k, see, page) !== MEMORY_DEVICE_PCI_P2PDMA;
+      const idle = hasBase ? idleCount(k, see, page) : 0;
       return count >= idle ? null : `the count of pfn ${hex(page.pfn)} is ${count}, below ${idle}`;
     }),
 };
@@ -116,7 +124,10 @@ export const mapcountWithinCount: KernelInvariant = {
     }),
 };
 
-/** I14: no page of a DAX file is pinned for long: a file system waits for short pins only. Nor is coherent memory. */
+/**
+ * I14: no page of a DAX file is pinned for long: a file system waits for short pins only. Nor is coherent memory, which must
+ * be free to move, or memory of a PCI device, which may go at any time.
+ */
 export const noLongtermPinOfFsdax: KernelInvariant = {
   name: "no-longterm-pin-of-fsdax",
   check: (k, see) =>

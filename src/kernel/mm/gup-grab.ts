@@ -10,7 +10,7 @@ import {
   folio_ref_try_add,
 } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
-import { ENOMEM, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
+import { ENOMEM, EREMOTEIO, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -19,6 +19,7 @@ declare module "../kernel.ts" {
     try_grab_folio_fast: typeof try_grab_folio_fast;
     try_grab_folio: typeof try_grab_folio;
     gup_put_folio: typeof gup_put_folio;
+    is_pci_p2pdma_page: typeof is_pci_p2pdma_page;
   }
 }
 
@@ -66,6 +67,11 @@ export function* try_get_folio_undo(k: Kernel, folio: Folio, refs: number): Code
   yield* k.folio_put_refs(folio, refs);
 }
 
+/** Is it memory of a PCI device? Ours: before v6.2 no program can map such memory, and GUP does not ask. */
+export function* is_pci_p2pdma_page(_k: Kernel, _page: Page): Code<boolean> {
+  return false;
+}
+
 /**
  * Takes references or pins without holding any lock.
  *
@@ -75,6 +81,7 @@ export function* try_get_folio_undo(k: Kernel, folio: Folio, refs: number): Code
  */
 export function* try_grab_folio_fast(k: Kernel, page: Page, refs: number, flags: number): Code<Folio | null> {
   if (flags & FOLL_PIN && is_zero_page(k, page)) return page.folio;
+  if (!(flags & FOLL_PCI_P2PDMA) && (yield* k.is_pci_p2pdma_page(page))) return null;
   const folio = yield* k.try_get_folio(page, refs);
   if (folio === null || !(flags & FOLL_PIN)) return folio;
   if (flags & FOLL_LONGTERM && !(yield* k.folio_is_longterm_pinnable(folio))) {
@@ -127,6 +134,7 @@ export function* try_grab_folio(k: Kernel, folio: Folio, refs: number, flags: nu
     );
     return -ENOMEM;
   }
+  if (!(flags & FOLL_PCI_P2PDMA) && (yield* k.is_pci_p2pdma_page(folio.page))) return -EREMOTEIO;
   if (!(flags & FOLL_PIN)) {
     yield* folio_ref_add(folio, refs);
   } else if (yield* k.folio_has_pincount(folio)) {

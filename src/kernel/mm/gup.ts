@@ -5,10 +5,11 @@ import { is_zero_page, page_folio } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
+import { EINVAL, FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
+    is_valid_gup_args: typeof is_valid_gup_args;
     gup_fast_fallback: typeof gup_fast_fallback;
     get_user_pages_fast: typeof get_user_pages_fast;
     get_user_pages_fast_only: typeof get_user_pages_fast_only;
@@ -20,6 +21,15 @@ declare module "../kernel.ts" {
     user_is_done: typeof user_is_done;
   }
 }
+
+/**
+ * Do the flags go together? For long, pages are only pinned.
+ *
+ * Models `mm/gup.c:is_valid_gup_flags()` @ v5.10.
+ * Left out: the warning.
+ */
+export const is_valid_gup_args = (_k: Kernel, flags: number): boolean =>
+  (flags & FOLL_LONGTERM) === 0 || (flags & FOLL_PIN) !== 0;
 
 /**
  * Takes pages of the current process: first without locks, and what that does not give under
@@ -88,6 +98,7 @@ export function* get_user_pages_fast(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[] | number> {
+  if (!k.is_valid_gup_args(flags | FOLL_GET)) return -EINVAL;
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_GET);
   if (typeof pages !== "number") yield* noteHeld(k, pages, "heldGets", flags);
   return pages;
@@ -119,6 +130,7 @@ export function* pin_user_pages_fast(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[] | number> {
+  if (!k.is_valid_gup_args(flags | FOLL_PIN)) return -EINVAL;
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_PIN);
   if (typeof pages !== "number") yield* noteHeld(k, pages, "heldPins", flags);
   return pages;

@@ -3,12 +3,13 @@ import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import { is_zero_pfn, page_folio } from "../include/linux/mm.ts";
-import type { Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import { type Page, type Pte, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
-import { pte_offset } from "../include/linux/pgtable.ts";
+import { pte_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { pmd_alloc } from "./huge_memory-pud.ts";
 import { set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
 
 declare module "../kernel.ts" {
@@ -16,6 +17,7 @@ declare module "../kernel.ts" {
     insert_pfn: typeof insert_pfn;
     vmf_insert_mixed: typeof vmf_insert_mixed;
     insert_page: typeof insert_page;
+    vm_insert_page: typeof vm_insert_page;
   }
 }
 
@@ -73,6 +75,8 @@ export function* vmf_insert_mixed(k: Kernel, vmf: VmFaultInfo, pfn: Pfn, mkwrite
  *
  * Models `mm/memory.c:insert_page()` and `insert_page_into_pte_locked()` @ v7.2.
  * Left out: anonymous and typed pages; VM_FAULT_OOM, where there can be no table, which is a SIGBUS here.
+ *
+ * @param writable May the entry be written through from the start, by the protection of the mapping?
  */
 export function* insert_page(
   k: Kernel,
@@ -80,6 +84,7 @@ export function* insert_page(
   address: number,
   page: Page,
   mkwrite: boolean,
+  writable: boolean = mkwrite,
 ): Code<VmFault> {
   const ptep = pte_offset(vma.vm_mm, address);
   const folio = yield* page_folio(k, page);
@@ -92,7 +97,7 @@ export function* insert_page(
     yield* folio_ref_inc(folio);
     yield* k.folio_add_file_rmap_pte(folio, page);
     const { pfn } = page;
-    const entry: Pte = { kind: "pte", pfn, special: false, devmap: false, write: mkwrite, dirty: mkwrite };
+    const entry: Pte = { kind: "pte", pfn, special: false, devmap: false, write: writable, dirty: mkwrite };
     yield* set_pte_at(ptep, entry, vma.vm_mm.rss_file, 1);
   } else if (mkwrite && old.pfn === page.pfn) {
     // Dirty it becomes with the store itself.
@@ -109,4 +114,16 @@ export function* insert_page(
   }
   yield* spin_unlock(ptl);
   return fault;
+}
+
+/**
+ * Maps a page while its file is being mapped, as the protection of the mapping has it.
+ *
+ * Models `mm/memory.c:vm_insert_page()` @ v6.12.
+ * Context: mmap_lock held for writing.
+ */
+export function* vm_insert_page(k: Kernel, vma: VmArea, address: number, page: Page): Code<VmFault> {
+  const pudp = pud_offset(k, vma.vm_mm, address);
+  if (pudp !== null) yield* pmd_alloc(k, vma.vm_mm, pudp);
+  return yield* k.insert_page(vma, address, page, false, (vma.vm_flags & VM_WRITE) !== 0);
 }

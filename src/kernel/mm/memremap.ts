@@ -3,7 +3,7 @@
 import { assert } from "../../base/assert.ts";
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
-import { type Code, cell, fail, modelled, rmw } from "../../explore/access.ts";
+import { type Code, cell, fail, modelled } from "../../explore/access.ts";
 import {
   type DevPagemap,
   MEMORY_DEVICE_FS_DAX,
@@ -15,6 +15,7 @@ import { type Folio, newPage } from "../include/linux/mm_types.ts";
 import { folio_ref_sub_return } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
+import { percpu_ref_put, percpu_ref_tryget_live } from "../lib/percpu-refcount.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -36,6 +37,7 @@ declare module "../kernel.ts" {
  *
  * @param vmemmap_shift Order of the folios that the pages are made into by memmap_init_compound().
  * @param owner Whose the memory is, if it is not a file system's to hand out.
+ * @param pool Those that a driver is to give out.
  */
 export function memremap_pages(
   k: Kernel,
@@ -43,16 +45,16 @@ export function memremap_pages(
   pfns: readonly Pfn[],
   vmemmap_shift: number = 0,
   owner: string = "free",
+  pool: readonly Pfn[] = [],
 ): DevPagemap {
   const [first] = pfns;
   requireUse(first !== undefined, "a device or file system has no pages: give it at least one");
+  const name = `pgmap${k.world.mem_map.size === 0 ? "" : `[${hex(first)}]`}`;
   const pgmap: DevPagemap = modelled("pgmap", {
     type,
     vmemmap_shift,
-    ref: cell<PercpuRef>(`pgmap${k.world.mem_map.size === 0 ? "" : `[${hex(first)}]`}.ref`, {
-      count: 1,
-      dead: false,
-    }),
+    ref: cell<PercpuRef>(`${name}.ref`, { count: 1, dead: false }),
+    pool: cell(`${name}.pool`, pool),
   });
   pfns.forEach((pfn, i) => {
     requireUse(
@@ -89,21 +91,13 @@ export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
   let pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
   if (isTail(pgmap)) pgmap = yield* READ_ONCE(pfn_to_page(k, pgmap.head).pgmap);
   assert(pgmap !== null && !isTail(pgmap), "a page of device memory has no pgmap");
-  const { ref } = pgmap;
-  const live = yield* rmw(
-    [ref],
-    (old: PercpuRef) =>
-      old.dead ? { next: [old], result: false } : { next: [{ ...old, count: old.count + 1 }], result: true },
-    { note: { quiet: true } },
-  );
+  const live = yield* percpu_ref_tryget_live(pgmap.ref);
   return live ? pgmap : null;
 }
 
 /** Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12. */
 export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap): Code {
-  yield* rmw([pgmap.ref], (ref: PercpuRef) => ({ next: [{ ...ref, count: ref.count - 1 }], result: null }), {
-    note: { quiet: true },
-  });
+  yield* percpu_ref_put(pgmap.ref);
 }
 
 /**

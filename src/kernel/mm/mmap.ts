@@ -27,17 +27,26 @@ export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmA
 }
 
 /**
- * Makes a mapping known to its process and its file.
+ * Makes a mapping known to its process and its file, after the file has seen it.
  *
- * Models `mm/vma.c:vma_link()` @ v6.12. The vm_area_struct exists from setup on.
+ * Models `mm/vma.c:vma_link()` @ v6.12, with call_mmap(). The vm_area_struct exists from setup on.
+ *
+ * @returns 0, or the negative error of the file.
  */
-export function* mmap(k: Kernel, vma: VmArea): Code {
+export function* mmap(k: Kernel, vma: VmArea): Code<number> {
   const { mmap_lock, mm_mt } = vma.vm_mm;
   yield* down_write(k, mmap_lock);
+  const call = vma.vm_file.i_sb.s_type.mmap;
+  const error = call === null ? 0 : yield* k[call](vma);
+  if (error !== 0) {
+    yield* up_write(mmap_lock);
+    return error;
+  }
   const mapped = yield* READ_ONCE(mm_mt);
   yield* WRITE_ONCE(mm_mt, [...mapped, vma]);
   yield* linkFile(k, vma);
   yield* up_write(mmap_lock);
+  return 0;
 }
 
 /** Makes a mapping known to its file. Models `mm/vma.c:vma_link_file()` @ v6.12. */

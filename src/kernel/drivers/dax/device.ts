@@ -29,6 +29,8 @@ declare module "../../kernel.ts" {
 export const dax_fs_type = {
   name: "dax",
   huge_fault: "dev_dax_huge_fault",
+  writenotify: false,
+  mmap: null,
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;
 

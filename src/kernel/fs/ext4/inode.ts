@@ -41,6 +41,8 @@ declare module "../../kernel.ts" {
 export const ext4: FileSystemType = {
   name: "ext4",
   huge_fault: "ext4_dax_fault",
+  writenotify: true,
+  mmap: null,
   iomap_begin: "ext4_iomap_begin",
   iomap_end: null,
   setattr: "ext4_setattr",

@@ -29,6 +29,8 @@ declare module "../../kernel.ts" {
 export const fuse: FileSystemType = {
   name: "fuse",
   huge_fault: "fuse_dax_fault",
+  writenotify: true,
+  mmap: null,
   iomap_begin: "fuse_iomap_begin",
   iomap_end: null,
   setattr: "fuse_do_setattr",

@@ -30,6 +30,8 @@ declare module "../../kernel.ts" {
 export const xfs: FileSystemType = {
   name: "xfs",
   huge_fault: "xfs_dax_fault",
+  writenotify: true,
+  mmap: null,
   iomap_begin: "xfs_iomap_begin",
   iomap_end: "xfs_dax_write_iomap_end",
   setattr: "xfs_vn_setattr",

@@ -7,6 +7,7 @@ import type { Modelled } from "../../../explore/value.ts";
 import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
 import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
 import { type DaxDevice, type DaxEntry, type DaxMarks, type DevDax, NO_MARKS } from "./dax.ts";
+import type { DevPagemap } from "./memremap.ts";
 import type { VmArea } from "./mm_types.ts";
 
 /** The file systems that can map persistent memory. */
@@ -14,9 +15,18 @@ export type FileSystemName = "ext4" | "xfs" | "fuse";
 
 /** The operations of a file system: file_system_type, and the tables that it puts into its inodes. */
 export interface FileSystemType {
-  readonly name: FileSystemName | "dax";
+  readonly name: FileSystemName | "dax" | "sysfs";
   /** vm_operations_struct: a fault on a mapped file. */
-  readonly huge_fault: "ext4_dax_fault" | "xfs_dax_fault" | "fuse_dax_fault" | "dev_dax_huge_fault";
+  readonly huge_fault:
+    | "ext4_dax_fault"
+    | "xfs_dax_fault"
+    | "fuse_dax_fault"
+    | "dev_dax_huge_fault"
+    | "kernfs_vma_fault";
+  /** Is it told of the first store to a page, by page_mkwrite() or pfn_mkwrite()? */
+  readonly writenotify: boolean;
+  /** file_operations: what the file does when it is mapped, if anything. */
+  readonly mmap: "p2pmem_alloc_mmap" | null;
   /** iomap_ops: which block, and what to do when the access is done. */
   readonly iomap_begin: "ext4_iomap_begin" | "xfs_iomap_begin" | "fuse_iomap_begin";
   readonly iomap_end: "xfs_dax_write_iomap_end" | null;
@@ -77,6 +87,8 @@ export interface Inode extends Modelled {
   readonly is_fsdax: boolean;
   /** What a DAX device keeps in file->private_data; null for files. */
   readonly dev_dax: DevDax | null;
+  /** The memory of a PCI device that a file in sysfs gives out; null for other files. */
+  readonly p2pmem: DevPagemap | null;
   readonly i_rwsem: Rwsem;
   /** Size in pages. */
   readonly i_size: Cell<number>;
@@ -117,10 +129,12 @@ export function newInode(
   name: string,
   blocks: readonly (Pfn | null)[],
   sb: SuperBlock,
-  kind: Pick<Inode, "is_fsdax" | "dev_dax"> = { is_fsdax: true, dev_dax: null },
+  kind: Partial<Pick<Inode, "dev_dax" | "p2pmem">> & Pick<Inode, "is_fsdax"> = { is_fsdax: true },
 ): Inode {
   const inode = modelled("inode", {
     name,
+    dev_dax: null,
+    p2pmem: null,
     ...kind,
     i_rwsem: newRwsem(`${name}.i_rwsem`),
     i_size: cell(`${name}.i_size`, blocks.length),

@@ -4,7 +4,12 @@ import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
 import type { Kernel } from "../../kernel.ts";
 import { atomic_read, READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC, type MemoryType } from "./memremap.ts";
+import {
+  MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_GENERIC,
+  MEMORY_DEVICE_PCI_P2PDMA,
+  type MemoryType,
+} from "./memremap.ts";
 import {
   type Folio,
   type LargeCounts,
@@ -25,6 +30,7 @@ declare module "../../kernel.ts" {
     folio_put_refs: typeof folio_put_refs;
     put_devmap_managed_folio_refs: typeof put_devmap_managed_folio_refs;
     fsdax_idle_count: typeof fsdax_idle_count;
+    p2pdma_idle_count: typeof p2pdma_idle_count;
     folio_has_pincount: typeof folio_has_pincount;
     folio_maybe_dma_pinned: typeof folio_maybe_dma_pinned;
     folio_is_longterm_pinnable: typeof folio_is_longterm_pinnable;
@@ -186,6 +192,9 @@ export function* prep_compound_page(k: Kernel, page: Page, order: number): Code 
  */
 export const fsdax_idle_count = (_k: Kernel): number => 1;
 
+/** The count of a page of a PCI device in the driver's pool. Ours, as fsdax_idle_count(). */
+export const p2pdma_idle_count = (_k: Kernel): number => 1;
+
 /**
  * The count of a page that no one uses, or of the head of a folio: a page of a DAX device keeps its first reference in
  * every kernel, and coherent memory has none while it is free.
@@ -194,6 +203,7 @@ export const fsdax_idle_count = (_k: Kernel): number => 1;
  */
 export function idleCountOf(k: Kernel, type: MemoryType): number {
   if (type === MEMORY_DEVICE_FS_DAX) return k.fsdax_idle_count();
+  if (type === MEMORY_DEVICE_PCI_P2PDMA) return k.p2pdma_idle_count();
   return type === MEMORY_DEVICE_GENERIC ? 1 : 0;
 }
 

@@ -1,0 +1,88 @@
+// Memory of a PCI device that a program maps: what its pages count, where they are, and what the device is held by.
+import { describe, expect, it } from "vitest";
+import { kernels } from "../../src/changes/kernels.ts";
+import { VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
+import { EINVAL, EREMOTEIO, FOLL_LONGTERM, FOLL_PCI_P2PDMA } from "../../src/kernel/mm/gup-flags.ts";
+import { boot } from "../../src/kernel/sequential.ts";
+import { createProcess, mapFile } from "../../src/kernel/setup.ts";
+import { createP2pmem, FIRST_P2PMEM_PFN } from "../../src/kernel/setup-device.ts";
+
+const withMmap = kernels.slice(3);
+/** What a page counts in the pool, until v6.15 normalised that. */
+const idle = (release: string): number => (release === "v6.12" ? 1 : 0);
+
+describe.each(withMmap)("$release: memory of a PCI device", (version) => {
+  it("has one reference for its entry, and comes back with the last of all", () => {
+    const machine = boot(version);
+    const count = (): number => machine.counts(FIRST_P2PMEM_PFN).refcount;
+    const seen = machine.run(function* (k) {
+      const file = createP2pmem(k, 2);
+      const mm = createProcess(k, "mm", 2);
+      const { p2pmem } = file;
+      const state = (): string =>
+        `${count()} ${p2pmem && machine.see(p2pmem.pool).length} ${p2pmem && machine.see(p2pmem.ref).count}`;
+      const states = [state()];
+      const vma = yield* mapFile(k, mm, file, 0, 2);
+      states.push(state());
+      k.current.mm = mm;
+      const pages = yield* k.pin_user_pages_fast(0, 1, FOLL_PCI_P2PDMA);
+      states.push(state());
+      yield* k.munmap(vma);
+      states.push(state());
+      if (typeof pages !== "number") yield* k.unpin_user_pages(pages);
+      states.push(state());
+      return states;
+    });
+    // The count of the first page, pages in the pool, and references of the pgmap: one for each page that is out.
+    expect(seen).toEqual([
+      `${idle(version.release)} 2 1`,
+      "1 0 3",
+      "1025 0 3",
+      "1024 1 2",
+      `${idle(version.release)} 2 1`,
+    ]);
+  });
+
+  it("is mapped shared, from the first page on, while there is some", () => {
+    const machine = boot(version);
+    const got = machine.run(function* (k) {
+      const file = createP2pmem(k, 1);
+      const mm = createProcess(k, "mm", 3);
+      const mapped: boolean[] = [];
+      for (const [address, pages, flags] of [
+        [0, 1, VM_WRITE],
+        [0, 1, undefined],
+        [1, 1, undefined],
+      ] as const) {
+        const vma = yield* mapFile(k, mm, file, address, pages, flags);
+        const there = yield* k.vma_lookup(mm, address);
+        mapped.push(there === vma);
+      }
+      return mapped;
+    });
+    // A private mapping is refused, and one too many.
+    expect(got).toEqual([false, true, false]);
+  });
+
+  it("is pinned for long by nobody, and gets nobody who does not say so", () => {
+    const machine = boot(version);
+    const got = machine.run(function* (k) {
+      const mm = createProcess(k, "mm", 1);
+      yield* mapFile(k, mm, createP2pmem(k, 1), 0, 1);
+      k.current.mm = mm;
+      const long = yield* k.pin_user_pages_fast(0, 1, FOLL_PCI_P2PDMA | FOLL_LONGTERM);
+      const longGet = yield* k.get_user_pages_fast(0, 1, FOLL_LONGTERM);
+      const unaware = yield* k.get_user_pages_fast(0, 1, 0);
+      return [long, longGet, unaware];
+    });
+    expect(got).toEqual([-EINVAL, -EINVAL, -EREMOTEIO]);
+  });
+});
+
+it.each(kernels.slice(0, 3))("$release has none for programs", (version) => {
+  expect(() =>
+    boot(version).run(function* (k) {
+      createP2pmem(k, 1);
+    }),
+  ).toThrow(/PL304.*from v6.2 on/);
+});
