@@ -2,7 +2,7 @@
 import { isTail, page_folio } from "../kernel/include/linux/mm.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
-import { FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
+import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -61,7 +61,30 @@ export const munmapFreesP2pdma = twin(
   },
 );
 
+export const coherentIsPinnable = twin("coherent-is-pinnable", "any page may be pinned for long", {
+  *folio_is_longterm_pinnable() {
+    return true;
+  },
+});
+
+export const unpinnableKeepsReference = twin(
+  "unpinnable-keeps-reference",
+  "GUP without locks finds that a folio may not be pinned for long, and leaves its reference behind",
+  {
+    *try_grab_folio_fast(k, page, refs, flags) {
+      const folio = yield* page_folio(k, page);
+      if (!(flags & FOLL_LONGTERM) || (yield* k.folio_is_longterm_pinnable(folio))) {
+        return yield* k.below.try_grab_folio_fast(page, refs, flags);
+      }
+      yield* k.try_get_folio(page, refs);
+      return null;
+    },
+  },
+);
+
 export const gupTwins = [
+  coherentIsPinnable,
+  unpinnableKeepsReference,
   gupIgnoresP2pdma,
   munmapFreesP2pdma,
   pinWithoutUnshare,

@@ -17,6 +17,7 @@ import { gupVsTouch } from "./gup-vs-touch.ts";
 import { invalidateVsFaultsOnOneEntry } from "./invalidate-vs-faults-on-one-entry.ts";
 import { killDaxVsReadFault, killDaxVsStore } from "./kill-dax-vs-read-fault.ts";
 import { killDevDaxVsFault } from "./kill-dev-dax-vs-fault.ts";
+import { longtermPinsOfCoherentPage } from "./longterm-pin-vs-longterm-pin-of-coherent-page.ts";
 import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
@@ -109,6 +110,7 @@ export const catalogue: readonly Scenario[] = [
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   pinVsMunmapOfP2pmem,
+  longtermPinsOfCoherentPage,
   staleStoreVsPunchHole,
   staleStoreVsSplitOfHugePage,
   unlinkedMappingVsPunchHole,
