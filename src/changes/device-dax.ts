@@ -2,9 +2,8 @@
 
 import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
 import { isTail } from "../kernel/include/linux/mm.ts";
-import type { PageMapping } from "../kernel/include/linux/mm_types.ts";
 import { change } from "../kernel/kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { EAGAIN, FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
 import { check_and_migrate_movable_pages, migrate_device_coherent_folio } from "../kernel/mm/gup-longterm.ts";
 
@@ -53,20 +52,6 @@ export const deviceCoherent = change({
         if (error === 0) return pages;
         if (error !== -EAGAIN) return error;
       }
-    },
-
-    /**
-     * Models `mm/memremap.c:free_zone_device_folio()` @ v6.12, for coherent memory.
-     * Left out: handing the page back to the driver, and the reference of the pgmap.
-     */
-    *free_zone_device_folio(k, folio) {
-      const pgmap = yield* READ_ONCE(folio.pgmap);
-      if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_COHERENT) {
-        yield* k.below.free_zone_device_folio(folio);
-        return;
-      }
-      yield* k.mem_cgroup_uncharge(folio);
-      yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
     },
   },
 });

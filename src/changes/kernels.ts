@@ -6,6 +6,13 @@ import { daxMappingEndsFlushed } from "./dax-mapping-ends-flushed.ts";
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
 import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
+import {
+  devicePrivateFaultRef,
+  devicePrivateTrylock,
+  devicePrivateWait,
+  devicePrivateZero,
+  zoneDeviceRefcount,
+} from "./device-private.ts";
 import { deviceTwins } from "./device-twins.ts";
 import { ext4Fallocate } from "./ext4-fallocate.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
@@ -44,6 +51,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
   daxWakeAll,
   gupHeadRecheck,
   devDaxCompound,
+  zoneDeviceRefcount,
   gupPutFolio,
 ]);
 
@@ -58,6 +66,8 @@ export const v6_1 = laterKernel("v6.1", v5_18, [
   fsdaxReflink,
   gupPmdRecheck,
   deviceCoherent,
+  devicePrivateZero,
+  devicePrivateFaultRef,
 ]);
 
 /** Linux 6.12: shared blocks are counted right. */
@@ -73,7 +83,12 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
 ]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
-export const v6_15 = laterKernel("v6.15", v6_12, [...fsdaxLayouts, fsdaxRefcounts, pmdMarkedSpecial]);
+export const v6_15 = laterKernel("v6.15", v6_12, [
+  ...fsdaxLayouts,
+  fsdaxRefcounts,
+  pmdMarkedSpecial,
+  devicePrivateTrylock,
+]);
 
 /** Linux 7.2. */
 export const v7_2 = laterKernel("v7.2", v6_15, [
@@ -82,6 +97,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   pmdNotSpecial,
   daxFolioResetOrder,
   xfsCowHole,
+  devicePrivateWait,
 ]);
 
 /** In the order in which they are printed. */
@@ -94,6 +110,7 @@ export const changes: readonly Change[] = [
   daxWakeAll,
   gupHeadRecheck,
   devDaxCompound,
+  zoneDeviceRefcount,
   gupPutFolio,
   folioPut,
   daxMkcleanRange,
@@ -102,6 +119,8 @@ export const changes: readonly Change[] = [
   fsdaxReflink,
   gupPmdRecheck,
   deviceCoherent,
+  devicePrivateZero,
+  devicePrivateFaultRef,
   fsdaxShare,
   daxPreRemove,
   gupFolioAllowed,
@@ -118,6 +137,8 @@ export const changes: readonly Change[] = [
   pmdNotSpecial,
   daxFolioResetOrder,
   xfsCowHole,
+  devicePrivateTrylock,
+  devicePrivateWait,
   noExtraReference,
   ...stuckWaitRemedies,
   zapWaitsForPmdLock,

@@ -1,4 +1,5 @@
 // Changes that break page tables, GUP and counts on purpose.
+
 import { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
 import {
@@ -7,6 +8,7 @@ import {
   folio_ref_try_add,
 } from "../kernel/include/linux/page_ref.ts";
 import { pte_lockptr, pte_offset } from "../kernel/include/linux/pgtable.ts";
+import { pte_present } from "../kernel/include/linux/swapops.ts";
 import { copyOf } from "../kernel/kernel/fork.ts";
 import { down_write, up_write } from "../kernel/kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
@@ -88,7 +90,7 @@ export const dropBeforeFlush = twin(
       yield* spin_lock(k, ptl);
       for (let address = first; address < end; address++) {
         const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-        if (pte === null) continue;
+        if (!pte_present(pte)) continue;
         const { page, delayed } = yield* k.zap_present_pte(vma, address, pte);
         if (page === null) continue;
         pages.push(page);

@@ -1,12 +1,18 @@
 // What a page counts, and what its count should be, as one looks at a state from outside. For invariants
 // and for comparisons; modelled code reads words instead.
+
 import { pfn as toPfn } from "../base/brand.ts";
 import type { See } from "../explore/access.ts";
-import { MEMORY_DEVICE_PCI_P2PDMA, type MemoryType } from "./include/linux/memremap.ts";
+import {
+  MEMORY_DEVICE_PCI_P2PDMA,
+  MEMORY_DEVICE_PRIVATE,
+  type MemoryType,
+} from "./include/linux/memremap.ts";
 import { hasLargeCounts, idleCountOf, isTail, largeCounts, pfn_to_page } from "./include/linux/mm.ts";
 import type { MmStruct, Page, Pte } from "./include/linux/mm_types.ts";
 import { PG_head } from "./include/linux/page-flags.ts";
 import { isLeaf, pmdPages, pudPages } from "./include/linux/pgtable.ts";
+import { isSwpEntry, pte_present } from "./include/linux/swapops.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** What a page counts, as its folio would say if it were asked. */
@@ -74,7 +80,7 @@ export function mappings(k: Kernel, see: See): Mapping[] {
     const found: Mapping[] = [];
     mm.page_table.forEach((ptep, address) => {
       const entry = see(ptep);
-      if (entry !== null) found.push({ mm, address, pages: 1, entry });
+      if (pte_present(entry)) found.push({ mm, address, pages: 1, entry });
     });
     for (const [upper, pages] of [
       [mm.pmds, pmdPages(k)],
@@ -118,6 +124,7 @@ export function memoryType(k: Kernel, see: See, page: Page): MemoryType | null {
 export function idleCount(k: Kernel, see: See, page: Page): number {
   const type = memoryType(k, see, page);
   if (type === null) return 0;
+  if (type === MEMORY_DEVICE_PRIVATE) return k.private_idle_count(isPooled(k, see, page));
   return type === MEMORY_DEVICE_PCI_P2PDMA && !isPooled(k, see, page) ? 0 : idleCountOf(k, type);
 }
 
@@ -132,4 +139,10 @@ export const countedMappings = (k: Kernel, see: See, head: Page): number =>
   mappings(k, see).filter(({ entry }) => {
     const page = countedPage(k, entry);
     return page !== null && headOf(k, see, page) === head;
-  }).length;
+  }).length + privateEntries(k, see, head);
+
+/** How many entries that are not present hold a page that only a device reaches, and count as mappings. */
+const privateEntries = (k: Kernel, see: See, page: Page): number =>
+  k.world.mms
+    .flatMap((mm) => mm.page_table.map(see))
+    .filter((entry) => isSwpEntry(entry) && entry.kind === "device-private" && entry.pfn === page.pfn).length;

@@ -98,5 +98,5 @@ export {
   mapFile,
   mountDax,
 } from "./setup.ts";
-export { createP2pmem, mapCoherent } from "./setup-device.ts";
+export { createP2pmem, mapCoherent, mapPrivate } from "./setup-device.ts";
 export type { Task, TlbModel, World } from "./world.ts";

@@ -19,6 +19,7 @@ import {
 import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC } from "./include/linux/memremap.ts";
 import { pfn_to_page } from "./include/linux/mm.ts";
 import {
+  type LowerEntry,
   type MmStruct,
   newMm,
   newPage,
@@ -208,7 +209,7 @@ export function* mapFile(
 export function* cacheTranslation(k: Kernel, mm: MmStruct, address: number): Code<Cell<Pte | null>> {
   let translation: Pte | null = null;
   for (const entryp of [pud_offset(k, mm, address), pmd_offset(k, mm, address), pte_offset(mm, address)]) {
-    const entry = entryp === null ? null : yield* READ_ONCE<UpperEntry>(entryp);
+    const entry = entryp === null ? null : yield* READ_ONCE<LowerEntry | UpperEntry>(entryp);
     if (isLeaf(entry)) translation ??= { ...entry, kind: "pte", pfn: pfnAt(k, entry, address) };
   }
   const tlb = cell<Pte | null>(`${mm.name}.tlb[${mm.tlbs.length}]`, null);

@@ -1,5 +1,5 @@
 // Who may pin what for long, by which path: table 3.4 of the lifecycle reference, a row for each of its cells and each
-// kernel. Private device memory is not here.
+// kernel.
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
@@ -24,7 +24,7 @@ import {
   mapFile,
   mountDax,
 } from "../../src/kernel/setup.ts";
-import { createP2pmem, mapCoherent } from "../../src/kernel/setup-device.ts";
+import { createP2pmem, mapCoherent, mapPrivate } from "../../src/kernel/setup-device.ts";
 
 const GEOMETRY = { PTRS_PER_PTE: 4, PTRS_PER_PMD: 2 };
 const PAGES = 8;
@@ -46,6 +46,10 @@ const memories: Record<string, (k: Kernel, mm: MmStruct) => Code<unknown>> = {
   },
   *P2PDMA(k, mm) {
     yield* mapFile(k, mm, createP2pmem(k, 2), 0, 1);
+  },
+  *PRIVATE(k, mm) {
+    yield* addRam(k, 1);
+    yield* mapPrivate(k, mm, 0);
   },
   *COHERENT(k, mm) {
     yield* addRam(k, 1);
@@ -70,7 +74,8 @@ function outcome(version: KernelVersion, memory: string, path: Path, write: bool
     const mm = createProcess(k, "mm", PAGES);
     yield* memories[memory]?.(k, mm) ?? (function* () {})();
     k.current.mm = mm;
-    yield* k.touch(mm, 0, true);
+    // A touch would bring it back already.
+    if (memory !== "PRIVATE") yield* k.touch(mm, 0, true);
     let pages: readonly Page[] | number;
     if (path === "fast") pages = yield* k.pin_user_pages_fast_only(0, 1, flags);
     else {
@@ -119,6 +124,12 @@ const table: readonly (readonly [string, string, string, string, string, string]
   ["v7.2", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
   ["v6.12", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
   ["v6.15", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
+  ["v5.10", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
+  ["v5.18", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
+  ["v6.1", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
+  ["v6.12", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
+  ["v6.15", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
+  ["v7.2", "PRIVATE", "fallback", "fallback", "migrated", "migrated"],
   ["v7.2", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
 ];
 

@@ -3,7 +3,7 @@ import { pfn } from "../../src/base/brand.ts";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
 import type { SuperBlock } from "../../src/kernel/include/linux/fs.ts";
-import type { MmStruct, UpperEntry } from "../../src/kernel/include/linux/mm_types.ts";
+import type { LowerEntry, MmStruct, UpperEntry } from "../../src/kernel/include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pte_offset, pud_offset } from "../../src/kernel/include/linux/pgtable.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import { READ_ONCE } from "../../src/kernel/lib/atomic.ts";
@@ -119,7 +119,8 @@ describe.each(kernels.map((k) => k.release))("memory of a DAX device, on %s", (r
       for (let address = 0; address < 8; address++) {
         const ptep = pte_offset(made.mm, address);
         for (const entryp of [pud_offset(k, made.mm, address), pmd_offset(k, made.mm, address), ptep]) {
-          if (entryp !== null && isLeaf(yield* READ_ONCE<UpperEntry>(entryp))) there.push(address);
+          if (entryp !== null && isLeaf(yield* READ_ONCE<LowerEntry | UpperEntry>(entryp)))
+            there.push(address);
         }
       }
       return there;

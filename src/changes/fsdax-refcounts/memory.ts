@@ -1,8 +1,10 @@
 // Entries of the page table that hold a reference and count as mappings. Source: mm/memory.c.
+
 import type { Code } from "../../explore/access.ts";
 import { page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
 import type { Page } from "../../kernel/include/linux/mm_types.ts";
 import { pte_lockptr, pte_offset } from "../../kernel/include/linux/pgtable.ts";
+import { isSwpEntry } from "../../kernel/include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../../kernel/kernel/locking/spinlock.ts";
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
@@ -43,6 +45,7 @@ export const memoryFunctions: Partial<KernelFunctions> = {
     yield* spin_lock(k, ptl);
     for (let address = first; address < end; address++) {
       const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+      if (isSwpEntry(pte) && even_cows) yield* k.zap_nonpresent_pte(vma, address, pte);
       if (!should_zap(k, pte, even_cows)) continue;
       const zapped = yield* k.zap_present_pte(vma, address, pte);
       cleared = true;

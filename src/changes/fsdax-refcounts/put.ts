@@ -1,16 +1,15 @@
 // References to FS-DAX pages and their last put, when no page is one-based any more.
 // Source: include/linux/mm.h, mm/swap.c, mm/memremap.c.
 
-import {
-  MEMORY_DEVICE_COHERENT,
-  MEMORY_DEVICE_GENERIC,
-  MEMORY_DEVICE_PCI_P2PDMA,
-} from "../../kernel/include/linux/memremap.ts";
+import { MEMORY_DEVICE_GENERIC, MEMORY_DEVICE_PCI_P2PDMA } from "../../kernel/include/linux/memremap.ts";
 import { isTail, page_folio } from "../../kernel/include/linux/mm.ts";
 import type { PageMapping } from "../../kernel/include/linux/mm_types.ts";
 import { folio_ref_sub_and_test } from "../../kernel/include/linux/page_ref.ts";
 import type { KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../kernel/lib/atomic.ts";
+import { free_driver_page } from "../../kernel/mm/memremap.ts";
+import { isDriverMemory } from "../device-private.ts";
+
 /** What drops references, and what the last drop does. */
 export const putFunctions: Partial<KernelFunctions> = {
   /** Ours: the number that v6.15 spells 0. */
@@ -40,15 +39,15 @@ export const putFunctions: Partial<KernelFunctions> = {
    * Models `mm/memremap.c:free_zone_device_folio()` @ v6.15: mapping and order of an FS-DAX folio belong to the entry of
    * the file and stay. The count of a page of a DAX device begins anew, which hides that a reference too many
    * was dropped.
-   * Left out: mem_cgroup_uncharge() of what is never charged; handing coherent memory back to the driver, and the reference of the pgmap.
+   * Left out: mem_cgroup_uncharge() of what is never charged.
    */
   *free_zone_device_folio(k, folio) {
     const pgmap = yield* READ_ONCE(folio.pgmap);
     const type = pgmap === null || isTail(pgmap) ? null : pgmap.type;
     if (type === MEMORY_DEVICE_GENERIC) yield* WRITE_ONCE(folio._refcount, 1);
-    else if (type === MEMORY_DEVICE_COHERENT) {
-      yield* k.mem_cgroup_uncharge(folio);
-      yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    else if (pgmap !== null && !isTail(pgmap) && isDriverMemory(pgmap)) {
+      yield* free_driver_page(k, pgmap, folio);
+      yield* k.put_dev_pagemap(pgmap);
     } else if (pgmap !== null && !isTail(pgmap) && type === MEMORY_DEVICE_PCI_P2PDMA) {
       yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
       yield* k.p2pdma_page_free(pgmap, folio.page);

@@ -1,9 +1,11 @@
 // get_user_pages without locks: it walks the page table with interrupts off. Source: mm/gup.c.
+
 import type { Cell, Code } from "../../explore/access.ts";
 import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type Folio,
+  type LowerEntry,
   type MmStruct,
   type Page,
   type Pte,
@@ -21,6 +23,7 @@ import {
   pudPages,
   pudStart,
 } from "../include/linux/pgtable.ts";
+import { pte_present } from "../include/linux/swapops.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "./gup-flags.ts";
@@ -52,11 +55,11 @@ declare module "../kernel.ts" {
 export function* gup_fast_pte_range(
   k: Kernel,
   pmdp: Cell<UpperEntry> | null,
-  ptep: Cell<Pte | null>,
+  ptep: Cell<LowerEntry>,
   flags: number,
 ): Code<Page | null> {
   const pte = yield* READ_ONCE(ptep);
-  if (pte === null) return null;
+  if (!pte_present(pte)) return null;
   if (flags & FOLL_WRITE && !pte.write) return null;
   let pgmap: DevPagemap | null = null;
   if (pte.devmap) {
@@ -87,7 +90,7 @@ export function* gup_fast_pte_range(
 export function* gup_pte_unchanged(
   _k: Kernel,
   _pmdp: Cell<UpperEntry> | null,
-  ptep: Cell<Pte | null>,
+  ptep: Cell<LowerEntry>,
   pte: Pte,
 ): Code<boolean> {
   return (yield* READ_ONCE(ptep)) === pte;

@@ -2,7 +2,7 @@
 // Source: mm/gup.c, mm/migrate_device.c.
 import type { Code } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import type { Folio, MmStruct, Page, Pte } from "../include/linux/mm_types.ts";
+import type { Folio, LowerEntry, MmStruct, Page } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc, folio_ref_sub } from "../include/linux/page_ref.ts";
 import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
@@ -86,7 +86,7 @@ export function* migrate_device_coherent_folio(
   if (moves) {
     yield* k.folio_remove_rmap_pte(folio, folio.page);
     yield* addNewAnonRmap(to);
-    yield* WRITE_ONCE<Pte | null>(ptep, ownPte(to));
+    yield* WRITE_ONCE<LowerEntry>(ptep, ownPte(to));
     yield* k.flush_tlb_mm(mm);
     yield* folio_ref_sub(folio, 1);
   }

@@ -1,10 +1,12 @@
 // get_user_pages under mmap_lock, with faults for what is not there. Source: mm/gup.c.
+
 import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import { type MmStruct, type Page, TABLE, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../include/linux/pgtable.ts";
+import { pte_present } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
@@ -25,7 +27,7 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, under the page-table lock.
  *
  * Models `mm/gup.c:follow_page_pte()` @ v5.18.
- * Left out: protnone, FOLL_TOUCH, migration entries.
+ * Left out: protnone, FOLL_TOUCH.
  * Context: mmap_lock held for reading.
  *
  * @returns the page, null if a fault must bring it first, or a negative error: -EMLINK if the process is to get a page
@@ -40,7 +42,7 @@ export function* follow_page_pte(
   const ptl = pte_lockptr(k, vma.vm_mm, address);
   yield* spin_lock(k, ptl);
   const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
-  if (pte === null || (flags & FOLL_WRITE && !pte.write)) {
+  if (!pte_present(pte) || (flags & FOLL_WRITE && !pte.write)) {
     yield* spin_unlock(ptl);
     return null;
   }

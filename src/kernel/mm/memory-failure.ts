@@ -57,7 +57,7 @@ function* mappedPages(k: Kernel, mm: MmStruct, address: number): Code<number> {
   if (isLeaf(pmd)) return pmdPages(k);
   if (pmd !== TABLE) return 0;
   const pte = yield* READ_ONCE(pte_offset(mm, address));
-  return pte === null ? 0 : 1;
+  return isLeaf(pte) ? 1 : 0;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import { is_zero_pfn, page_folio } from "../include/linux/mm.ts";
-import { type Page, type Pte, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
+import { type LowerEntry, type Page, type Pte, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
 import { pte_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { spin_unlock } from "../kernel/locking/spinlock.ts";
@@ -40,7 +40,7 @@ export function* insert_pfn(
   if (ptl === null) return "NOPAGE";
   const old = yield* READ_ONCE(ptep);
   if (old === null) {
-    yield* WRITE_ONCE<Pte | null>(ptep, {
+    yield* WRITE_ONCE<LowerEntry>(ptep, {
       kind: "pte",
       pfn,
       special: true,
@@ -49,7 +49,7 @@ export function* insert_pfn(
       dirty: mkwrite,
     });
   } else if (mkwrite && old.pfn === pfn) {
-    yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true, dirty: true });
+    yield* WRITE_ONCE<LowerEntry>(ptep, { ...old, write: true, dirty: true });
   } else if (mkwrite && !is_zero_pfn(k, old.pfn)) {
     yield* WARN(
       k,
@@ -101,7 +101,7 @@ export function* insert_page(
     yield* set_pte_at(ptep, entry, vma.vm_mm.rss_file, 1);
   } else if (mkwrite && old.pfn === page.pfn) {
     // Dirty it becomes with the store itself.
-    yield* WRITE_ONCE<Pte | null>(ptep, { ...old, write: true });
+    yield* WRITE_ONCE<LowerEntry>(ptep, { ...old, write: true });
   } else if (mkwrite) {
     if (!is_zero_pfn(k, old.pfn)) {
       yield* WARN(

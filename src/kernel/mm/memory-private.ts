@@ -1,11 +1,14 @@
 // Private mappings of a file: pages of one's own on the first store, and what fork() does with them.
 // Source: mm/memory.c, mm/rmap.c. Ordinary memory comes from a pool that setup made.
 // Left out everywhere: swap, LRU, userfaultfd; and that PG_anon_exclusive came with v5.19.
+
 import { assert } from "../../base/assert.ts";
 import type { Pfn } from "../../base/brand.ts";
+import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
 import {
+  type LowerEntry,
   PAGE_MAPPING_ANON,
   type Page,
   type PageMapping,
@@ -25,6 +28,7 @@ import {
   pud_offset,
   pudStart,
 } from "../include/linux/pgtable.ts";
+import { isSwpEntry } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -103,6 +107,7 @@ export function* handle_private_fault(
   const { huge_fault } = vma.vm_file.i_sb.s_type;
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+  if (isSwpEntry(pte)) return yield* k.do_swap_page(vma, address, pte);
   if (pte !== null) {
     const copies = (write || unshare) && !pte.write;
     return copies ? yield* k.do_wp_page(vma, address, pte, unshare) : "NOPAGE";
@@ -141,7 +146,7 @@ export function* finish_cow_fault(k: Kernel, vmf: VmFaultInfo, page: Page): Code
  * Copies the entries of a private mapping that has pages of its own to a child.
  *
  * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
- * Left out: entries of a PUD: DAX devices are not mapped privately.
+ * Left out: entries of a PUD: DAX devices are not mapped privately; entries that are not present.
  * Context: mmap_lock of both held for writing.
  */
 export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
@@ -165,6 +170,7 @@ export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
     const srcPtl = pte_lockptr(k, src.vm_mm, address);
     yield* spin_lock(k, srcPtl);
     const pte = yield* READ_ONCE(pte_offset(src.vm_mm, address));
+    requireUse(!isSwpEntry(pte), `${src.vm_mm.name} forks with memory that only a device reaches`);
     if (pte !== null) yield* k.copy_present_pte(dst, src, address, pte);
     yield* spin_unlock(srcPtl);
     yield* spin_unlock(ptl);
@@ -209,8 +215,8 @@ export function* copy_present_pte(k: Kernel, dst: VmArea, src: VmArea, address: 
       yield* atomic_add(page._mapcount, 1);
     } else yield* k.folio_add_file_rmap_pte(folio, page);
   }
-  if (cow && pte.write) yield* WRITE_ONCE<Pte | null>(srcp, { ...pte, write: false });
+  if (cow && pte.write) yield* WRITE_ONCE<LowerEntry>(srcp, { ...pte, write: false });
   const entry: Pte = cow ? { ...pte, write: false } : pte;
-  if (page === null) yield* WRITE_ONCE<Pte | null>(dstp, entry);
+  if (page === null) yield* WRITE_ONCE<LowerEntry>(dstp, entry);
   else yield* set_pte_at(dstp, entry, anon ? dst.vm_mm.rss_anon : dst.vm_mm.rss_file, 1);
 }

@@ -3,7 +3,7 @@
 // Left out everywhere: swap, KSM, userfaultfd.
 import type { Code } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
-import type { Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import type { LowerEntry, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
@@ -59,7 +59,7 @@ export function* do_wp_page(
     const own = (flags & PG_anon_exclusive) !== 0 || (yield* folio_ref_count(page.folio)) === 1;
     if (own) {
       yield* WRITE_ONCE(page.flags, flags | PG_anon_exclusive);
-      if (!unshare) yield* WRITE_ONCE<Pte | null>(ptep, { ...orig, write: true, dirty: true });
+      if (!unshare) yield* WRITE_ONCE<LowerEntry>(ptep, { ...orig, write: true, dirty: true });
       yield* spin_unlock(ptl);
       return "NOPAGE";
     }
@@ -103,7 +103,7 @@ export function* wp_page_copy(
     if (replaced) {
       const rss = page?.zone === "ZONE_NORMAL" ? vm_mm.rss_anon : vm_mm.rss_file;
       if (page !== null) yield* clearCounted(ptep, rss);
-      else yield* WRITE_ONCE<Pte | null>(ptep, null);
+      else yield* WRITE_ONCE<LowerEntry>(ptep, null);
       yield* k.flush_tlb_mm(vm_mm);
       yield* addNewAnonRmap(copy);
       const entry = unshare ? { ...ownPte(copy), write: false, dirty: false } : ownPte(copy);

@@ -1,10 +1,12 @@
 // How entries of one page go: first they, then what TLBs know of them, then the references. Source: mm/memory.c,
 // mm/mmu_gather.c. Entries of a PMD and a PUD are in huge_memory-zap.ts and huge_memory-pud.ts.
+
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
-import { is_zero_page, page_folio } from "../include/linux/mm.ts";
-import type { Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import { is_zero_page, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import type { LowerEntry, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart, pte_lockptr, pte_offset, pudPages, pudStart } from "../include/linux/pgtable.ts";
+import { isSwpEntry, pte_present, type SwpEntry } from "../include/linux/swapops.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
@@ -14,6 +16,7 @@ import { type Gathered, inc_tlb_flush_pending } from "./mmu_gather.ts";
 declare module "../kernel.ts" {
   interface KernelFunctions {
     zap_present_pte: typeof zap_present_pte;
+    zap_nonpresent_pte: typeof zap_nonpresent_pte;
     zap_pte_range: typeof zap_pte_range;
     unmap_page_range: typeof unmap_page_range;
     zap_page_range: typeof zap_page_range;
@@ -48,7 +51,7 @@ export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: P
   const ptep = pte_offset(vma.vm_mm, address);
   const page = k.vm_normal_page(pte);
   if (page === null || is_zero_page(k, page)) {
-    yield* xchg<Pte | null>(ptep, null);
+    yield* xchg<LowerEntry>(ptep, null);
     return { page: null, delayed: false };
   }
   yield* clearCounted(ptep, page.zone === "ZONE_DEVICE" ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
@@ -64,10 +67,10 @@ export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: P
  *
  * @returns whether the entry was dirty: the processor may have marked it after the last look at it.
  */
-export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<boolean> {
-  return yield* rmw([ptep, rss], (old: Pte | null, count: number) => ({
+export function* clearCounted(ptep: Cell<LowerEntry>, rss: Cell<number>): Code<boolean> {
+  return yield* rmw([ptep, rss], (old: LowerEntry, count: number) => ({
     next: [null, count - 1],
-    result: old?.dirty === true,
+    result: pte_present(old) && old.dirty,
   }));
 }
 
@@ -76,10 +79,26 @@ export function* clearCounted(ptep: Cell<Pte | null>, rss: Cell<number>): Code<b
  *
  * Models `mm/memory.c:should_zap_folio()` @ v6.12.
  */
-export function should_zap(k: Kernel, pte: Pte | null, even_cows: boolean): pte is Pte {
-  if (pte === null || even_cows) return pte !== null;
+export function should_zap(k: Kernel, pte: LowerEntry, even_cows: boolean): pte is Pte {
+  if (!pte_present(pte)) return false;
+  if (even_cows) return true;
   const page = k.vm_normal_page(pte);
   return page === null || page.zone === "ZONE_DEVICE" || is_zero_page(k, page);
+}
+
+/**
+ * Clears an entry that is not present. That of a page which only a device reaches holds a reference, as a present one
+ * does; no processor knows of it, so the reference goes at once.
+ *
+ * Models `mm/memory.c:zap_nonpresent_ptes()` @ v7.2; v6.12 has it within zap_pte_range().
+ * Context: page-table lock held.
+ */
+export function* zap_nonpresent_pte(k: Kernel, vma: VmArea, address: number, entry: SwpEntry): Code {
+  yield* clearCounted(pte_offset(vma.vm_mm, address), vma.vm_mm.rss_anon);
+  if (entry.kind === "migration") return;
+  const page = pfn_to_page(k, entry.pfn);
+  yield* k.folio_remove_rmap_pte(page.folio, page);
+  yield* k.put_page(page);
 }
 
 /**
@@ -103,6 +122,7 @@ export function* zap_pte_range(
   yield* spin_lock(k, ptl);
   for (let address = first; address < end; address++) {
     const pte = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+    if (isSwpEntry(pte) && even_cows) yield* k.zap_nonpresent_pte(vma, address, pte);
     if (!should_zap(k, pte, even_cows)) continue;
     const { page } = yield* k.zap_present_pte(vma, address, pte);
     if (page !== null) pages.push(page);

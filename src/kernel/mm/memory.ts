@@ -5,6 +5,7 @@ import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { is_zero_pfn, pfn_to_page } from "../include/linux/mm.ts";
 import {
+  type LowerEntry,
   type MmStruct,
   type Page,
   type Pte,
@@ -71,8 +72,13 @@ export function* add_mm_counter(rss: Cell<number>, pages: number): Code {
  *
  * Simplified: in one step; the kernel counts before, or of a table at the end, and nobody reads the count meanwhile.
  */
-export function* set_pte_at(ptep: Cell<Pte | null>, entry: Pte, rss: Cell<number>, pages: number): Code {
-  yield* rmw([ptep, rss], (_old: Pte | null, count: number) => ({
+export function* set_pte_at(
+  ptep: Cell<LowerEntry>,
+  entry: LowerEntry,
+  rss: Cell<number>,
+  pages: number,
+): Code {
+  yield* rmw([ptep, rss], (_old: LowerEntry, count: number) => ({
     next: [entry, count + pages],
     result: null,
   }));
@@ -147,10 +153,10 @@ export function requireMappedOnce(mm: MmStruct, address: number): void {
  */
 export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean): Code<VmFault> {
   const pudp = pud_offset(k, mm, address);
-  let entry = pudp === null ? TABLE : yield* READ_ONCE(pudp);
+  let entry: LowerEntry | UpperEntry = pudp === null ? TABLE : yield* READ_ONCE(pudp);
   const pmdp = pmd_offset(k, mm, address);
   if (entry === TABLE && pmdp !== null) entry = yield* READ_ONCE(pmdp);
-  if (entry === TABLE) entry = yield* READ_ONCE<UpperEntry>(pte_offset(mm, address));
+  if (entry === TABLE) entry = yield* READ_ONCE(pte_offset(mm, address));
   if (isLeaf(entry) && (entry.write || !write)) return "NOPAGE";
   yield* down_read(k, mm.mmap_lock);
   const vma = yield* k.vma_lookup(mm, address);

@@ -7,14 +7,16 @@ import { type Code, cell, fail, modelled } from "../../explore/access.ts";
 import {
   type DevPagemap,
   MEMORY_DEVICE_FS_DAX,
+  MEMORY_DEVICE_PRIVATE,
   type MemoryType,
   type PercpuRef,
 } from "../include/linux/memremap.ts";
-import { idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
-import { type Folio, newPage } from "../include/linux/mm_types.ts";
-import { folio_ref_sub_return } from "../include/linux/page_ref.ts";
+import { folio_test_anon, idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
+import { type Folio, newPage, type Page, type PageMapping } from "../include/linux/mm_types.ts";
+import { folio_ref_inc, folio_ref_sub_return } from "../include/linux/page_ref.ts";
+import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE } from "../lib/atomic.ts";
+import { clear_bits, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { percpu_ref_put, percpu_ref_tryget_live } from "../lib/percpu-refcount.ts";
 
 declare module "../kernel.ts" {
@@ -25,6 +27,7 @@ declare module "../kernel.ts" {
     put_dev_pagemap: typeof put_dev_pagemap;
     __put_devmap_managed_folio_refs: typeof __put_devmap_managed_folio_refs;
     free_zone_device_folio: typeof free_zone_device_folio;
+    zone_device_page_init: typeof zone_device_page_init;
   }
 }
 
@@ -123,4 +126,51 @@ export function* __put_devmap_managed_folio_refs(k: Kernel, folio: Folio, refs: 
  */
 export function* free_zone_device_folio(_k: Kernel, folio: Folio): Code {
   fail("no-free-of-one-based-page", `the base reference of pfn 0x${folio.page.pfn.toString(16)} was dropped`);
+}
+
+/**
+ * Drops references to a page of FS-DAX or private device memory, and does what is to be done when only the base reference
+ * is left: who waits is woken, or the driver has the page back.
+ *
+ * Models `include/linux/mm.h:put_devmap_managed_page()` @ v5.10, with `mm/memremap.c:free_devmap_managed_page()`.
+ */
+export function* free_at_base_reference(k: Kernel, folio: Folio, refs: number): Code<boolean> {
+  const pgmap = yield* READ_ONCE(folio.pgmap);
+  if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_PRIVATE) {
+    return yield* __put_devmap_managed_folio_refs(k, folio, refs);
+  }
+  if ((yield* folio_ref_sub_return(folio, refs)) === 1) {
+    yield* k.mem_cgroup_uncharge(folio);
+    yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+    yield* k.dmirror_devmem_free(pgmap, folio.page);
+  }
+  return true;
+}
+
+/**
+ * What is to be done when nobody uses a page any more that a driver gave out.
+ *
+ * Models `mm/memremap.c:free_zone_device_folio()` @ v6.12, for private and coherent memory.
+ */
+export function* free_driver_page(k: Kernel, pgmap: DevPagemap, folio: Folio): Code {
+  yield* k.mem_cgroup_uncharge(folio);
+  if (yield* folio_test_anon(folio)) yield* clear_bits(folio.flags, PG_anon_exclusive);
+  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+  yield* k.dmirror_devmem_free(pgmap, folio.page);
+}
+
+/**
+ * A driver gives a page out: it takes a reference beside the base one.
+ *
+ * Models get_page() in `lib/test_hmm.c:dmirror_devmem_alloc_page()` @ v5.10.
+ * Left out: the page lock, until the page is mapped.
+ */
+export function* zone_device_page_init(_k: Kernel, _pgmap: DevPagemap, page: Page): Code {
+  yield* folio_ref_inc(page.folio);
+}
+
+/** Models `mm/memremap.c:zone_device_page_init()` @ v6.12. Left out: the page lock, until the page is mapped. */
+export function* zone_device_page_init_from_zero(_k: Kernel, pgmap: DevPagemap, page: Page): Code {
+  yield* percpu_ref_tryget_live(pgmap.ref);
+  yield* WRITE_ONCE(page._refcount, 1);
 }

@@ -2,7 +2,7 @@
 // Left out everywhere: _nr_pages_mapped and the mapcounts per mm, which are statistics.
 import type { Cell, Code } from "../../explore/access.ts";
 import { addLargeCount, folio_page, folio_test_large } from "../include/linux/mm.ts";
-import type { Folio, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
+import type { Folio, LowerEntry, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
 import {
   isLeaf,
   pfnAt,
@@ -85,10 +85,14 @@ export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, nr: 
     if (pmdp === null || pmd !== null) {
       const ptl = huge ? vma.vm_mm.pmd_lock : pte_lockptr(k, vma.vm_mm, at);
       yield* spin_lock(k, ptl);
-      const entry = yield* READ_ONCE<UpperEntry>(cell);
+      const entry = yield* READ_ONCE<LowerEntry | UpperEntry>(cell);
       const writable = isLeaf(entry) && pfnAt(k, entry, at) === pfn && (entry.write || entry.dirty);
       if (writable) {
-        yield* WRITE_ONCE<UpperEntry>(cell as Cell<UpperEntry>, { ...entry, write: false, dirty: false });
+        yield* WRITE_ONCE<LowerEntry | UpperEntry>(cell as Cell<LowerEntry | UpperEntry>, {
+          ...entry,
+          write: false,
+          dirty: false,
+        });
         yield* k.flush_tlb_mm(vma.vm_mm);
       }
       yield* spin_unlock(ptl);

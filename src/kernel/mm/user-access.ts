@@ -1,7 +1,7 @@
 // What a program does to memory that it has mapped, with the faults that this takes.
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import type { Inode } from "../include/linux/fs.ts";
-import type { MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
+import type { LowerEntry, MmStruct, Pte, UpperEntry } from "../include/linux/mm_types.ts";
 import { isLeaf, pfnAt, pmd_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
@@ -21,7 +21,7 @@ declare module "../kernel.ts" {
  * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
  */
 export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> {
-  const ptep: Cell<UpperEntry> | undefined = mm.page_table[address];
+  const ptep: Cell<LowerEntry> | undefined = mm.page_table[address];
   if (ptep === undefined) return "SIGSEGV";
   // From the top: the first entry that maps memory is the one that counts.
   const levels = [pud_offset(k, mm, address), pmd_offset(k, mm, address), ptep].filter((p) => p !== null);
@@ -29,8 +29,8 @@ export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> 
   for (;;) {
     const stored = yield* rmw(
       [...levels, ...pages.map((p) => p.unflushed)],
-      (...values: (UpperEntry | boolean)[]) => {
-        const entries = values.slice(0, levels.length) as UpperEntry[];
+      (...values: (LowerEntry | UpperEntry | boolean)[]) => {
+        const entries = values.slice(0, levels.length) as (LowerEntry | UpperEntry)[];
         const unflushed = values.slice(levels.length) as boolean[];
         const leaf = entries.find(isLeaf);
         if (leaf === undefined || !leaf.write) return { next: values, result: false };

@@ -6,6 +6,8 @@ import type { Modelled } from "../../../explore/value.ts";
 /** Kinds of device memory. */
 export const MEMORY_DEVICE_FS_DAX = "FS_DAX";
 export const MEMORY_DEVICE_GENERIC = "GENERIC";
+/** Memory that only the device reaches: page tables say where a page is, and a fault brings it back. */
+export const MEMORY_DEVICE_PRIVATE = "PRIVATE";
 /** From v6.0 on. */
 export const MEMORY_DEVICE_COHERENT = "COHERENT";
 /** The memory of a PCI device that other devices do DMA to. Programs can map it from v6.2 on. */
@@ -13,6 +15,7 @@ export const MEMORY_DEVICE_PCI_P2PDMA = "PCI_P2PDMA";
 export type MemoryType =
   | typeof MEMORY_DEVICE_FS_DAX
   | typeof MEMORY_DEVICE_GENERIC
+  | typeof MEMORY_DEVICE_PRIVATE
   | typeof MEMORY_DEVICE_COHERENT
   | typeof MEMORY_DEVICE_PCI_P2PDMA;
 

@@ -8,6 +8,7 @@ import {
   MEMORY_DEVICE_FS_DAX,
   MEMORY_DEVICE_GENERIC,
   MEMORY_DEVICE_PCI_P2PDMA,
+  MEMORY_DEVICE_PRIVATE,
   type MemoryType,
 } from "./memremap.ts";
 import {
@@ -31,6 +32,7 @@ declare module "../../kernel.ts" {
     put_devmap_managed_folio_refs: typeof put_devmap_managed_folio_refs;
     fsdax_idle_count: typeof fsdax_idle_count;
     p2pdma_idle_count: typeof p2pdma_idle_count;
+    private_idle_count: typeof private_idle_count;
     folio_has_pincount: typeof folio_has_pincount;
     folio_maybe_dma_pinned: typeof folio_maybe_dma_pinned;
     folio_is_longterm_pinnable: typeof folio_is_longterm_pinnable;
@@ -196,6 +198,12 @@ export const fsdax_idle_count = (_k: Kernel): number => 1;
 export const p2pdma_idle_count = (_k: Kernel): number => 1;
 
 /**
+ * What a page of private device memory counts beyond its users: in v5.10 a base reference, whether the driver has it in
+ * its pool or not. Ours, as fsdax_idle_count().
+ */
+export const private_idle_count = (_k: Kernel, _pooled: boolean): number => 1;
+
+/**
  * The count of a page that no one uses, or of the head of a folio: a page of a DAX device keeps its first reference in
  * every kernel, and coherent memory has none while it is free.
  *
@@ -204,6 +212,7 @@ export const p2pdma_idle_count = (_k: Kernel): number => 1;
 export function idleCountOf(k: Kernel, type: MemoryType): number {
   if (type === MEMORY_DEVICE_FS_DAX) return k.fsdax_idle_count();
   if (type === MEMORY_DEVICE_PCI_P2PDMA) return k.p2pdma_idle_count();
+  if (type === MEMORY_DEVICE_PRIVATE) return k.private_idle_count(true);
   return type === MEMORY_DEVICE_GENERIC ? 1 : 0;
 }
 

@@ -7,6 +7,7 @@ import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
 import type { AddressSpace, Inode } from "./fs.ts";
 import type { DevPagemap } from "./memremap.ts";
 import { PG_reserved } from "./page-flags.ts";
+import type { SwpEntry } from "./swapops.ts";
 
 /**
  * Word 0 of struct page: the pgmap, or, in a tail, the head of its folio. Bit 0 tells which. Null for
@@ -105,12 +106,15 @@ export interface Pte {
 export type UpperEntry = Pte | typeof TABLE | null;
 export const TABLE = "table";
 
+/** An entry of the lowest level: maps a page, or says where it is to be had from. */
+export type LowerEntry = Pte | SwpEntry | null;
+
 /** struct mm_struct. */
 export interface MmStruct extends Modelled {
   readonly name: string;
   readonly mmap_lock: Rwsem;
   /** The lowest level of the page table: the entry of each virtual page number. */
-  readonly page_table: readonly Cell<Pte | null>[];
+  readonly page_table: readonly Cell<LowerEntry>[];
   /** The level above, by virtual page number / PTRS_PER_PTE. Only where a PMD entry has room. */
   readonly pmds: readonly Cell<UpperEntry>[];
   /** The level above that. Only where a PUD entry has room. */
@@ -211,7 +215,7 @@ export function newMm(name: string, pages: number, geometry: Geometry): MmStruct
   return modelled("mm", {
     name,
     mmap_lock: newRwsem(`${name}.mmap_lock`),
-    page_table: Array.from({ length: pages }, (_, i) => cell<Pte | null>(`${name}.pte[${i}]`, null)),
+    page_table: Array.from({ length: pages }, (_, i) => cell<LowerEntry>(`${name}.pte[${i}]`, null)),
     pmds: upper("pmd", pmds),
     puds: upper("pud", puds),
     ptls: Array.from({ length: Math.ceil(pages / PTRS_PER_PTE) }, (_, i) =>

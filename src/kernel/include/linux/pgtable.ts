@@ -7,8 +7,8 @@ import { requireUse } from "../../../base/errors.ts";
 import type { Cell } from "../../../explore/access.ts";
 import type { Spinlock } from "../../kernel/locking/spinlock.ts";
 import type { Kernel } from "../../kernel.ts";
-import type { MmStruct, Pte, UpperEntry } from "./mm_types.ts";
-import { TABLE } from "./mm_types.ts";
+import type { LowerEntry, MmStruct, Pte, UpperEntry } from "./mm_types.ts";
+import { pte_present } from "./swapops.ts";
 
 /** Pages that a PMD entry maps: HPAGE_PMD_NR. */
 export const pmdPages = (k: Kernel): number => k.world.geometry.PTRS_PER_PTE;
@@ -33,14 +33,14 @@ export const pud_offset = (k: Kernel, mm: MmStruct, address: number): Cell<Upper
   mm.puds[Math.floor(address / pudPages(k))] ?? null;
 
 /** Models `include/linux/pgtable.h:pte_offset_map()` @ v6.12. */
-export function pte_offset(mm: MmStruct, address: number): Cell<Pte | null> {
+export function pte_offset(mm: MmStruct, address: number): Cell<LowerEntry> {
   const ptep = mm.page_table[address];
   requireUse(ptep, `process ${mm.name} has no page ${address}, but ${mm.page_table.length} from page 0 on`);
   return ptep;
 }
 
 /** Does an entry of an upper level map memory itself? Models `pmd_leaf()` and `pud_leaf()` @ v7.2. */
-export const isLeaf = (entry: UpperEntry): entry is Pte => entry !== null && entry !== TABLE;
+export const isLeaf = (entry: LowerEntry | UpperEntry): entry is Pte => pte_present(entry);
 
 /** The page frame that a leaf gives to an address. */
 export function pfnAt(k: Kernel, leaf: Pte, address: number): Pfn {

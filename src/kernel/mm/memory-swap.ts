@@ -1,0 +1,148 @@
+// Faults on entries that are not present: of pages that only a device reaches, and of pages that are being moved.
+// Source: mm/memory.c, mm/migrate.c.
+// Left out everywhere: swap itself, device-exclusive entries, huge entries.
+import { acquire, type Code, rmw } from "../../explore/access.ts";
+import { pfn_to_page } from "../include/linux/mm.ts";
+import type { Folio, Page, VmArea } from "../include/linux/mm_types.ts";
+import { folio_ref_inc } from "../include/linux/page_ref.ts";
+import { PG_locked } from "../include/linux/page-flags.ts";
+import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
+import type { SwpEntry } from "../include/linux/swapops.ts";
+import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
+import type { Kernel } from "../kernel.ts";
+import { clear_bits, READ_ONCE } from "../lib/atomic.ts";
+import type { VmFault } from "./memory.ts";
+
+declare module "../kernel.ts" {
+  interface KernelFunctions {
+    do_swap_page: typeof do_swap_page;
+    device_private_fault: typeof device_private_fault;
+    device_private_fault_locked: typeof device_private_fault_locked;
+    migration_entry_wait: typeof migration_entry_wait;
+  }
+}
+
+/** Models `include/linux/pagemap.h:folio_trylock()` @ v6.12. */
+export function* folio_trylock(folio: Folio): Code<boolean> {
+  return yield* rmw([folio.flags], (flags: number) => ({
+    next: [flags | PG_locked],
+    result: (flags & PG_locked) === 0,
+  }));
+}
+
+/** Models `mm/filemap.c:folio_unlock()` @ v6.12. Who waits sees it by itself here. */
+export function* folio_unlock(folio: Folio): Code {
+  yield* clear_bits(folio.flags, PG_locked);
+}
+
+/** Models `mm/filemap.c:folio_wait_locked()` @ v6.12. Left out: the wait queue. */
+function* folio_wait_locked(folio: Folio): Code {
+  yield* acquire([folio.flags], (flags: number) =>
+    flags & PG_locked ? null : { next: [flags], result: null },
+  );
+}
+
+/**
+ * A fault on an entry that is not present.
+ *
+ * Models `mm/memory.c:do_swap_page()` @ v6.12, for entries of private device memory and of migration.
+ * Left out: per-VMA locks.
+ *
+ * @param orig The entry, as it was seen without the lock.
+ */
+export function* do_swap_page(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code<VmFault> {
+  if (orig.kind === "device-private") return yield* k.device_private_fault(vma, address, orig);
+  yield* k.migration_entry_wait(vma, address, orig);
+  return "NOPAGE";
+}
+
+/**
+ * Waits until a page has been moved, or is back.
+ *
+ * Models `mm/migrate.c:migration_entry_wait()` @ v6.12, with softleaf_entry_wait_on_locked(), as v7.2 calls it.
+ */
+export function* migration_entry_wait(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code {
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  const same = (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) === orig;
+  yield* spin_unlock(ptl);
+  if (same) yield* folio_wait_locked(pfn_to_page(k, orig.pfn).folio);
+}
+
+/**
+ * A fault on a page that only a device reaches: the driver moves it to RAM. Nothing keeps the page until then.
+ *
+ * Models `mm/memory.c:do_swap_page()` @ v5.10, for private device memory.
+ */
+export function* device_private_fault(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  orig: SwpEntry,
+): Code<VmFault> {
+  return yield* k.dmirror_devmem_fault(vma, address, pfn_to_page(k, orig.pfn));
+}
+
+/**
+ * The same with the page kept by a reference, which is taken while the entry is still there.
+ *
+ * Models `mm/memory.c:do_swap_page()` @ v6.1, for private device memory.
+ */
+export function* device_private_fault_get(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  orig: SwpEntry,
+): Code<VmFault> {
+  const page = pfn_to_page(k, orig.pfn);
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  if ((yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== orig) {
+    yield* spin_unlock(ptl);
+    return "NOPAGE";
+  }
+  yield* folio_ref_inc(page.folio);
+  yield* spin_unlock(ptl);
+  const fault = yield* k.dmirror_devmem_fault(vma, address, page);
+  yield* k.put_page(page);
+  return fault;
+}
+
+/**
+ * The same with the page locked, too: of two faults, one moves it.
+ *
+ * Models `mm/memory.c:do_swap_page()` @ v7.2, for private device memory.
+ */
+export function* device_private_fault_lock(
+  k: Kernel,
+  vma: VmArea,
+  address: number,
+  orig: SwpEntry,
+): Code<VmFault> {
+  const page = pfn_to_page(k, orig.pfn);
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  if ((yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== orig) {
+    yield* spin_unlock(ptl);
+    return "NOPAGE";
+  }
+  if (!(yield* folio_trylock(page.folio))) {
+    yield* spin_unlock(ptl);
+    yield* k.device_private_fault_locked(page);
+    return "NOPAGE";
+  }
+  yield* folio_ref_inc(page.folio);
+  yield* spin_unlock(ptl);
+  const fault = yield* k.dmirror_devmem_fault(vma, address, page);
+  yield* folio_unlock(page.folio);
+  yield* k.put_page(page);
+  return fault;
+}
+
+/** Another fault moves the page: the access is tried again at once. Models `mm/memory.c:do_swap_page()` @ v6.15. */
+export function* device_private_fault_locked(_k: Kernel, _page: Page): Code {}
+
+/** Another fault moves the page, and is waited for. Models softleaf_entry_wait_on_locked() of `mm/filemap.c` @ v7.2. */
+export function* device_private_fault_wait(_k: Kernel, page: Page): Code {
+  yield* folio_wait_locked(page.folio);
+}
