@@ -9,7 +9,12 @@ import { chargesAddUp, referencesAddUp, rssCountsMappings } from "../../src/kern
 import type { Code, Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import { addRam, createChild, createProcess, FIRST_RAM } from "../../src/kernel/setup.ts";
-import { FIRST_PRIVATE_PFN, mapPrivate } from "../../src/kernel/setup-device.ts";
+import {
+  FIRST_COHERENT_PFN,
+  FIRST_PRIVATE_PFN,
+  mapCoherent,
+  mapPrivate,
+} from "../../src/kernel/setup-device.ts";
 
 /** Count and mapcount of the page, whether the driver has it, and references of the pgmap. */
 function stateOf(machine: Machine): string {
@@ -94,4 +99,20 @@ describe.each(kernels)("$release: a page that only a device reaches", (version) 
       });
     expect(fork).toThrow(/PL210.*only a device reaches/);
   });
+});
+
+it.each(kernels.slice(2))("$release: a page of coherent memory goes back with its mapping", (version) => {
+  const machine = boot(version);
+  const anon = machine.run(function* (k) {
+    const mm = createProcess(k, "mm", 1);
+    yield* mapCoherent(k, mm, 0);
+    const vma = yield* k.vma_lookup(mm, 0);
+    if (vma !== null) yield* k.munmap(vma);
+    return mm.rss_anon;
+  });
+  expect(machine.counts(FIRST_COHERENT_PFN)).toMatchObject({ refcount: 0, mapcount: 0 });
+  expect(isBlocked(anon) ? anon : machine.see(anon)).toBe(0);
+  for (const rule of [referencesAddUp, chargesAddUp, rssCountsMappings]) {
+    expect(rule.check(machine.k, machine.see)).toBe(null);
+  }
 });

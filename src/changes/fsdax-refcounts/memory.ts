@@ -9,7 +9,7 @@ import { spin_lock, spin_unlock } from "../../kernel/kernel/locking/spinlock.ts"
 import type { Kernel, KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../../kernel/mm/memory.ts";
-import { clearCounted, should_zap } from "../../kernel/mm/memory-zap.ts";
+import { clearCounted, should_zap, vma_is_anonymous } from "../../kernel/mm/memory-zap.ts";
 
 declare module "../../kernel/kernel.ts" {
   interface KernelFunctions {
@@ -72,7 +72,8 @@ export const memoryFunctions: Partial<KernelFunctions> = {
   *zap_present_pte(k, vma, address, pte) {
     const ptep = pte_offset(vma.vm_mm, address);
     const page = k.vm_normal_page(pte);
-    if (page?.zone !== "ZONE_DEVICE") return yield* k.below.zap_present_pte(vma, address, pte);
+    const ofFile = page?.zone === "ZONE_DEVICE" && !vma_is_anonymous(vma);
+    if (!ofFile) return yield* k.below.zap_present_pte(vma, address, pte);
     const delayed = yield* clearCounted(ptep, vma.vm_mm.rss_file);
     if (!delayed) {
       const folio = yield* page_folio(k, page);

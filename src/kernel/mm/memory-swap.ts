@@ -56,17 +56,24 @@ export function* do_swap_page(k: Kernel, vma: VmArea, address: number, orig: Swp
   return "NOPAGE";
 }
 
+/** Takes the page-table lock if the entry is as it was seen without: pte_same(). @returns whether it is. */
+function* lockIfSame(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code<boolean> {
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  const same = (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) === orig;
+  if (!same) yield* spin_unlock(ptl);
+  return same;
+}
+
 /**
  * Waits until a page has been moved, or is back.
  *
  * Models `mm/migrate.c:migration_entry_wait()` @ v6.12, with softleaf_entry_wait_on_locked(), as v7.2 calls it.
  */
 export function* migration_entry_wait(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code {
-  const ptl = pte_lockptr(k, vma.vm_mm, address);
-  yield* spin_lock(k, ptl);
-  const same = (yield* READ_ONCE(pte_offset(vma.vm_mm, address))) === orig;
-  yield* spin_unlock(ptl);
-  if (same) yield* folio_wait_locked(pfn_to_page(k, orig.pfn).folio);
+  if (!(yield* lockIfSame(k, vma, address, orig))) return;
+  yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
+  yield* folio_wait_locked(pfn_to_page(k, orig.pfn).folio);
 }
 
 /**
@@ -95,14 +102,9 @@ export function* device_private_fault_get(
   orig: SwpEntry,
 ): Code<VmFault> {
   const page = pfn_to_page(k, orig.pfn);
-  const ptl = pte_lockptr(k, vma.vm_mm, address);
-  yield* spin_lock(k, ptl);
-  if ((yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== orig) {
-    yield* spin_unlock(ptl);
-    return "NOPAGE";
-  }
+  if (!(yield* lockIfSame(k, vma, address, orig))) return "NOPAGE";
   yield* folio_ref_inc(page.folio);
-  yield* spin_unlock(ptl);
+  yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
   const fault = yield* k.dmirror_devmem_fault(vma, address, page);
   yield* k.put_page(page);
   return fault;
@@ -120,19 +122,14 @@ export function* device_private_fault_lock(
   orig: SwpEntry,
 ): Code<VmFault> {
   const page = pfn_to_page(k, orig.pfn);
-  const ptl = pte_lockptr(k, vma.vm_mm, address);
-  yield* spin_lock(k, ptl);
-  if ((yield* READ_ONCE(pte_offset(vma.vm_mm, address))) !== orig) {
-    yield* spin_unlock(ptl);
-    return "NOPAGE";
-  }
+  if (!(yield* lockIfSame(k, vma, address, orig))) return "NOPAGE";
   if (!(yield* folio_trylock(page.folio))) {
-    yield* spin_unlock(ptl);
+    yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
     yield* k.device_private_fault_locked(page);
     return "NOPAGE";
   }
   yield* folio_ref_inc(page.folio);
-  yield* spin_unlock(ptl);
+  yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
   const fault = yield* k.dmirror_devmem_fault(vma, address, page);
   yield* folio_unlock(page.folio);
   yield* k.put_page(page);

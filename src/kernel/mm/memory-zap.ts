@@ -42,6 +42,14 @@ export interface ZappedPte {
 }
 
 /**
+ * Is it a mapping of no file? Setup gives such one a file that is none.
+ *
+ * Models `include/linux/mm.h:vma_is_anonymous()` @ v6.12.
+ */
+export const vma_is_anonymous = ({ vm_file }: VmArea): boolean =>
+  !vm_file.is_fsdax && vm_file.dev_dax === null && vm_file.p2pmem === null;
+
+/**
  * Clears one present entry.
  *
  * Models `mm/memory.c:zap_present_ptes()` @ v6.12: what has no page to be counted is only cleared.
@@ -54,7 +62,8 @@ export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: P
     yield* xchg<LowerEntry>(ptep, null);
     return { page: null, delayed: false };
   }
-  yield* clearCounted(ptep, page.zone === "ZONE_DEVICE" ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
+  const ofFile = page.zone === "ZONE_DEVICE" && !vma_is_anonymous(vma);
+  yield* clearCounted(ptep, ofFile ? vma.vm_mm.rss_file : vma.vm_mm.rss_anon);
   const folio = yield* page_folio(k, page);
   yield* k.folio_remove_rmap_pte(folio, page);
   return { page, delayed: false };
