@@ -17,11 +17,6 @@ interface World {
   readonly mm: MmStruct;
 }
 
-const noCoherent: Expectation = {
-  verdict: "not-applicable",
-  because: "there is no coherent device memory before v6.0",
-};
-
 const givesBack: Expectation = {
   verdict: "holds",
   because:
@@ -60,8 +55,6 @@ export const longtermPinsOfCoherentPage = scenario<World>({
     noWarning,
   ],
   expected: {
-    "v5.10": noCoherent,
-    "v5.18": noCoherent,
     "v6.1": {
       verdict: "holds",
       because:
