@@ -1,6 +1,12 @@
 // trace.dat files written for what the recordings at hand do not have: stacks, lost events, long
 // pauses, zlib, absolute time stamps, big-endian version 7.
 import { describe, expect, it } from "vitest";
+import { ImportLog } from "../../src/trace/import-log.ts";
+import { PageMap } from "../../src/trace/page-map.ts";
+import { ReadContext } from "../../src/trace/readers/reader.ts";
+import { bufferSource } from "../../src/trace/readers/trace-dat/byte-source.ts";
+import { readHeader } from "../../src/trace/readers/trace-dat/header.ts";
+import { TraceDatReader } from "../../src/trace/readers/trace-dat/trace-dat.ts";
 import { eventsOfTraceDat } from "./events.ts";
 import { type EventKind, type FileOptions, type RawEvent, writeTraceDat } from "./write-trace-dat.ts";
 
@@ -84,5 +90,25 @@ const variants: readonly Pick<FileOptions, "version" | "bigEndian" | "compressio
 describe("a trace.dat that was written for the test", () => {
   it.each(variants)("%j", (variant) => {
     expect(eventsOfTraceDat(writeTraceDat({ ...file, ...variant }))).toEqual(expected);
+  });
+});
+
+describe("the buffers' overrun counters", () => {
+  // The first CPU's buffer says that 77 events were lost between two of its pages.
+  const overwritten = (overrun: number, cpus: FileOptions["cpus"]): number => {
+    const source = bufferSource(writeTraceDat({ ...file, cpus, version: 6 }));
+    const quiet = { event: () => undefined, stack: () => undefined, lost: () => undefined };
+    const context = new ReadContext(new ImportLog(), new PageMap(), quiet);
+    new TraceDatReader(source, context, { ...readHeader(source), overrun }).read();
+    return context.log.count("overwritten");
+  };
+
+  it("tell of what is missing at the start only by what was not lost in between", () => {
+    expect(overwritten(77, file.cpus.slice(0, 1))).toBe(0);
+    expect(overwritten(100, file.cpus.slice(0, 1))).toBe(23);
+  });
+
+  it("tell nothing where it is not known how many were lost in between", () => {
+    expect(overwritten(100, file.cpus)).toBe(0);
   });
 });

@@ -59,7 +59,6 @@ export class TraceDatReader {
     this.#pidAt = header.formats[0]?.fields.find((f) => f.name === "common_pid")?.offset ?? 4;
     if (header.uname !== "") context.log.kernelText = header.uname;
     for (const what of header.damage) this.#note(what);
-    if (header.overrun > 0) context.log.note("overwritten", 0, header.overrun);
     if (/counter|tsc/.test(header.clock) && header.tscToNs === null) context.clock.digits = 0;
     this.#open();
   }
@@ -95,6 +94,14 @@ export class TraceDatReader {
       }
     }
     if (this.#unknownIds > 0) this.#context.log.note("damaged", 0, this.#unknownIds);
+    this.#noteOverwritten();
+  }
+
+  /** The counters also have what was lost in between, and told of there: the rest is missing at the start. */
+  #noteOverwritten(): void {
+    const { log } = this.#context;
+    const between = log.lostCount ?? this.header.overrun;
+    if (this.header.overrun > between) log.note("overwritten", 0, this.header.overrun - between);
   }
 
   #note(what: string): void {
