@@ -94,7 +94,9 @@ export {
   createDevDax,
   createFile,
   createProcess,
+  FIRST_DEV_DAX_PFN,
   FIRST_PFN,
+  FIRST_RAM,
   mapFile,
   mountDax,
 } from "./setup.ts";

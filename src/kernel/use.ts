@@ -7,6 +7,7 @@ import {
   FALLOC_FL_UNSHARE_RANGE,
   type Inode,
 } from "./include/linux/fs.ts";
+import type { Folio, Page } from "./include/linux/mm_types.ts";
 
 /** @throws {@link PagelifeError} PL210 if a function cannot be called like this. */
 type Guard = (args: readonly unknown[]) => void;
@@ -20,6 +21,8 @@ const modesOf: Readonly<Record<string, readonly string[]>> = {
 /** What is to be seen to before a function is called; null for most. */
 export function guardOf(name: string): Guard | null {
   if (name === "unpin_user_pages") return ([pages]) => requirePages(pages);
+  if (name === "folio_put") return ([folio]) => requireFolio(name, folio);
+  if (takePage.includes(name)) return ([page]) => requirePage(name, page);
   const fileSystem = /^(ext4|xfs|fuse)_/.exec(name)?.[1];
   if (name.endsWith("_fallocate")) {
     return (args) => {
@@ -35,6 +38,31 @@ function requirePages(pages: unknown): void {
     Array.isArray(pages),
     `unpin_user_pages() takes pages, and was given ${String(pages)}: a pin that fails returns a negative number`,
   );
+}
+
+/** Functions that take one page. */
+const takePage: readonly string[] = ["put_page", "put_user_page", "unpin_user_page", "user_is_done"];
+
+const isPage = (value: unknown): boolean => (value as Page | undefined)?.zone !== undefined;
+
+/** A value that is not what it should be, by its kind. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (isPage(value)) return "a page";
+  if ((value as Folio | undefined)?.page !== undefined) return "a folio";
+  return String(value);
+}
+
+function requireFolio(name: string, folio: unknown): void {
+  const ok = (folio as Folio | undefined)?.page !== undefined;
+  requireUse(
+    ok,
+    `${name}() takes a folio, page.folio or that of page_folio(), and was given ${shown(folio)}`,
+  );
+}
+
+function requirePage(name: string, page: unknown): void {
+  requireUse(isPage(page), `${name}() takes one page, and was given ${shown(page)}`);
 }
 
 /** What is no inode has no file system to be looked at. */

@@ -201,6 +201,24 @@ describe("what cannot be done with the kernel is told with the line", () => {
       says: "unpin_user_pages() takes pages, and was given -14",
     },
     {
+      name: "a page frame without struct page",
+      from: punch,
+      to: "yield* k.memory_failure_dev_pagemap(0x99 as never);",
+      says: "thread punch: pfn 0x99 has no struct page",
+    },
+    {
+      name: "pages for a folio",
+      from: "yield* k.unpin_user_pages(first);",
+      to: "yield* k.folio_put(first as never);",
+      says: "thread first: folio_put() takes a folio, page.folio or that of page_folio(), and was given a list of 1",
+    },
+    {
+      name: "pages for a page",
+      from: "yield* k.unpin_user_pages(first);",
+      to: "yield* k.put_user_page(first as never);",
+      says: "thread first: put_user_page() takes one page, and was given a list of 1",
+    },
+    {
       name: "a file system of no blocks",
       from: "mountDax(k, 1)",
       to: "mountDax(k, 0)",

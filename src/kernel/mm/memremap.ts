@@ -1,6 +1,5 @@
 // Device memory's struct pages: where they come from and how they are given back.
 // Source: mm/memremap.c.
-import { assert } from "../../base/assert.ts";
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Code, cell, fail, modelled } from "../../explore/access.ts";
@@ -93,7 +92,7 @@ export function* memmap_init_compound(k: Kernel, pgmap: DevPagemap, pfns: readon
 export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
   let pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
   if (isTail(pgmap)) pgmap = yield* READ_ONCE(pfn_to_page(k, pgmap.head).pgmap);
-  assert(pgmap !== null && !isTail(pgmap), "a page of device memory has no pgmap");
+  requireUse(pgmap !== null && !isTail(pgmap), `pfn ${hex(pfn)} is no device memory`);
   const live = yield* percpu_ref_tryget_live(pgmap.ref);
   return live ? pgmap : null;
 }

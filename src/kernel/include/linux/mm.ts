@@ -1,6 +1,6 @@
 // Folios of pages, and the put paths. Source: include/linux/mm.h, include/linux/page-flags.h.
-import { assert } from "../../../base/assert.ts";
 import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
+import { requireUse } from "../../../base/errors.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
 import type { Kernel } from "../../kernel.ts";
 import { atomic_read, READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
@@ -46,7 +46,7 @@ export const GUP_PIN_COUNTING_BIAS = 1024;
 /** The struct page of a page frame. Not a step: the memory map does not change. */
 export function pfn_to_page(k: Kernel, pfn: Pfn): Page {
   const page = k.world.mem_map.get(pfn);
-  assert(page, `pfn ${hex(pfn)} has no struct page`);
+  requireUse(page, `pfn ${hex(pfn)} has no struct page: setup made no memory there`);
   return page;
 }
 
