@@ -100,6 +100,12 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   devicePrivateWait,
 ]);
 
+/** Where a kernel is not the release .0 that it is named after. */
+export const exceptions: readonly string[] = [
+  "v6.12 has ext4-fallocate, as 6.12.117 of Debian does, and 6.12.0 does not",
+  "v7.2 has xfs-cow-hole, as 7.2.13 of Debian does; 7.2.0 was not read",
+];
+
 /** In the order in which they are printed. */
 export const kernels: readonly KernelVersion[] = [v5_10, v5_18, v6_1, v6_12, v6_15, v7_2];
 

@@ -176,9 +176,11 @@ export function createProcess(k: Kernel, name: string, pages: number): MmStruct 
 }
 
 /**
- * Maps the first pages of a file from virtual page `address` on: shared and writable, if not told otherwise.
+ * Maps pages of a file from virtual page `address` on: shared and writable, from the first page of the file on, if not
+ * told otherwise.
  *
  * @param flags Without VM_SHARED the mapping is private: `VM_WRITE`.
+ * @param pgoff The page of the file that `address` shows.
  * @returns the mapping, for munmap() and zap_page_range().
  */
 export function* mapFile(
@@ -188,12 +190,13 @@ export function* mapFile(
   address: number,
   pages: number,
   flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
+  pgoff: number = 0,
 ): Code<VmArea> {
   const vma = newVma(mm, {
     vm_flags: flags,
     vm_start: address,
     vm_pages: pages,
-    vm_pgoff: 0,
+    vm_pgoff: pgoff,
     vm_file: inode,
   });
   yield* k.mmap(vma);

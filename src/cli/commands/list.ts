@@ -1,8 +1,8 @@
 // `pagelife list`: what there is to name.
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
-import { changes, kernels } from "../../changes/kernels.ts";
-import { functionsOf } from "../../kernel/kernel.ts";
+import { changes, exceptions, kernels } from "../../changes/kernels.ts";
+import { functionsOf, type KernelVersion } from "../../kernel/kernel.ts";
 import { wrap } from "../../report/wrap.ts";
 import { catalogue } from "../../scenarios/catalogue.ts";
 
@@ -16,17 +16,19 @@ export function registerList(program: Command): void {
     });
 }
 
+const whichRelease = `Each stands for the release .0 of its name, without what stable kernels got later; but ${exceptions.join("; ")}.`;
+
+function kernelLine({ release, layers }: KernelVersion): string {
+  const names = layers.flatMap((l) => (l.change === null ? [] : [l.change.name]));
+  return `${release}${names.length > 0 ? `  ${names.join(", ")}` : ""}`;
+}
+
 function listing(what: string): string {
   switch (what) {
     case "scenarios":
       return catalogue.map((s) => [s.name, ...wrap(`  ${s.question}`, 100, "  ")].join("\n")).join("\n");
     case "kernels":
-      return kernels
-        .map(({ release, layers }) => {
-          const names = layers.flatMap((l) => (l.change === null ? [] : [l.change.name]));
-          return `${release}${names.length > 0 ? `  ${names.join(", ")}` : ""}`;
-        })
-        .join("\n");
+      return [...kernels.map(kernelLine), ...wrap(whichRelease, 100, "")].join("\n");
     case "changes":
       return changes
         .map((c) => {
