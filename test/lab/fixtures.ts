@@ -40,13 +40,18 @@ const releases = kernels.map((k) => k.release);
 /**
  * The programs of a run in which the subsystem, with changes on top, does otherwise than the kernel did.
  *
- * @param options `programs`: how many, from the first; `first`: only the first that differs; `release`: of the kernel
+ * @param options `programs`: how many, from the first; `program`: this one alone; `first`: only the first that differs; `release`: of the kernel
  * that it is taken for.
  */
 export function differing(
   run: string,
   changes: readonly Change[],
-  options: { readonly programs?: number; readonly first?: boolean; readonly release?: string } = {},
+  options: {
+    readonly programs?: number;
+    readonly program?: string;
+    readonly first?: boolean;
+    readonly release?: string;
+  } = {},
 ): string[] {
   const { recorded, all } = read(run);
   const base = kernels.find((k) => k.release === modelFor(options.release ?? recorded.release, releases));
@@ -54,6 +59,7 @@ export function differing(
   const subject = modelSubject(withChanges(base, changes));
   const found: string[] = [];
   for (const { program, observations } of all.slice(0, options.programs)) {
+    if (program.name !== (options.program ?? program.name)) continue;
     const model = subject.run(program);
     const comparison = compare(program, observations, model, base.release, simplifications);
     if (comparison.difference === null) continue;
