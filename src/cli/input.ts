@@ -21,20 +21,21 @@ import type { ByteSource } from "../trace/readers/trace-dat/byte-source.ts";
 /** Small enough that the bytes are still in the processor's cache when they are looked at. */
 export const CHUNK = 1 << 18;
 
-/** From these sizes on, a thread that reads a trace.dat clearly saves more time than it takes to start. */
+/** From these sizes on, a thread that reads a file clearly saves more time than it takes to start. */
 const LARGE = 256 << 20;
 const LARGE_PACKED = 4 << 20;
+const LARGE_TEXT = 1 << 30;
+/** So much of a file tells what it is. */
+const DETECT = 1 << 16;
 
-/**
- * Whether a thread of its own should read a file. Of a text it gains little: its lines take twice as long as
- * their analysis.
- */
-export function isLargeTraceDat(path: string): boolean {
+/** Whether a thread of its own should read a file. Packed text is unpacked in another thread already. */
+export function isLarge(path: string): boolean {
   const stat = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
   if (stat?.isFile() !== true || stat.size < LARGE_PACKED) return false;
   const { source, close } = openSource(path);
-  const detected = detect(source.read(0, 64));
+  const detected = detect(source.read(0, DETECT));
   close();
+  if (detected.kind === "text") return stat.size >= LARGE_TEXT;
   return detected.kind === "trace.dat" && (detected.version === "7" || stat.size >= LARGE);
 }
 

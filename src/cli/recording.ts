@@ -4,7 +4,7 @@ import type { PageMap } from "../trace/page-map.ts";
 import type { ReadContext } from "../trace/readers/reader.ts";
 import type { TraceReport } from "../trace/report.ts";
 import type { Clock } from "../trace/sink.ts";
-import { isLargeTraceDat } from "./input.ts";
+import { isLarge } from "./input.ts";
 import { Progress } from "./progress.ts";
 import { type EventsRead, nameOf, type ReadOptions, readEvents } from "./read-events.ts";
 
@@ -39,7 +39,7 @@ export async function readRecording(
     return analysis;
   };
   let read: EventsRead | null = null;
-  if (file !== "-" && (options.jobs === undefined ? isLargeTraceDat(file) : options.jobs > 1)) {
+  if (file !== "-" && (options.jobs === undefined ? isLarge(file) : options.jobs > 1)) {
     const { readEventsAside } = await import("./reader-thread.ts");
     read = await readEventsAside(file, reading, start);
   }

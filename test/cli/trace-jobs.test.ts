@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
+import { isLarge } from "../../src/cli/input.ts";
 import { pagelife } from "./run.ts";
 
 const fixtures = resolve(import.meta.dirname, "../fixtures/traces");
@@ -24,6 +25,20 @@ function cut(name: string, path: string, size: number): string {
   truncateSync(copy, size);
   return copy;
 }
+
+it("two threads are for large files, by what is in them", () => {
+  // Sparse: only the beginning is there.
+  const sized = (name: string, path: string, size: number): string => {
+    const copy = file(name, readFileSync(path));
+    truncateSync(copy, size);
+    return copy;
+  };
+  expect(isLarge(sized("small.txt", refault, 1 << 29))).toBe(false);
+  expect(isLarge(sized("large.txt", refault, 1 << 30))).toBe(true);
+  expect(isLarge(stacks)).toBe(false);
+  expect(isLarge(sized("large.dat", stacks, 1 << 22))).toBe(true);
+  expect(isLarge(join(folder, "missing"))).toBe(false);
+});
 
 describe("pagelife trace --jobs 2", () => {
   it.each([

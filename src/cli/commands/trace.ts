@@ -65,7 +65,7 @@ export function registerTrace(program: Command): void {
     )
     .option("--sql <query>", "query the recording with DuckDB, if installed (tables: docs/trace.md)")
     .option("--parquet <dir>", "write its tables as Parquet with DuckDB, if installed")
-    .option("--jobs <N>", "1: use one core; 2: read and analyse on two (default: 2 for a large trace.dat)")
+    .option("--jobs <N>", "1: use one core; 2: read and analyse on two (default: 2 for a large file)")
     .option("--events", "name the events that are not analysed")
     .option("--vocabulary", "list the events that are understood, and stop")
     .option("--all", "show all findings, holders and pages, not the first few")
