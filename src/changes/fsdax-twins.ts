@@ -109,7 +109,7 @@ export const writeFaultIgnoresRemapping = twin(
   "write-fault-ignores-remapping",
   "a write fault of XFS does not wait while blocks of the file are being shared",
   {
-    *xfs_write_fault_waits() {
+    *xfs_fault_waits() {
       return false;
     },
   },

@@ -39,6 +39,7 @@ import { gupLongtermFiles, p2pdmaMmap } from "./p2pdma.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 import { xfsCowHole } from "./xfs-cow-hole.ts";
+import { xfsReadFault } from "./xfs-read-fault.ts";
 import { zapWaitsForPmdLock } from "./zap-sync.ts";
 
 /**
@@ -80,6 +81,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,
+  xfsReadFault,
 ]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
@@ -102,7 +104,9 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
 
 /** Where a kernel is not the release .0 that it is named after. */
 export const exceptions: readonly string[] = [
+  "v6.1 lets files be read while they are cloned, as 6.1.192 of Debian does (14a537983b22, of v6.7)",
   "v6.12 has ext4-fallocate, as 6.12.117 of Debian does, and 6.12.0 does not",
+  "v6.1 and v6.12 have no xfs-cow-hole, which 6.1.192 and 6.12.117 do have",
   "v7.2 has xfs-cow-hole, as 7.2.13 of Debian does; 7.2.0 was not read",
 ];
 
@@ -135,6 +139,7 @@ export const changes: readonly Change[] = [
   gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,
+  xfsReadFault,
   ...fsdaxLayouts,
   scanLooksAgain,
   fuseEvictWaits,

@@ -267,7 +267,7 @@ const functions: Partial<KernelFunctions> = {
   ext4_truncate: ext4_inode.ext4_truncate,
   ext4_evict_inode: ext4_inode.ext4_evict_inode,
   xfs_dax_fault: xfs_file.xfs_dax_fault,
-  xfs_write_fault_waits: xfs_file.xfs_write_fault_waits,
+  xfs_fault_waits: xfs_file.xfs_fault_waits,
   xfs_file_fallocate: xfs_file.xfs_file_fallocate,
   xfs_wait_dax_page: xfs_inode.xfs_wait_dax_page,
   xfs_break_dax_layouts: xfs_inode.xfs_break_dax_layouts,

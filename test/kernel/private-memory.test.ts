@@ -7,6 +7,7 @@ import type { MmStruct } from "../../src/kernel/include/linux/mm_types.ts";
 import { isSwpEntry } from "../../src/kernel/include/linux/swapops.ts";
 import { chargesAddUp, referencesAddUp, rssCountsMappings } from "../../src/kernel/invariants.ts";
 import type { Code, Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import { addRam, createChild, createProcess, FIRST_RAM } from "../../src/kernel/setup.ts";
 import {
@@ -115,4 +116,51 @@ it.each(kernels.slice(2))("$release: a page of coherent memory goes back with it
   for (const rule of [referencesAddUp, chargesAddUp, rssCountsMappings]) {
     expect(rule.check(machine.k, machine.see)).toBe(null);
   }
+});
+
+// It is anonymous: copy_present_ptes() and do_wp_page() ask for that, and not for where the memory is.
+describe.each(kernels.slice(2))("$release: fork of coherent memory", (version) => {
+  interface Forked {
+    readonly machine: Machine;
+    readonly rss: (mm: "parent" | "child") => string;
+    readonly counts: string;
+  }
+  function fork(pinned: boolean, after: (k: Kernel, parent: MmStruct) => Code<unknown>): Forked {
+    const machine = boot(version);
+    const made = machine.run(function* (k) {
+      yield* addRam(k, 2);
+      const parent = createProcess(k, "parent", 1);
+      k.current.mm = parent;
+      yield* mapCoherent(k, parent, 0);
+      if (pinned) yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);
+      const child = yield* createChild(k, parent, "child");
+      yield* k.dup_mmap(parent, child);
+      yield* after(k, parent);
+      return { parent, child };
+    });
+    if (isBlocked(made)) throw new Error(made.blocked);
+    for (const rule of [referencesAddUp, rssCountsMappings]) {
+      expect(rule.check(machine.k, machine.see)).toBe(null);
+    }
+    const { refcount, mapcount } = machine.counts(FIRST_COHERENT_PFN);
+    const rss = (mm: "parent" | "child"): string =>
+      `${machine.see(made[mm].rss_anon)}/${machine.see(made[mm].rss_file)}`;
+    return { machine, rss, counts: `${refcount}/${mapcount}` };
+  }
+  const nothing = function* (): Code {};
+
+  it("is shared with the child, who counts it as anonymous", () => {
+    const { rss, counts } = fork(false, nothing);
+    expect([counts, rss("parent"), rss("child")]).toEqual(["2/2", "1/0", "1/0"]);
+  });
+
+  it("is copied to ordinary memory by the parent's next store", () => {
+    const { rss, counts } = fork(false, (k, parent) => k.touch(parent, 0, true));
+    expect([counts, rss("parent"), rss("child")]).toEqual(["1/1", "1/0", "1/0"]);
+  });
+
+  it("stays with the parent if it is pinned: the child gets a copy at once", () => {
+    const { rss, counts } = fork(true, nothing);
+    expect([counts, rss("parent"), rss("child")]).toEqual(["1025/1", "1/0", "1/0"]);
+  });
 });

@@ -19,7 +19,7 @@ declare module "../kernel.ts" {
  * pgmap->ops->migrate_to_ram: brings a page back to ordinary memory, since a processor wants it.
  *
  * Models `lib/test_hmm.c:dmirror_devmem_fault()` @ v6.12, with dmirror_devmem_fault_alloc_and_copy(), for one page.
- * Left out: the device's own page table, copying.
+ * Left out: the device's own page table, copying; that v7.2 ends the fault with VM_FAULT_OOM where there is no memory.
  * Context: mmap_lock held for reading.
  */
 export function* dmirror_devmem_fault(k: Kernel, vma: VmArea, address: number, page: Page): Code<VmFault> {

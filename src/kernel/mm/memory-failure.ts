@@ -41,7 +41,7 @@ export function* SetPageHWPoison(page: Page): Code {
  */
 export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
   const pgmap = yield* k.get_dev_pagemap(pfn);
-  if (pgmap === null) return -EBUSY;
+  if (pgmap === null) return -ENXIO;
   let rc = yield* k.pmem_pagemap_memory_failure(pfn);
   if (rc === -EOPNOTSUPP) rc = yield* k.mf_generic_kill_procs(pfn);
   yield* k.put_dev_pagemap(pgmap);

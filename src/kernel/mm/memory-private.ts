@@ -6,7 +6,7 @@ import { assert } from "../../base/assert.ts";
 import type { Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
-import { page_folio } from "../include/linux/mm.ts";
+import { folio_test_anon, page_folio } from "../include/linux/mm.ts";
 import {
   type LowerEntry,
   PAGE_MAPPING_ANON,
@@ -196,9 +196,10 @@ export function* copy_present_pte(k: Kernel, dst: VmArea, src: VmArea, address: 
   const dstp = pte_offset(dst.vm_mm, address);
   const cow = (src.vm_flags & VM_SHARED) === 0;
   const page = k.vm_normal_page(pte);
-  const anon = page !== null && page.zone === "ZONE_NORMAL";
+  let anon = false;
   if (page !== null) {
     const folio = yield* page_folio(k, page);
+    anon = yield* folio_test_anon(folio);
     yield* folio_ref_inc(folio);
     if (anon) {
       const flags = yield* READ_ONCE(page.flags);

@@ -69,6 +69,7 @@ function* lockIfSame(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): C
  * Waits until a page has been moved, or is back.
  *
  * Models `mm/migrate.c:migration_entry_wait()` @ v6.12, with softleaf_entry_wait_on_locked(), as v7.2 calls it.
+ * Left out: the reference that v5.10 takes to wait, which can send the page that is being moved back to its device.
  */
 export function* migration_entry_wait(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code {
   if (!(yield* lockIfSame(k, vma, address, orig))) return;

@@ -2,7 +2,7 @@
 // for reading. Source: mm/memory.c.
 // Left out everywhere: swap, KSM, userfaultfd.
 import type { Code } from "../../explore/access.ts";
-import { page_folio } from "../include/linux/mm.ts";
+import { folio_test_anon, page_folio } from "../include/linux/mm.ts";
 import type { LowerEntry, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
@@ -53,8 +53,7 @@ export function* do_wp_page(
     return "NOPAGE";
   }
   const page = k.vm_normal_page(orig);
-  const anon = page !== null && page.zone === "ZONE_NORMAL";
-  if (page !== null && anon) {
+  if (page !== null && (yield* folio_test_anon(yield* page_folio(k, page)))) {
     const flags = yield* READ_ONCE(page.flags);
     const own = (flags & PG_anon_exclusive) !== 0 || (yield* folio_ref_count(page.folio)) === 1;
     if (own) {
@@ -101,7 +100,7 @@ export function* wp_page_copy(
     yield* spin_lock(k, ptl);
     replaced = (yield* READ_ONCE(ptep)) === orig;
     if (replaced) {
-      const rss = page?.zone === "ZONE_NORMAL" ? vm_mm.rss_anon : vm_mm.rss_file;
+      const rss = old !== null && (yield* folio_test_anon(old)) ? vm_mm.rss_anon : vm_mm.rss_file;
       if (page !== null) yield* clearCounted(ptep, rss);
       else yield* WRITE_ONCE<LowerEntry>(ptep, null);
       yield* k.flush_tlb_mm(vm_mm);

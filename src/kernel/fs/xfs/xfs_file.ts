@@ -17,7 +17,7 @@ import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 declare module "../../kernel.ts" {
   interface KernelFunctions {
     xfs_dax_fault: typeof xfs_dax_fault;
-    xfs_write_fault_waits: typeof xfs_write_fault_waits;
+    xfs_fault_waits: typeof xfs_fault_waits;
     xfs_file_fallocate: typeof xfs_file_fallocate;
   }
 }
@@ -33,7 +33,7 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const writes = vmf.write && (vm_flags & VM_SHARED) !== 0;
   if (writes) yield* k.sb_start_write(vm_file.i_sb);
   yield* down_read(k, invalidate_lock);
-  const remapping = writes && (yield* k.xfs_write_fault_waits(vm_file));
+  const remapping = yield* k.xfs_fault_waits(vm_file, writes);
   if (remapping) {
     yield* up_read(k, invalidate_lock);
     yield* down_write(k, invalidate_lock);
@@ -47,12 +47,13 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
 }
 
 /**
- * Is the file the source of a reflink that is under way? Who writes to it takes the lock for writing then, and so waits
+ * Is the file the source of a reflink that is under way? Who faults on it takes the lock for writing then, and so waits
  * for its end.
  *
- * Models the test of XFS_IREMAPPING in `fs/xfs/xfs_file.c:xfs_write_fault()` @ v6.12.
+ * Models the test of XFS_IREMAPPING in `fs/xfs/xfs_file.c:__xfs_filemap_fault()` @ v6.1.192, with
+ * xfs_ilock_for_write_fault(): for every fault on a DAX file, whether it writes or not.
  */
-export function* xfs_write_fault_waits(_k: Kernel, inode: Inode): Code<boolean> {
+export function* xfs_fault_waits(_k: Kernel, inode: Inode, _writes: boolean): Code<boolean> {
   return yield* READ_ONCE(inode.i_remapping);
 }
 

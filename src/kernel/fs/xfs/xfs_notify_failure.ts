@@ -17,7 +17,8 @@ declare module "../../kernel.ts" {
  *
  * Models `fs/xfs/xfs_notify_failure.c:xfs_dax_notify_failure()` and `xfs_dax_failure_fn()` @ v6.12. Before the device
  * goes, the file system is frozen, which holds off stores, and not loads.
- * Left out: bad metadata.
+ * Left out: bad metadata; the AGF, the buffer of an allocation group, which is locked meanwhile: a fault on a reflinked
+ * file locks it, too, after it has locked its entry, for which this waits.
  *
  * @returns 0, or -EOPNOTSUPP if it does not know which files have a block.
  */

@@ -171,8 +171,8 @@ export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number): Co
  *
  * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep() and
  * xfs_reflink_remap_blocks(); from the start of both files.
- * xfs_ilock2_io_mmap() comes first, xfs_iunlock2_remapping() last. While blocks are remapped, the source can be read and
- * read-faulted on; write faults wait (XFS_IREMAPPING).
+ * xfs_ilock2_io_mmap() comes first, xfs_iunlock2_remapping() last. While blocks are remapped, the source can be read; faults on it
+ * wait (XFS_IREMAPPING), from v6.12 on only those that write.
  * Left out: pNFS leases, the comparison for FIDEDUPERANGE.
  *
  * @param pages How many pages, from the first.
