@@ -89,7 +89,7 @@ describe.runIf(existsSync(fileURLToPath(built("explore/index.js"))))("a search t
     let killed = 0;
     for (;;) {
       // Later each time, so that the search comes to its end.
-      const kill: Kill = { when: kinds[killed % kinds.length] as Kill["when"], at: 1 + 4 * killed };
+      const kill: Kill = { when: kinds[killed % kinds.length] as Kill["when"], at: 1 + 8 * killed };
       result = search(task, jobs[killed % jobs.length] as number, file, kill);
       if (result !== null) break;
       killed++;
