@@ -1,4 +1,5 @@
 // From a path to the answer: reads a recording and analyses it, on two cores if that pays.
+import { assert } from "../base/assert.ts";
 import type { TraceAnalysis } from "../trace/analysis.ts";
 import type { PageMap } from "../trace/page-map.ts";
 import type { ReadContext } from "../trace/readers/reader.ts";
@@ -31,11 +32,11 @@ export async function readRecording(
   const name = nameOf(file);
   const progress = new Progress(name);
   const reading = { ...options, onProgress: (events: number) => progress.update(() => `${events} events`) };
-  // The reader asks for it before it reads the first event.
-  let analysis = undefined as unknown as TraceAnalysis;
+  const begun: TraceAnalysis[] = [];
   const start = (context: ReadContext): TraceAnalysis => {
-    analysis = begin(context);
+    const analysis = begin(context);
     analysis.knowKernel(context.log.kernelText);
+    begun.push(analysis);
     return analysis;
   };
   let read: EventsRead | null = null;
@@ -45,5 +46,7 @@ export async function readRecording(
   }
   const { format, context } = read ?? (await readEvents(file, reading, start));
   progress.done();
+  const [analysis] = begun;
+  assert(analysis, "a reader ends without having asked for an analysis");
   return analysis.finish(name, format, context);
 }
