@@ -38,6 +38,7 @@ import { mmTwins } from "./mm-twins.ts";
 import { gupLongtermFiles, p2pdmaMmap } from "./p2pdma.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
+import { vmaSplitPrepared } from "./vma-split.ts";
 import { xfsCowHole } from "./xfs-cow-hole.ts";
 import { xfsReadFault } from "./xfs-read-fault.ts";
 import { zapWaitsForPmdLock } from "./zap-sync.ts";
@@ -82,6 +83,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   gupTryGrab,
   ext4Fallocate,
   xfsReadFault,
+  vmaSplitPrepared,
 ]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */

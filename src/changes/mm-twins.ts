@@ -17,6 +17,8 @@ import { atomic_add, atomic_read, READ_ONCE, WRITE_ONCE } from "../kernel/lib/at
 import { FOLL_PIN } from "../kernel/mm/gup-flags.ts";
 import { should_zap } from "../kernel/mm/memory-zap.ts";
 import { linkFile } from "../kernel/mm/mmap.ts";
+import { anon_vma_prepare } from "../kernel/mm/rmap.ts";
+import { __split_vma } from "../kernel/mm/vma.ts";
 
 const twin = (name: string, subject: string, functions: Parameters<typeof change>[0]["functions"]) =>
   change({ name: `twin/${name}`, subject, source: "twin", functions });
@@ -240,7 +242,7 @@ export const childIsLinkedLate = twin(
       const vmas = yield* READ_ONCE(parent.mm_mt);
       for (const vma of vmas) {
         const copy = copyOf(parent, child, vma);
-        yield* WRITE_ONCE(copy.anon_vma, true);
+        yield* anon_vma_prepare(copy);
         yield* k.copy_page_range(copy, vma);
         const there = yield* READ_ONCE(child.mm_mt);
         yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
@@ -250,6 +252,12 @@ export const childIsLinkedLate = twin(
       yield* up_write(parent.mmap_lock);
     },
   },
+);
+
+export const splitBeforeRmapLock = twin(
+  "split-before-rmap-lock",
+  "__split_vma() takes the huge entry over the border apart before it holds off those who look for mappings of the file",
+  { __split_vma },
 );
 
 export const mmTwins = [
@@ -271,4 +279,5 @@ export const mmTwins = [
   unpinWithBias,
   unpinDropsTwice,
   childIsLinkedLate,
+  splitBeforeRmapLock,
 ];

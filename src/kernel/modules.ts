@@ -58,3 +58,4 @@ export * as rmap from "./mm/rmap.ts";
 export * as swap from "./mm/swap.ts";
 export * as truncate from "./mm/truncate.ts";
 export * as user_access from "./mm/user-access.ts";
+export * as vma from "./mm/vma.ts";

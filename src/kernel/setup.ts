@@ -160,7 +160,8 @@ export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<Mm
   const there = yield* READ_ONCE(parent.mm_mt);
   const copy = ({ vm_flags, vm_start, vm_pages, vm_pgoff, vm_file }: VmArea): VmArea =>
     newVma(mm, { vm_flags, vm_start, vm_pages, vm_pgoff, vm_file });
-  parent.children.push({ mm, vmas: new Map(there.map((vma) => [vma, copy(vma)])) });
+  const wholes = new Set(there.map(({ whole }) => whole));
+  parent.children.push({ mm, vmas: new Map([...wholes].map((vma) => [vma, copy(vma)])) });
   return mm;
 }
 
@@ -181,7 +182,7 @@ export function createProcess(k: Kernel, name: string, pages: number): MmStruct 
  *
  * @param flags Without VM_SHARED the mapping is private: `VM_WRITE`.
  * @param pgoff The page of the file that `address` shows.
- * @returns the mapping, for munmap() and zap_page_range().
+ * @returns the mapping, for munmap(); vm_munmap() and zap_page_range() take a part away.
  */
 export function* mapFile(
   k: Kernel,

@@ -22,6 +22,7 @@ import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
+import { munmapOfPartVsPunchHoleOfHugePage } from "./munmap-of-part-vs-punch-hole-of-huge-page.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
 import { munmapVsPinOfDeviceDax } from "./munmap-vs-pin-of-device-dax.ts";
 import {
@@ -68,6 +69,7 @@ export const catalogue: readonly Scenario[] = [
   munmapVsMunmap,
   munmapVsPunchHole,
   munmapVsPunchHoleOfHugePage,
+  munmapOfPartVsPunchHoleOfHugePage,
   gupVsTouch,
   bystandersVsPunchHole,
   longtermPinVsPunchHole,

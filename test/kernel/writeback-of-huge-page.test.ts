@@ -3,8 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { kernels } from "../../src/changes/kernels.ts";
-import { cell, modelled } from "../../src/explore/access.ts";
-import { VM_SHARED, VM_WRITE, type VmArea } from "../../src/kernel/include/linux/mm_types.ts";
+import { VM_SHARED, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { unflushedPageIsDirty } from "../../src/kernel/invariants.ts";
 import type { KernelVersion } from "../../src/kernel/kernel.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
@@ -57,16 +56,7 @@ describe.each(kernels)("writeback of a huge page on $release", (version) => {
     const { machine, inode, unflushed } = storedTo(version);
     const pte = machine.run(function* (k) {
       const mm = createProcess(k, "other", 1);
-      const vma: VmArea = modelled("vma", {
-        vm_mm: mm,
-        vm_flags: VM_SHARED | VM_WRITE,
-        anon_vma: cell("other.anon_vma", false),
-        vm_start: 0,
-        vm_pages: 1,
-        vm_pgoff: 2,
-        vm_file: inode,
-      });
-      yield* k.mmap(vma);
+      yield* mapFile(k, mm, inode, 0, 1, VM_SHARED | VM_WRITE, 2);
       yield* k.store(mm, 0);
       yield* k.vfs_fsync(inode);
       return mm.page_table[0] ?? null;

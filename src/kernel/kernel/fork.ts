@@ -1,10 +1,11 @@
 // A process makes another. Source: kernel/fork.c, mm/mmap.c.
 import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
-import type { MmStruct, VmArea } from "../include/linux/mm_types.ts";
+import { type MmStruct, partOfVma, type VmArea } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { linkFile } from "../mm/mmap.ts";
+import { anon_vma_prepare, hasAnonVma } from "../mm/rmap.ts";
 import { down_write, up_write } from "./locking/rwsem.ts";
 
 declare module "../kernel.ts" {
@@ -13,11 +14,11 @@ declare module "../kernel.ts" {
   }
 }
 
-/** The mapping of a child that setup made from one of its parent. */
+/** The mapping of a child that setup made from one of its parent; of a part of that, the same part. */
 export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
-  const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma);
+  const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma.whole);
   requireUse(copy, `${child.name} was not made from this mapping of ${parent.name}`);
-  return copy;
+  return partOfVma(copy, vma.vm_start, vma.vm_start + vma.vm_pages);
 }
 
 /**
@@ -33,8 +34,8 @@ export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {
   const vmas = yield* READ_ONCE(parent.mm_mt);
   for (const vma of vmas) {
     const copy = copyOf(parent, child, vma);
-    const own = yield* READ_ONCE(vma.anon_vma);
-    if (own) yield* WRITE_ONCE(copy.anon_vma, true);
+    const own = yield* hasAnonVma(vma);
+    if (own) yield* anon_vma_prepare(copy);
     const there = yield* READ_ONCE(child.mm_mt);
     yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
     yield* linkFile(k, copy);

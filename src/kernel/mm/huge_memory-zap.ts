@@ -2,7 +2,7 @@
 import type { Cell, Code } from "../../explore/access.ts";
 import { page_folio } from "../include/linux/mm.ts";
 import { type Page, type Pte, TABLE, type UpperEntry, type VmArea } from "../include/linux/mm_types.ts";
-import { isLeaf, pmd_offset, pmdPages } from "../include/linux/pgtable.ts";
+import { isLeaf, pmd_offset, pmdPages, pmdStart, pud_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, xchg } from "../lib/atomic.ts";
@@ -16,6 +16,7 @@ declare module "../kernel.ts" {
     zap_huge_pmd: typeof zap_huge_pmd;
     __split_huge_pmd: typeof __split_huge_pmd;
     __split_huge_pmd_locked: typeof __split_huge_pmd_locked;
+    vma_adjust_trans_huge: typeof vma_adjust_trans_huge;
   }
 }
 
@@ -101,4 +102,18 @@ export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<Uppe
   yield* k.folio_remove_rmap_pmd(folio);
   yield* add_mm_counter(vma.vm_mm.rss_file, -pmdPages(k));
   yield* k.folio_put(folio);
+}
+
+/**
+ * Takes apart the huge entry that maps pages on both sides of a place where a mapping is to be split.
+ *
+ * Models `mm/huge_memory.c:vma_adjust_trans_huge()` @ v6.12, with split_huge_pmd_if_needed(). No entry of a PUD is in the
+ * way: a device that has them lets its mappings be split between them only.
+ */
+export function* vma_adjust_trans_huge(k: Kernel, vma: VmArea, addr: number): Code {
+  const first = pmdStart(k, addr);
+  const within = first >= vma.vm_start && first + pmdPages(k) <= vma.vm_start + vma.vm_pages;
+  if (addr === first || !within) return;
+  const pudp = pud_offset(k, vma.vm_mm, addr);
+  if (pudp === null || (yield* READ_ONCE(pudp)) === TABLE) yield* k.__split_huge_pmd(vma, addr);
 }

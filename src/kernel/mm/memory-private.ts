@@ -34,6 +34,7 @@ import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { pmd_alloc } from "./huge_memory-pud.ts";
 import { set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
+import { anon_vma_prepare } from "./rmap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -114,7 +115,7 @@ export function* handle_private_fault(
   }
   if (!write) return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
 
-  yield* WRITE_ONCE(vma.anon_vma, true);
+  yield* anon_vma_prepare(vma);
   const cow_page = yield* k.alloc_anon_folio();
   if (cow_page === null) return "SIGBUS";
   const fault = yield* k[huge_fault]({ vma, address, pgoff, write, order: 0, cow_page });

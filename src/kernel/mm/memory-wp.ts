@@ -13,6 +13,7 @@ import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { set_pte_at, type VmFault } from "./memory.ts";
 import { addNewAnonRmap, ownPte } from "./memory-private.ts";
 import { clearCounted } from "./memory-zap.ts";
+import { anon_vma_prepare } from "./rmap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -93,7 +94,7 @@ export function* wp_page_copy(
   const ptep = pte_offset(vm_mm, address);
   const ptl = pte_lockptr(k, vm_mm, address);
   const old = page === null ? null : yield* page_folio(k, page);
-  yield* WRITE_ONCE(vma.anon_vma, true);
+  yield* anon_vma_prepare(vma);
   const copy = yield* k.alloc_anon_folio();
   let replaced = false;
   if (copy !== null) {

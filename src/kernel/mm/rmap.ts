@@ -1,6 +1,6 @@
 // Who maps a folio, as a count. Source: mm/rmap.c, include/linux/rmap.h, include/linux/mm.h.
 // Left out everywhere: _nr_pages_mapped and the mapcounts per mm, which are statistics.
-import type { Cell, Code } from "../../explore/access.ts";
+import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { addLargeCount, folio_page, folio_test_large } from "../include/linux/mm.ts";
 import type { Folio, LowerEntry, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
 import {
@@ -64,6 +64,36 @@ export function* folio_add_file_rmap_pmd(k: Kernel, folio: Folio): Code {
 export function* folio_remove_rmap_pmd(k: Kernel, folio: Folio): Code {
   yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, -1);
   yield* addLargeCount(k, folio, "_entire_mapcount", -1);
+}
+
+/**
+ * Gives a mapping an anon_vma, before it gets its first private page.
+ *
+ * Models `mm/rmap.c:__anon_vma_prepare()` @ v6.12, and anon_vma_fork() for the mapping of a child.
+ * Left out: the anon_vma itself, which leads from a page to its mappings.
+ */
+export function* anon_vma_prepare({ anon_vma, vm_start }: VmArea): Code {
+  yield* rmw([anon_vma], (parts: readonly number[]) => ({
+    next: [parts.includes(vm_start) ? parts : [...parts, vm_start]],
+    result: null,
+  }));
+}
+
+/** Has a mapping an anon_vma? One look at its field. */
+export function* hasAnonVma({ anon_vma, vm_start }: VmArea): Code<boolean> {
+  return (yield* READ_ONCE(anon_vma)).includes(vm_start);
+}
+
+/**
+ * Where a mapping is split, the upper part has an anon_vma if the mapping had.
+ *
+ * Models `mm/rmap.c:anon_vma_clone()` @ v6.12, as __split_vma() calls it.
+ */
+export function* anon_vma_clone({ anon_vma, vm_start }: VmArea, addr: number): Code {
+  yield* rmw([anon_vma], (parts: readonly number[]) => ({
+    next: [parts.includes(vm_start) ? [...parts, addr] : parts],
+    result: null,
+  }));
 }
 
 /**

@@ -5,10 +5,11 @@ import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
 import type { FileSystemType } from "../../include/linux/fs.ts";
 import { page_folio, pfn_to_page } from "../../include/linux/mm.ts";
-import { type PageMapping, VM_SHARED, VM_WRITE } from "../../include/linux/mm_types.ts";
+import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../../include/linux/mm_types.ts";
 import { pmdOrder } from "../../include/linux/pgtable.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
+import { EINVAL } from "../../mm/gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 import { dax_read_lock, dax_read_unlock } from "./super.ts";
 
@@ -42,6 +43,17 @@ export const dax_fs_type = {
  * @param _align In pages.
  */
 export const dev_dax_compound_order = (_k: Kernel, _align: number): number => 0;
+
+/**
+ * May a mapping be split there? One of a device only between its entries.
+ *
+ * Models `drivers/dax/device.c:dev_dax_may_split()` @ v6.12; v5.10 has it as dev_dax_split().
+ *
+ * @returns 0, or a negative error.
+ */
+export function dev_dax_may_split({ vm_file }: VmArea, addr: number): number {
+  return addr % (vm_file.dev_dax?.align ?? 1) === 0 ? 0 : -EINVAL;
+}
 
 /**
  * Brings memory of a device into a page table, while the device cannot go.

@@ -1,7 +1,7 @@
 // struct page, folio, mm_struct and vm_area_struct, as cells. Source: include/linux/mm_types.h.
 import { hex, type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../../../explore/access.ts";
-import type { Modelled } from "../../../explore/value.ts";
+import { identity, type Modelled } from "../../../explore/value.ts";
 import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
 import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
 import type { AddressSpace, Inode } from "./fs.ts";
@@ -149,19 +149,21 @@ export const VM_MIXEDMAP = 1 << 6;
 /** MAP_SYNC: a write fault returns only when the metadata of the file is durable. */
 export const VM_SYNC = 1 << 7;
 
-/** struct vm_area_struct: a mapping of a file. */
+/** struct vm_area_struct: a mapping of a file, or what the unmapping of a part has left of one. */
 export interface VmArea extends Modelled {
   readonly vm_mm: MmStruct;
   /** A sum of VM_* bits. */
   readonly vm_flags: number;
-  /** Does the mapping have an anon_vma: private pages of its own? */
-  readonly anon_vma: Cell<boolean>;
+  /** Where the parts of the mapping begin that have an anon_vma: private pages of their own. */
+  readonly anon_vma: Cell<readonly number[]>;
   /** First virtual page number, and the number of pages. */
   readonly vm_start: number;
   readonly vm_pages: number;
   /** Page of the file that the first page maps. */
   readonly vm_pgoff: number;
   readonly vm_file: Inode;
+  /** Ours: the mapping that setup made, of which this is a part, or all. */
+  readonly whole: VmArea;
 }
 
 /**
@@ -239,11 +241,35 @@ export function newVma(
   parts: Pick<VmArea, "vm_flags" | "vm_start" | "vm_pages" | "vm_pgoff" | "vm_file">,
   anon_vma = false,
 ): VmArea {
-  const vma: VmArea = modelled("vma", {
+  const vma = modelled("vma", {
     ...parts,
     vm_mm,
-    anon_vma: cell(`${vm_mm.name}.anon_vma[${parts.vm_start}]`, anon_vma),
-  });
-  vm_mm.vmas.push(vma);
-  return vma;
+    anon_vma: cell<readonly number[]>(
+      `${vm_mm.name}.anon_vma[${parts.vm_start}]`,
+      anon_vma ? [parts.vm_start] : [],
+    ),
+  }) as Omit<VmArea, "whole"> & { whole?: VmArea };
+  vma.whole = vma as VmArea;
+  vm_mm.vmas.push(vma as VmArea);
+  return vma as VmArea;
+}
+
+/** Does a mapping reach into a range of virtual pages, from `first` to before `end`? */
+export const overlaps = ({ vm_start, vm_pages }: VmArea, first: number, end: number): boolean =>
+  vm_start < end && first < vm_start + vm_pages;
+
+/**
+ * A part of a mapping, from virtual page `first` to before `end`. It is known by the mapping that setup made, and by
+ * its place, so that threads can make one.
+ */
+export function partOfVma({ whole }: VmArea, first: number, end: number): VmArea {
+  const { vm_start, vm_pages, vm_pgoff } = whole;
+  if (first === vm_start && end === vm_start + vm_pages) return whole;
+  return {
+    ...whole,
+    [identity]: `${whole[identity]}:${first}-${end}`,
+    vm_start: first,
+    vm_pages: end - first,
+    vm_pgoff: vm_pgoff + first - vm_start,
+  };
 }
