@@ -6,20 +6,34 @@ import { changes, kernels } from "../dist/changes/kernels.js";
 import { explore } from "../dist/explore/explore.js";
 import { kernelInvariants } from "../dist/kernel/invariants.js";
 import { withChanges } from "../dist/kernel/kernel.js";
+import { kernelLiveness } from "../dist/kernel/liveness.js";
 import { programOf } from "../dist/kernel/scenario.js";
 import { catalogue } from "../dist/scenarios/catalogue.js";
 
 const RULE =
   /\/\*\*\s+(?:\* )?((?:(?!\*\/)[\s\S])*?)\s*\*\/\s*export const (\w+): KernelInvariant = \{\s*name: "([\w-]+)"/g;
 
-/** The properties that a scenario finds broken on a kernel, `v6.12` or `v6.12+change`. */
+const PROMISE =
+  /\/\*\*\s+(?:\* )?((?:(?!\*\/)[\s\S])*?)\s*\*\/\s*export const (\w+): Liveness = \{\s*name: "([\w-]+)"/g;
+
+/** Exported name and comment of each rule that a text declares, by the rule's name. */
+const commentsOf = (text, declaration) =>
+  new Map(
+    [...text.matchAll(declaration)].map(([, comment, exportedAs, name]) => [
+      name,
+      { exportedAs, comment: comment.replace(/\s*\n\s*\*\s*/g, " ").trim() },
+    ]),
+  );
+
+/** The rules and promises that a scenario finds broken on a kernel, `v6.12` or `v6.12+change`. */
 function broken(scenario, kernel, tlb) {
   const [release, ...names] = kernel.split("+");
   const version = kernels.find((k) => k.release === release);
   if (version === undefined) return [];
   const chosen = names.map((n) => changes.find((c) => c.name === n)).filter((c) => c !== undefined);
-  const { search } = explore(programOf(scenario, withChanges(version, chosen), { tlb }));
-  return search.findings.map((f) => f.finding.property);
+  const program = programOf(scenario, withChanges(version, chosen), { tlb });
+  const { search } = explore(program, { livelock: true });
+  return search.findings.flatMap(({ finding }) => [finding.property, ...(finding.liveness ?? [])]);
 }
 
 /** The checks that stand within code: what they are called, and the functions that they stand in. */
@@ -52,8 +66,7 @@ function checks(src) {
     "",
     "These are no rules to import: the code itself finds that something is wrong, and the execution ends there.",
     "Among them are I8 (`pgmap-is-valid`) and I17 (`entry-lock-is-held`); I7 is among the warnings below",
-    "(`no-disassociation-of-referenced-folio`). The liveness properties L1, L2 and L5 to L7 are kinds of verdict: missed",
-    "wakeup, stuck wait, deadlock, livelock.",
+    "(`no-disassociation-of-referenced-folio`).",
     "",
     ...table(checksIn(src, ["kernel", "changes"], FAIL)),
     "Warnings of the kernel, which do not stop it; `no-warning` says that there are none:",
@@ -68,12 +81,10 @@ function checks(src) {
 export function invariants(src) {
   const files = ["counts", "devices", "files", "folios"].map((f) => `kernel/invariants/${f}.ts`);
   const text = ["kernel/invariants.ts", ...files].map((f) => readFileSync(join(src, f), "utf8")).join("\n");
-  const about = new Map(
-    [...text.matchAll(RULE)].map(([, comment, exportedAs, name]) => [
-      name,
-      { exportedAs, comment: comment.replace(/\s*\n\s*\*\s*/g, " ").trim() },
-    ]),
-  );
+  const about = new Map([
+    ...commentsOf(text, RULE),
+    ...commentsOf(readFileSync(join(src, "kernel/liveness.ts"), "utf8"), PROMISE),
+  ]);
   const twins = new Map();
   const fails = new Map();
   const add = (map, property, line) => map.set(property, [...(map.get(property) ?? []), line]);
@@ -85,7 +96,7 @@ export function invariants(src) {
       }
     }
     for (const [kernel, { verdict }] of Object.entries(s.expected ?? {})) {
-      if (verdict !== "invariant") continue;
+      if (verdict === "holds" || verdict === "not-applicable") continue;
       for (const property of broken(s, kernel)) add(fails, property, `\`${s.name}\` on ${kernel}`);
     }
   }
@@ -101,14 +112,25 @@ export function invariants(src) {
     "`folioHasOnePgmap` and `sharedTailsAreNotWritten` are about folios of several pages alone.",
     "",
   ];
-  for (const { name, at } of kernelInvariants) {
+  const section = (name, when) => {
     const { comment = "", exportedAs } = about.get(name) ?? {};
-    out.push(`## ${name}`, "", `\`${exportedAs}\`. ${comment}${at === "end" ? " (`end`)" : ""}`, "");
+    out.push(`## ${name}`, "", `\`${exportedAs}\`. ${comment}${when}`, "");
     const caught = [...new Set(twins.get(name) ?? [])];
     const found = [...new Set(fails.get(name) ?? [])];
     if (caught.length > 0) out.push("Catches:", "", ...caught.map((l) => `- ${l}`), "");
     if (found.length > 0) out.push("Broken by a kernel as it is:", "", ...found.map((l) => `- ${l}`), "");
     if (caught.length === 0 && found.length === 0) out.push("No twin breaks it yet.", "");
-  }
+  };
+  for (const { name, at } of kernelInvariants) section(name, at === "end" ? " (`end`)" : "");
+  out.push(
+    "# Waits and loops without end",
+    "",
+    "Who waits for ever, or goes round for ever, is found on every kernel by every scenario: *missed wakeup*, *stuck wait*,",
+    "*deadlock*, *livelock*. These names say which promise is broken by that: that a call returns, sooner or later. A scenario",
+    "asks for all of them; with `liveness: [entryWaiterIsServed]` for that one alone, and a wait that breaks another is no",
+    "finding then. A wait that none of them is about is always found. A promise of one's own is `{ name, functions }`.",
+    "",
+  );
+  for (const { name } of kernelLiveness) section(name, "");
   return [...out, ...checks(src)].join("\n");
 }

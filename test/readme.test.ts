@@ -31,7 +31,7 @@ describe("the README", () => {
     rmSync(folder, { recursive: true });
     expect(alone.status).toBe(0);
     expect(together.status).toBe(1);
-    expect(together.stdout).toContain("*** MISSED WAKEUP ***");
+    expect(together.stdout).toContain("*** MISSED WAKEUP: layout-break-returns ***");
   });
 
   it("names only commands that there are", () => {

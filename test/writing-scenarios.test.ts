@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import * as kernel from "../src/kernel/index.ts";
 import { kernelInvariants } from "../src/kernel/invariants.ts";
+import { kernelLiveness } from "../src/kernel/liveness.ts";
 import { pagelife } from "./cli/run.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -49,6 +50,7 @@ it("docs/functions.md has every value that pagelife/kernel exports and that is n
   const text = read("docs/functions.md");
   const rules = [
     "kernelInvariants",
+    "kernelLiveness",
     ...Object.entries(kernel).flatMap(([name, v]) => (isRule(v) ? [name] : [])),
   ];
   const missing = Object.keys(kernel).filter((name) => !rules.includes(name) && !text.includes(`\`${name}`));
@@ -62,5 +64,6 @@ it("docs/invariants.md says under which name each rule is imported", () => {
   }
 });
 
-const isRule = (value: unknown): value is kernel.KernelInvariant =>
-  kernelInvariants.includes(value as kernel.KernelInvariant);
+const all: readonly { readonly name: string }[] = [...kernelInvariants, ...kernelLiveness];
+
+const isRule = (value: unknown): value is (typeof all)[number] => all.includes(value as (typeof all)[number]);

@@ -1,5 +1,6 @@
 // Changes that break on purpose what GUP asks about a page before it gives it out.
-import { isTail, page_folio } from "../kernel/include/linux/mm.ts";
+import { isMapping, isTail, page_folio } from "../kernel/include/linux/mm.ts";
+import { down_read, up_read } from "../kernel/kernel/locking/rwsem.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
@@ -82,7 +83,22 @@ export const unpinnableKeepsReference = twin(
   },
 );
 
+export const unpinTakesInodeLock = twin(
+  "unpin-takes-inode-lock",
+  "an unpin takes the lock of the page's file, to look whether anybody waits for the page",
+  {
+    *unpin_user_page(k, page) {
+      const mapping = yield* READ_ONCE(page.mapping);
+      const inode = isMapping(mapping) ? mapping.host : null;
+      if (inode !== null) yield* down_read(k, inode.i_rwsem);
+      yield* k.below.unpin_user_page(page);
+      if (inode !== null) yield* up_read(k, inode.i_rwsem);
+    },
+  },
+);
+
 export const gupTwins = [
+  unpinTakesInodeLock,
   coherentIsPinnable,
   unpinnableKeepsReference,
   gupIgnoresP2pdma,

@@ -2,6 +2,7 @@
 import type { Prepared } from "../explore/program.ts";
 import type { ProgramSource } from "../explore/program-source.ts";
 import { type Cell, kernelLabel, parseKernelLabel, prepareCell } from "./check-cell.ts";
+import { withRules } from "./rules.ts";
 import { kernelOf, selectChanges, selectScenarios } from "./select.ts";
 
 /** What a worker needs to know; all of it can be sent. */
@@ -13,13 +14,22 @@ export interface CellSpec {
   readonly kernel: string;
   /** Changes as on the command line: names, and files of the user's. */
   readonly changes: readonly string[];
+  /** Rules to look at; those of the scenario, if there are none. */
+  readonly rules: readonly string[];
 }
 
 /** Names the program of a cell for workers. */
-export const sourceOf = (cell: Cell, file: string | null, changes: readonly string[]): ProgramSource => ({
+export const sourceOf = (
+  cell: Cell,
+  file: string | null,
+  changes: readonly string[],
+  rules: readonly string[],
+): ProgramSource => ({
   module: import.meta.url,
   export: "cellProgram",
-  args: [{ scenario: cell.scenario.name, file, kernel: kernelLabel(cell), changes } satisfies CellSpec],
+  args: [
+    { scenario: cell.scenario.name, file, kernel: kernelLabel(cell), changes, rules } satisfies CellSpec,
+  ],
 });
 
 /** Builds the program that a spec names. Called in workers. */
@@ -29,7 +39,7 @@ export async function cellProgram(spec: CellSpec): Promise<Prepared> {
   const { release, tlb, memory } = parseKernelLabel(spec.kernel);
   if (found === undefined) throw new Error(`no cell ${JSON.stringify(spec)}`);
   return prepareCell({
-    scenario: found.scenario,
+    scenario: withRules(found.scenario, spec.rules),
     kernel: kernelOf(release),
     changes: await selectChanges(spec.changes),
     tlb,

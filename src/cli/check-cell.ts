@@ -1,13 +1,14 @@
 // One cell of the matrix: a scenario on a kernel, searched, and its verdict as data.
 import { PagelifeError } from "../base/errors.ts";
 import type { CheckpointOptions } from "../explore/checkpoint.ts";
+import { runSchedule } from "../explore/execution.ts";
 import { type ConcludeOptions, conclude, type Exploration } from "../explore/explore.ts";
 import { searchParallel } from "../explore/parallel.ts";
 import type { Prepared } from "../explore/program.ts";
 import { prepare } from "../explore/program.ts";
 import type { ProgramSource } from "../explore/program-source.ts";
 import { reduced, type StatesStrategy } from "../explore/reduced.ts";
-import { formatToken, runSchedule } from "../explore/replay.ts";
+import { formatToken } from "../explore/replay.ts";
 import type { Progress, SearchResult, Strategy } from "../explore/strategy.ts";
 import { underTso } from "../explore/tso.ts";
 import type { Change, KernelVersion } from "../kernel/kernel.ts";
@@ -120,7 +121,7 @@ const aboutCell = (cell: Cell, { livelock }: CheckOptions) => ({
 
 /** A cell that is not searched, and why. */
 function notApplicable(cell: Cell, options: CheckOptions, detail: string | null): CheckedCell {
-  const none = { kind: null, property: null, also: [], bound: null, counterexample: null };
+  const none = { kind: null, property: null, liveness: [], also: [], bound: null, counterexample: null };
   const nothing = {
     complete: true,
     bytes: null,
@@ -162,6 +163,7 @@ async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
     shortest = { steps, switches, preemptions, loop: loop?.length ?? null, replay };
   }
   const { complete, bound, states, executions, steps, strategy } = searched;
+  const finding = counterexample?.finding ?? searched.findings[0]?.finding;
   return {
     cell,
     exploration,
@@ -170,7 +172,8 @@ async function explore(cell: Cell, asked: CheckOptions): Promise<CheckedCell> {
       verdict,
       kind,
       property,
-      detail: counterexample?.finding.detail ?? searched.findings[0]?.finding.detail ?? null,
+      liveness: [...(finding?.liveness ?? [])],
+      detail: finding?.detail ?? null,
       also: searched.findings
         .map((f) => ({ kind: f.finding.kind, property: f.finding.property }))
         .filter((f) => f.kind !== kind || f.property !== property),

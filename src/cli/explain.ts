@@ -14,16 +14,19 @@ const LONG_MS = 5_000;
  * Explains cells one after the other. A diagram that was drawn already, for another kernel, is not drawn again.
  *
  * @param filesOf Files of the user's that a command which repeats the finding must name.
+ * @param rules   Of `--rule`, likewise.
  */
 export function explainCells(
   cells: readonly CheckedCell[],
   filesOf: (c: CheckedCell) => readonly string[],
+  rules: readonly string[],
 ): string {
   const drawn = new Map<string, string>();
-  return cells.map((c) => explain(c, filesOf(c), drawn).join("\n")).join("\n\n");
+  const again = (c: CheckedCell) => (token: string) => reproduceLine(token, filesOf(c), rules);
+  return cells.map((c) => explain(c, again(c), drawn).join("\n")).join("\n\n");
 }
 
-function explain(c: CheckedCell, files: readonly string[], drawn: Map<string, string>): string[] {
+function explain(c: CheckedCell, reproduce: (token: string) => string, drawn: Map<string, string>): string[] {
   const { cell, verdict, exploration } = c;
   const column = columnName(verdict);
   const known = cell.scenario.expected?.[column]?.because;
@@ -52,7 +55,7 @@ function explain(c: CheckedCell, files: readonly string[], drawn: Map<string, st
   );
   if (verdict.also.length > 0)
     lines.push(...wrap(` Found as well: ${verdict.also.map(otherText).join("; ")}.`, 100, "   "));
-  lines.push(` Reproduce: ${reproduceLine(verdict.counterexample.replay, files)}`);
+  lines.push(` Reproduce: ${reproduce(verdict.counterexample.replay)}`);
   return lines;
 }
 
@@ -67,8 +70,9 @@ function effort({ states, steps, millis, bytes }: Verdict): string {
   return `searched: ${n(states)} states, ${n(steps)} steps in ${seconds} s (${n((states / millis) * 1000)} states/s)${memory}`;
 }
 
-/** A command that shows the execution again; files of the user's must be named anew. */
-export function reproduceLine(token: string, files: readonly string[]): string {
+/** A command that shows the execution again; files of the user's and rules must be named anew. */
+export function reproduceLine(token: string, files: readonly string[], rules: readonly string[]): string {
   const load = files.map((f) => ` --load ${f}`).join("");
-  return `pagelife show${load} --replay ${token}`;
+  const only = rules.map((r) => ` --rule ${r}`).join("");
+  return `pagelife show${load}${only} --replay ${token}`;
 }

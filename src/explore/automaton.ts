@@ -4,6 +4,7 @@
 // neither be cloned nor compared, cheap to explore.
 import { PagelifeError } from "../base/errors.ts";
 import type { Operation } from "./access.ts";
+import { functionNames } from "./liveness.ts";
 import { footprint, moreCells, perform } from "./operation.ts";
 import type { PreparedThread } from "./program.ts";
 import { ThreadRun, type Turn } from "./thread.ts";
@@ -48,6 +49,8 @@ interface Node extends Sight {
   readonly from: { readonly node: number; readonly result: number } | null;
   /** Its local state, written out; with its history, where that cannot be written. */
   readonly key: string;
+  /** The functions that the thread is in, outermost first. */
+  readonly within: readonly string[];
 }
 
 export class Automaton {
@@ -108,6 +111,11 @@ export class Automaton {
   /** Text that is the same for a node in every search of the program. */
   key(node: number): string {
     return this.#node(node).key;
+  }
+
+  /** The functions that the thread is in, outermost first. */
+  within(node: number): readonly string[] {
+    return this.#node(node).within;
   }
 
   /**
@@ -234,7 +242,8 @@ export class Automaton {
     const cells = turn.kind === "wants" ? Int32Array.from(footprint(turn.op), (c) => c.id) : new Int32Array();
     const byFirst =
       turn.kind === "wants" && turn.op.op === "acquire" && turn.op.more !== undefined ? [] : null;
-    const node = this.#nodes.push({ turn, cells, table: new ValueTable(), byFirst, from, key }) - 1;
+    const within = functionNames(this.#live.stack);
+    const node = this.#nodes.push({ turn, cells, table: new ValueTable(), byFirst, from, key, within }) - 1;
     this.#byState.set(key, node);
     return node;
   }

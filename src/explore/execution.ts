@@ -3,10 +3,12 @@
 import { PagelifeError } from "../base/errors.ts";
 import type { Operation, See } from "./access.ts";
 import type { FrameListener } from "./frames.ts";
+import { functionNames } from "./liveness.ts";
 import { mainCells, perform } from "./operation.ts";
 import { type Blocked, explainDeadState, type Finding, waitsForEver } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { brokenRules } from "./rules.ts";
+import type { Schedule } from "./schedule.ts";
 import { ThreadRun } from "./thread.ts";
 import { Interner, type Value } from "./value.ts";
 
@@ -85,7 +87,9 @@ export class Execution {
     if (!failed && this.enabled().length === 0) {
       found.push(...this.#broken("end"));
       const blocked = this.#blocked();
-      if (blocked.length > 0) found.push(explainDeadState(blocked, this.see));
+      const { liveness } = this.prepared;
+      const dead = blocked.length === 0 ? null : explainDeadState(blocked, this.see, liveness);
+      if (dead !== null) found.push(dead);
     }
     return found;
   }
@@ -100,14 +104,26 @@ export class Execution {
   }
 
   #blocked(): Blocked[] {
-    return this.threads.flatMap(({ turn }, thread) => {
+    return this.threads.flatMap(({ turn, stack }, thread) => {
       if (turn.kind !== "wants" || turn.op.op !== "acquire") return [];
       if (!waitsForEver(turn.op, this.prepared.threads[thread]?.hidden)) return [];
       const on = mainCells(turn.op.asked ?? turn.op)
         .map((c) => c.name)
         .join(", ");
       const name = this.prepared.threads[thread]?.title ?? "";
-      return [{ thread, name, blocks: turn.op.blocks, wait: turn.op.wait, on }];
+      return [{ thread, name, blocks: turn.op.blocks, wait: turn.op.wait, on, within: functionNames(stack) }];
     });
   }
+}
+
+/** Runs a schedule from the start of a program. */
+export function runSchedule(
+  prepared: Prepared,
+  schedule: Schedule,
+  listener: ((thread: number) => FrameListener) | null = null,
+  onStep: (step: Step, execution: Execution) => void = () => {},
+): Execution {
+  const execution = new Execution(prepared, listener);
+  for (const thread of schedule) onStep(execution.step(thread), execution);
+  return execution;
 }

@@ -33,6 +33,7 @@ export { type CheckpointOptions, type CheckpointStore, withCheckpoints } from ".
 export { dpor } from "./dpor.ts";
 export { type Exploration, type ExploreOptions, explore, explorePrepared } from "./explore.ts";
 export { findLivelock, type LivelockResult } from "./livelock.ts";
+export type { Liveness, WatchedLiveness } from "./liveness.ts";
 export { type Counterexample, type Finding, type FindingKind, findingKinds } from "./outcome.ts";
 export { exploreParallel, type ParallelOptions, searchParallel } from "./parallel.ts";
 export { pct } from "./pct.ts";
@@ -41,7 +42,7 @@ export { type Invariant, type Prepared, type Program, prepare, type Thread } fro
 export type { ProgramSource } from "./program-source.ts";
 export { randomWalk } from "./random.ts";
 export { reduced } from "./reduced.ts";
-export { confirmToken, formatToken, parseToken, runSchedule, type Subject, type Token } from "./replay.ts";
+export { confirmToken, formatToken, parseToken, type Subject, type Token } from "./replay.ts";
 export { formatSchedule, parseSchedule, type Schedule } from "./schedule.ts";
 export { stateful } from "./stateful.ts";
 export type { Bounds, Progress, SearchResult, SearchRun, Strategy } from "./strategy.ts";

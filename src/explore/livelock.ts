@@ -10,7 +10,9 @@
 // each time it looks may starve, and that is reported. The way to the loop is the shortest there is; the loop itself
 // need not be, since it gives each thread its turn.
 
-import type { Counterexample, Finding } from "./outcome.ts";
+import { runSchedule } from "./execution.ts";
+import { functionNames } from "./liveness.ts";
+import { type Counterexample, type Finding, withLiveness } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { countSwitches, type Schedule } from "./schedule.ts";
 import { shortestTo } from "./shortest.ts";
@@ -34,22 +36,27 @@ export function findLivelock(prepared: Prepared, bounds: Bounds = {}): LivelockR
   if (bound !== null) return { counterexample: null, bound, states };
   const part = graph.parts();
   const fair = fairParts(graph, part);
-  if (fair.size === 0) return { counterexample: null, bound, states };
-
-  let from = 0;
-  const way = shortestTo(
-    space,
-    (cursor) => {
-      from = graph.seen.add(cursor);
-      return fair.has(part[from] as number) ? NOT_YET : null;
-    },
-    bounds,
-  );
-  if (way === null) from = part.findIndex((p) => fair.has(p));
-  const loop = loopFrom(graph, part, from);
-  const finding = livelockOf(prepared, loop);
-  const counterexample = { ...(way ?? notShortest(graph.wayTo(from), finding)), finding, loop };
-  return { counterexample, bound, states };
+  while (fair.size > 0) {
+    let from = 0;
+    const way = shortestTo(
+      space,
+      (cursor) => {
+        from = graph.seen.add(cursor);
+        return fair.has(part[from] as number) ? NOT_YET : null;
+      },
+      bounds,
+    );
+    if (way === null) from = part.findIndex((p) => fair.has(p));
+    const loop = loopFrom(graph, part, from);
+    const schedule = way?.schedule ?? graph.wayTo(from);
+    const finding = livelockOf(prepared, schedule, loop);
+    if (finding !== null) {
+      const counterexample = { ...(way ?? notShortest(schedule, finding)), finding, loop };
+      return { counterexample, bound, states };
+    }
+    fair.delete(part[from] as number);
+  }
+  return { counterexample: null, bound, states };
 }
 
 /** Some way to the loop, where the search for the shortest ran into a bound. */
@@ -62,19 +69,38 @@ function notShortest(schedule: Schedule, finding: Finding): Counterexample {
 /** Stands for the finding, whose words depend on the loop. */
 const NOT_YET: Finding = { kind: "livelock", property: "", detail: "", threads: [] };
 
-/** The finding that a loop is. */
-export function livelockOf(prepared: Prepared, loop: Schedule): Finding {
+/** The finding that a loop is, after a schedule that leads to it; null if nobody asks for what it breaks. */
+export function livelockOf(prepared: Prepared, schedule: Schedule, loop: Schedule): Finding | null {
   const threads = [...new Set(loop)]
     .sort((a, b) => a - b)
     .filter((t) => prepared.threads[t]?.hidden !== true);
   const who = threads.map((t) => prepared.threads[t]?.title ?? "").join(" and ");
   const steps = loop.length === 1 ? "1 step" : `${loop.length} steps`;
-  return {
+  const finding: Finding = {
     kind: "livelock",
     property: threads.map((t) => prepared.threads[t]?.name ?? "").join(" and "),
     detail: `${who} ${threads.length === 1 ? "goes" : "go"} round for ever in ${steps}, though every thread that can go on gets its turn`,
     threads,
   };
+  return withLiveness(finding, prepared.liveness, threads.map(neverLeft(prepared, schedule, loop)));
+}
+
+/** The functions that a thread does not get out of in a loop, outermost first. */
+function neverLeft(
+  prepared: Prepared,
+  schedule: Schedule,
+  loop: Schedule,
+): (thread: number) => readonly string[] {
+  const execution = runSchedule(prepared, schedule);
+  const within = prepared.threads.map((_, t) => functionNames(execution.threads[t]?.stack ?? []));
+  for (const thread of loop) {
+    execution.step(thread);
+    const now = functionNames(execution.threads[thread]?.stack ?? []);
+    const before = within[thread] ?? [];
+    const left = before.findIndex((name, i) => name !== now[i]);
+    within[thread] = left < 0 ? before : before.slice(0, left);
+  }
+  return (thread) => within[thread] ?? [];
 }
 
 /** The parts in which a fair execution can stay. */

@@ -1,5 +1,6 @@
 // How an execution can end. A finding is data; only misuse of the engine throws.
 import type { Blocks, Operation, See, Wait } from "./access.ts";
+import { promiseOf, type WatchedLiveness } from "./liveness.ts";
 import type { Schedule } from "./schedule.ts";
 
 /** What kind of thing was found, as it stands in JSON and in diagrams. */
@@ -39,6 +40,8 @@ export interface Finding {
   readonly detail: string;
   /** The threads concerned, by position: who waits, who made the step, or who goes round. */
   readonly threads: readonly number[];
+  /** Names of the promises that a wait or a loop without end breaks (`liveness.ts`); not given, if it breaks none. */
+  readonly liveness?: readonly string[];
 }
 
 /** Two findings are the same if the same rule was broken in the same way, whatever the numbers. */
@@ -72,10 +75,23 @@ export interface Blocked {
   readonly wait: Wait | undefined;
   /** The cells that it waits on, for a lock: `i_rwsem`. */
   readonly on: string;
+  /** The functions that it is in, outermost first. */
+  readonly within: readonly string[];
 }
 
-/** Explains a state in which nobody can run. */
-export function explainDeadState(blocked: readonly Blocked[], see: See): Finding {
+/** Explains a state in which nobody can run; null if nobody asks for what it breaks. */
+export function explainDeadState(
+  blocked: readonly Blocked[],
+  see: See,
+  liveness: readonly WatchedLiveness[],
+): Finding | null {
+  const finding = whoWaits(blocked, see);
+  const stuck = blocked.filter((b) => finding.threads.includes(b.thread));
+  const within = stuck.map((b) => b.within);
+  return withLiveness(finding, liveness, within);
+}
+
+function whoWaits(blocked: readonly Blocked[], see: See): Finding {
   const sleepers = blocked.filter((b) => b.blocks === "sleep" && b.wait !== undefined);
   const missed = sleepers.find((b) => b.wait?.condition(see) === true);
   const instead = missed?.wait?.wokenInstead?.(see) ?? null;
@@ -111,4 +127,17 @@ export function explainDeadState(blocked: readonly Blocked[], see: See): Finding
     detail: `nobody can go on: ${list}`,
     threads: blocked.map((b) => b.thread),
   };
+}
+
+/** A finding with the promises that it breaks; null if it breaks some, and nobody asks for any of them. */
+export function withLiveness(
+  finding: Finding,
+  liveness: readonly WatchedLiveness[],
+  stuckIn: readonly (readonly string[])[],
+): Finding | null {
+  const broken = new Set(stuckIn.map((within) => promiseOf(liveness, within)));
+  const named = liveness.filter((l) => broken.has(l.name));
+  if (named.length === 0) return finding;
+  const watched = named.filter((l) => l.watched);
+  return watched.length === 0 ? null : { ...finding, liveness: watched.map((l) => l.name) };
 }

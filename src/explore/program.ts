@@ -4,6 +4,7 @@ import { PagelifeError } from "../base/errors.ts";
 import { Arena, type Cell, type Code, type Operation, type See } from "./access.ts";
 import { errorOf } from "./error-of.ts";
 import { neverRan, running } from "./frames.ts";
+import type { WatchedLiveness } from "./liveness.ts";
 import { perform } from "./operation.ts";
 import { runTask, type Task } from "./task.ts";
 import { mayComeOfForgotten, Unstarted } from "./unstarted.ts";
@@ -35,6 +36,8 @@ export interface Program<W> {
   readonly setup: () => W | Code<W>;
   readonly threads: Readonly<Record<string, Thread<W> | ((world: W) => Code<unknown>)>>;
   readonly invariants?: readonly Invariant<W>[];
+  /** What waits and loops without end are called by. They are found without, too. */
+  readonly liveness?: readonly WatchedLiveness[];
 }
 
 /** A program after its setup: the same every time, so that executions can be repeated. */
@@ -47,6 +50,7 @@ export interface Prepared {
   readonly memory: readonly Value[];
   readonly threads: readonly PreparedThread[];
   readonly invariants: readonly PreparedInvariant[];
+  readonly liveness: readonly WatchedLiveness[];
 }
 
 export interface PreparedThread {
@@ -94,7 +98,8 @@ export function prepare<W>(program: Program<W>): Prepared {
     at: i.at ?? "every-state",
     check: (see: See) => i.check(world, see),
   }));
-  return { name, world, cells: arena.cells, memory, threads, invariants };
+  const { liveness = [] } = program;
+  return { name, world, cells: arena.cells, memory, threads, invariants, liveness };
 }
 
 /** Cells made since the last look hold their initial values. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { acquire, type Cell, cell, fail, read, rmw, write } from "./access.ts";
+import { runSchedule } from "./execution.ts";
 import { type Prepared, type Program, prepare } from "./program.ts";
-import { confirmToken, formatToken, parseToken, runSchedule } from "./replay.ts";
+import { confirmToken, formatToken, parseToken } from "./replay.ts";
 import { parseSchedule } from "./schedule.ts";
 
 interface World {

@@ -6,8 +6,7 @@
 // What a token rests on stays the same from version to version of this tool: who runs when, and of each step its
 // kind, the names of its cells and its result. How states are kept, numbered or searched is no part of it.
 import { PagelifeError } from "../base/errors.ts";
-import { Execution, type Step } from "./execution.ts";
-import type { FrameListener } from "./frames.ts";
+import { type Execution, runSchedule, type Step } from "./execution.ts";
 import { livelockOf } from "./livelock.ts";
 import { mainCells } from "./operation.ts";
 import { type Finding, findingKey } from "./outcome.ts";
@@ -101,18 +100,6 @@ export function parseToken(text: string): Token {
   };
 }
 
-/** Runs a schedule from the start of a program. */
-export function runSchedule(
-  prepared: Prepared,
-  schedule: Schedule,
-  listener: ((thread: number) => FrameListener) | null = null,
-  onStep: (step: Step, execution: Execution) => void = () => {},
-): Execution {
-  const execution = new Execution(prepared, listener);
-  for (const thread of schedule) onStep(execution.step(thread), execution);
-  return execution;
-}
-
 /**
  * Checks that an execution is the one that a token was written for.
  *
@@ -158,5 +145,6 @@ function confirmLoop(prepared: Prepared, schedule: Schedule, loop: Schedule): Fi
     progress ||= execution.step(thread).op.progress === true;
   }
   const fair = served.size === prepared.threads.length && !progress;
-  return fair && state() === begin ? [livelockOf(prepared, loop)] : [];
+  const found = fair && state() === begin ? livelockOf(prepared, schedule, loop) : null;
+  return found === null ? [] : [found];
 }

@@ -175,9 +175,10 @@ export class Space {
         on: mainCells(op.asked ?? op)
           .map((c) => c.name)
           .join(", "),
+        within: automaton.within(row[this.threadsAt + t] as number),
       });
     });
-    return blocked.length === 0 ? null : explainDeadState(blocked, this.see(row));
+    return blocked.length === 0 ? null : explainDeadState(blocked, this.see(row), this.prepared.liveness);
   }
 
   /** Looks at a state as invariants and conditions do. */

@@ -69,6 +69,7 @@ export { spin_lock, spin_unlock } from "./kernel/locking/spinlock.ts";
 export { finish_wait, prepare_to_wait, schedule, wake_up } from "./kernel/sched/wait.ts";
 export { type Change, change, type Kernel, type KernelCalls, type KernelFunctions } from "./kernel.ts";
 export * from "./lib/atomic.ts";
+export * from "./liveness.ts";
 export {
   FOLL_FAST_ONLY,
   FOLL_GET,

@@ -4,11 +4,13 @@ import { assert } from "../base/assert.ts";
 import { PagelifeError } from "../base/errors.ts";
 import type { Code } from "../explore/access.ts";
 import { isInstrumented } from "../explore/frames.ts";
+import type { Liveness, WatchedLiveness } from "../explore/liveness.ts";
 import type { FindingKind } from "../explore/outcome.ts";
 import type { Program } from "../explore/program.ts";
 import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import type { KernelInvariant } from "./invariants.ts";
 import { type Kernel, type KernelVersion, kernelForScenario, runKernel } from "./kernel.ts";
+import { kernelLiveness } from "./liveness.ts";
 import { wellFormedScenario } from "./well-formed.ts";
 import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
@@ -51,6 +53,11 @@ export interface Scenario<W = unknown> {
   readonly setup: (k: Kernel) => Code<W>;
   readonly threads: Readonly<Record<string, ScenarioThread<W>>>;
   readonly invariants: readonly KernelInvariant[];
+  /**
+   * What must come to an end; all that there is a name for (`kernelLiveness`), if not given. A wait for ever that breaks
+   * another named promise is no finding then. One that breaks none of them is always found.
+   */
+  readonly liveness?: readonly Liveness[];
   /** The kernels that it is for, by release; all, if not given. On others it is not applicable. */
   readonly onto?: readonly string[];
   /** How the machine flushes TLBs; the weaker `rcu-table-free` if not given. */
@@ -68,6 +75,12 @@ export interface Scenario<W = unknown> {
  * @throws {@link PagelifeError} PL208 if it is not well formed.
  */
 export const scenario = <W>(s: Scenario<W>): Scenario => wellFormedScenario(s as unknown as Scenario);
+
+/** The promises that have a name, and which of them are asked for. */
+function livenessOf(asked: readonly Liveness[]): WatchedLiveness[] {
+  const all = new Set([...kernelLiveness, ...asked]);
+  return [...all].map((l) => ({ ...l, watched: asked.includes(l) }));
+}
 
 interface Instance {
   readonly w: unknown;
@@ -130,5 +143,6 @@ export function programOf(
       at: i.at ?? "every-state",
       check: ({ k }, see) => i.check(k, see),
     })),
+    liveness: livenessOf(s.liveness ?? kernelLiveness),
   };
 }

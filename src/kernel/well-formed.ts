@@ -15,6 +15,7 @@ const scenarioKeys: readonly (keyof Scenario)[] = [
   "threads",
   "onto",
   "invariants",
+  "liveness",
   "tlb",
   "geometry",
   "expected",
@@ -71,6 +72,7 @@ export function wellFormedScenario(s: Scenario): Scenario {
   for (const [name, thread] of Object.entries(threads)) requireThread(`thread ${name} of ${what}`, thread);
   require(Array.isArray(invariants), `${what} has no invariants: a list of rules`);
   for (const rule of invariants) requireRule(what, rule);
+  requireLiveness(what, fields.liveness ?? []);
   requireTlb(what, tlb);
   requireNames(what, "onto", fields.onto ?? []);
   require(geometry === undefined ||
@@ -140,6 +142,18 @@ function requireRule(what: string, rule: unknown): void {
     at === "end" ||
     at ===
       "every-state", `${what}: the rule ${rule.name} is to be looked at "${String(at)}"; expected every-state or end`);
+}
+
+function requireLiveness(what: string, liveness: unknown): void {
+  require(Array.isArray(liveness), `${what}: liveness is a list of promises: [unpinReturns]`);
+  for (const l of liveness) {
+    const shown = isText(l) ? `"${l}"` : String(l);
+    require(isFields(l) &&
+      isText(l.name) &&
+      Array.isArray(
+        l.functions,
+      ), `${what}: ${shown} in its liveness is no promise, { name, functions }; promises are imported from pagelife/kernel, unpinReturns for one`);
+  }
 }
 
 /** @throws {@link PagelifeError} PL208 if a part is missing, wrong or not known. */

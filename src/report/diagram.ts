@@ -67,11 +67,12 @@ export function drawDiagram(
   return out.join("\n");
 }
 
-/** `MISSED WAKEUP`, `RULE BROKEN: no-pin-on-free-block`. */
-export const verdictName = ({ kind, property }: Pick<Finding, "kind" | "property">): string =>
-  kind === "invariant" || kind === "assertion"
-    ? `RULE BROKEN: ${property}`
-    : kind.replaceAll("-", " ").toUpperCase();
+/** `RULE BROKEN: no-pin-on-free-block`, `MISSED WAKEUP: layout-break-returns`. */
+export function verdictName({ kind, property, liveness = [] }: Finding): string {
+  if (kind === "invariant" || kind === "assertion") return `RULE BROKEN: ${property}`;
+  const name = kind.replaceAll("-", " ").toUpperCase();
+  return liveness.length === 0 ? name : `${name}: ${liveness.join(", ")}`;
+}
 
 function columnStarts(actors: number): number[] {
   const step = actors <= 1 ? 0 : actors === 2 ? 28 : Math.floor((MARGIN - 26) / (actors - 1));

@@ -2,10 +2,10 @@
 // the order in which they happened. Diagrams and step lists are drawn from this.
 
 import type { Execution, Step } from "../explore/execution.ts";
+import { runSchedule } from "../explore/execution.ts";
 import type { Frame, FrameListener } from "../explore/frames.ts";
 import { mainCells } from "../explore/operation.ts";
 import type { Prepared } from "../explore/program.ts";
-import { runSchedule } from "../explore/replay.ts";
 import type { Schedule } from "../explore/schedule.ts";
 
 /** A call of an instrumented function. */

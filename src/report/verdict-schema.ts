@@ -26,6 +26,9 @@ const verdict = z.object({
   verdict: z.enum(["holds", "violation", "inconclusive", "not-applicable"]),
   kind: z.enum(findingKinds).nullable(),
   property: z.string().nullable().describe("the rule that was broken, or what is waited for"),
+  liveness: z
+    .array(z.string())
+    .describe("names of the promises that a wait or loop without end breaks (docs/invariants.md)"),
   detail: z.string().nullable().describe("one sentence with the numbers in it"),
   also: z
     .array(z.object({ kind: z.enum(findingKinds), property: z.string() }))

@@ -59,6 +59,18 @@ export const unpinVsPunchHole = scenario<PinnedFile>({
       because: "the unpin comes between the look at the count and the joining of the queue",
     },
     {
+      change: "twin/unpin-takes-inode-lock",
+      kernel: "v6.12",
+      expect: "deadlock",
+      because: "the punch hole holds the lock while it waits for the unpin",
+    },
+    {
+      change: "twin/unpin-takes-inode-lock",
+      kernel: "v7.2",
+      expect: "deadlock",
+      because: "the punch hole holds the lock while it waits for the unpin",
+    },
+    {
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",

@@ -88,7 +88,7 @@ describe("pagelife check", () => {
       const { stdout: again } = pagelife(line.split(" "));
       return again.slice(again.indexOf("\n"), again.indexOf("Reproduce:"));
     };
-    expect(drawn("v7.2")).toContain("*** STUCK WAIT ***");
+    expect(drawn("v7.2")).toContain("*** STUCK WAIT: layout-break-returns ***");
     expect(drawn("v7.2")).toBe(drawn("v6.15"));
   });
 

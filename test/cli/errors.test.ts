@@ -101,7 +101,7 @@ describe("wrong use", () => {
     },
     { args: ["show"], says: "name a scenario" },
     { args: ["show", "--replay", "nonsense"], says: "is not a replay token of format 1" },
-    { args: ["list", "pages"], says: "expected scenarios, kernels, changes or functions" },
+    { args: ["list", "pages"], says: "expected scenarios, kernels, changes, functions or rules" },
     { args: ["chekc"], says: "Did you mean check?" },
   ])("$args: exit status 2 and a hint", ({ args, says }) => {
     const { status, stderr } = pagelife(args);

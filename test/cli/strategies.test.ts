@@ -60,7 +60,7 @@ describe("check --livelock", () => {
     const shown = pagelife(["show", "--replay", found.counterexample.replay]);
     expect(shown).toMatchObject({ status: 0, stderr: "" });
     expect(shown.stdout).toContain("-- from here on again and again:");
-    expect(shown.stdout).toContain("*** LIVELOCK ***");
+    expect(shown.stdout).toContain("*** LIVELOCK: layout-break-returns ***");
   });
 
   it("is needed for that: without it the loop is one more cycle in the graph of states", () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type Cell, type Code, cell, read, rmw, write } from "../../src/explore/access.ts";
+import { runSchedule } from "../../src/explore/execution.ts";
 import { explore } from "../../src/explore/explore.ts";
 import { findLivelock, livelockOf } from "../../src/explore/livelock.ts";
 import { type Program, prepare } from "../../src/explore/program.ts";
-import { confirmToken, formatToken, parseToken, runSchedule } from "../../src/explore/replay.ts";
+import { confirmToken, formatToken, parseToken } from "../../src/explore/replay.ts";
 import { formatLoop, parseLoop } from "../../src/explore/schedule.ts";
 
 const spinner = (writer: boolean): Program<{ flag: Cell<number> }> => ({
@@ -99,7 +100,7 @@ describe("a replay token of a livelock", () => {
   const tokenOf = (text: string): string => {
     const { schedule, loop } = parseLoop(text);
     const execution = runSchedule(prepared, [...schedule, ...(loop ?? [])]);
-    return formatToken(subject, execution, livelockOf(prepared, loop ?? []), loop);
+    return formatToken(subject, execution, livelockOf(prepared, schedule, loop ?? []), loop);
   };
   const replay = (token: string): unknown => {
     const { schedule, loop, ...rest } = parseToken(token);
@@ -108,7 +109,7 @@ describe("a replay token of a livelock", () => {
 
   it("repeats the way and one turn of the loop", () => {
     expect(tokenOf("b~a")).toMatch(/^2:s:k:-:b~a:[0-9a-f]{14}$/);
-    expect(replay(tokenOf("b~a"))).toEqual(livelockOf(prepared, [0]));
+    expect(replay(tokenOf("b~a"))).toEqual(livelockOf(prepared, [1], [0]));
   });
 
   it("is refused where the loop does not lead back, or is not fair", () => {

@@ -14,12 +14,14 @@ import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
 import { explainCells } from "../explain.ts";
 import { parseCount, parseMemory, parseTlb } from "../options.ts";
+import { withRules } from "../rules.ts";
 import { isFile, selectChanges, selectKernels, selectScenarios } from "../select.ts";
 import { checkpointFile, parseStrategy, strategyNames } from "../strategies.ts";
 
 interface Options {
   readonly kernel?: string;
   readonly with: readonly string[];
+  readonly rule: readonly string[];
   readonly tlb?: string;
   readonly memory?: string;
   readonly strategy: string;
@@ -53,6 +55,7 @@ export function registerCheck(program: Command): void {
     )
     .option("--kernel <K,...>", "kernels, comma separated; all, if not given")
     .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
+    .option("--rule <RULE>", "look at this rule and no other; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
     .option("--strategy <NAME>", `how to search: ${strategyNames}`, "reduced")
@@ -73,6 +76,7 @@ Examples:
   pagelife check                                    the whole catalogue on all kernels
   pagelife check refault-during-wait --kernel v7.2
   pagelife check unpin-vs-punch-hole --kernel v5.18 --with fsdax-wakeup/gup-put
+  pagelife check unpin-vs-punch-hole --rule layout-break-returns
   pagelife check ./my-scenario.ts --with ./my-change.ts
 
 Exit status: 0 all holds, or is as expected; 1 a finding, or an unexpected verdict;
@@ -91,7 +95,11 @@ async function run(names: string[], options: Options): Promise<void> {
     return;
   }
   const start = performance.now();
-  const scenarios = await selectScenarios(names);
+  const { rule: rules } = options;
+  const scenarios = (await selectScenarios(names)).map((s) => ({
+    ...s,
+    scenario: withRules(s.scenario, rules),
+  }));
   const changes = await selectChanges(options.with);
   const kernels = selectKernels(options.kernel, changes);
   const tlb = parseTlb(options.tlb);
@@ -134,7 +142,7 @@ async function run(names: string[], options: Options): Promise<void> {
           ? {}
           : {
               parallel: {
-                source: sourceOf(cell, file, options.with),
+                source: sourceOf(cell, file, options.with, rules),
                 jobs,
                 strategy: strategy === stateful ? ("stateful" as const) : ("reduced" as const),
                 ...(checkpoints && { checkpoints }),
@@ -173,7 +181,7 @@ async function run(names: string[], options: Options): Promise<void> {
     const file = scenarios.find((s) => s.scenario === cell.scenario)?.file ?? null;
     return [...(file === null ? [] : [file]), ...changeFiles];
   };
-  if (explained.length > 0) out(`\n${explainCells(explained, filesOf)}`);
+  if (explained.length > 0) out(`\n${explainCells(explained, filesOf, rules)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
   out(`\n${coverage(memory)}${options.livelock ? `\n${FAIRNESS}` : ""}`);
   // What was found before the error has been printed; the error decides how the command ends.
@@ -216,6 +224,9 @@ function strategyOf(options: Options, cells: number): Strategy {
     throw new PagelifeError("PL105", "--twins takes each scenario's own changes; leave --with out");
   }
   const strategy = parseStrategy(options.strategy);
+  if (options.twins && options.rule.length > 0) {
+    throw new PagelifeError("PL105", "--twins says what each scenario's own rules catch; leave --rule out");
+  }
   const several = options.jobs !== "1";
   if (several && !overStates(strategy)) {
     throw new PagelifeError("PL105", `--jobs goes with the strategies reduced and stateful`);

@@ -2,15 +2,19 @@
 import type { Command } from "commander";
 import { PagelifeError } from "../../base/errors.ts";
 import { changes, exceptions, kernels } from "../../changes/kernels.ts";
+import { kernelInvariants } from "../../kernel/invariants.ts";
 import { functionsOf, type KernelVersion } from "../../kernel/kernel.ts";
+import { kernelLiveness } from "../../kernel/liveness.ts";
 import { wrap } from "../../report/wrap.ts";
 import { catalogue } from "../../scenarios/catalogue.ts";
+
+const WHAT = "scenarios, kernels, changes, functions or rules";
 
 export function registerList(program: Command): void {
   program
     .command("list")
-    .description("list scenarios, kernels, changes or functions")
-    .argument("[WHAT]", "scenarios, kernels, changes or functions", "scenarios")
+    .description(`list ${WHAT}`)
+    .argument("[WHAT]", WHAT, "scenarios")
     .action((what: string) => {
       process.stdout.write(`${listing(what)}\n`);
     });
@@ -39,8 +43,14 @@ function listing(what: string): string {
         .join("\n");
     case "functions":
       return functions();
+    case "rules":
+      return [
+        ...kernelInvariants.map((r) => `${r.name}${r.at === "end" ? "  where nobody can run any more" : ""}`),
+        ...kernelLiveness.map((l) => `${l.name}  of waits and loops without end`),
+        "docs/invariants.md says what each is for.",
+      ].join("\n");
     default:
-      throw new PagelifeError("PL105", `list ${what}: expected scenarios, kernels, changes or functions`);
+      throw new PagelifeError("PL105", `list ${what}: expected ${WHAT}`);
   }
 }
 

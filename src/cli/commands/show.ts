@@ -13,12 +13,14 @@ import { drawCell, knownFunctions, recordCell, type Shown } from "../draw-cell.t
 import { reproduceLine } from "../explain.ts";
 import { loadAny } from "../load.ts";
 import { parseMemory, parseTlb } from "../options.ts";
+import { withRules } from "../rules.ts";
 import { isFile, kernelOf, selectChanges, selectKernels, selectScenarios } from "../select.ts";
 
 interface Options {
   readonly kernel?: string;
   readonly with: readonly string[];
   readonly load: readonly string[];
+  readonly rule: readonly string[];
   readonly replay?: string;
   readonly tlb?: string;
   readonly memory?: string;
@@ -37,6 +39,7 @@ export function registerShow(program: Command): void {
     .option("--with <CHANGE>", "change on top: a name, or a file of your own; may be repeated", collect, [])
     .option("--replay <TOKEN>", "repeat the execution of a token, exactly")
     .option("--load <FILE>", "file of your own that a token needs; may be repeated", collect, [])
+    .option("--rule <RULE>", "look at this rule and no other; may be repeated", collect, [])
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
     .option("--livelock", "look for a livelock, where nothing else is found")
@@ -75,7 +78,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
     ...options.with.filter(isFile),
     ...options.load,
   ];
-  out.push("", ` Reproduce: ${reproduceLine(token, files)}`);
+  out.push("", ` Reproduce: ${reproduceLine(token, files, options.rule)}`);
   process.stdout.write(`${out.join("\n")}\n`);
 }
 
@@ -91,7 +94,8 @@ async function search(name: string | undefined, options: Options): Promise<Shown
   }
   const loaded = await Promise.all(options.load.map(loadAny));
   const own = loaded.flatMap((l) => l.changes);
-  const scenario = loaded.flatMap((l) => l.scenarios).find((s) => s.name === name) ?? (await onlyOne(name));
+  const named = loaded.flatMap((l) => l.scenarios).find((s) => s.name === name) ?? (await onlyOne(name));
+  const scenario = withRules(named, options.rule);
   const changes = await selectChanges(options.with, own);
   const kernel = selectKernels(options.kernel, changes).at(-1);
   if (kernel === undefined) throw new PagelifeError("PL101", `no kernel ${options.kernel}`);
@@ -136,7 +140,7 @@ async function replay(text: string, name: string | undefined, options: Options):
   const loaded = await Promise.all(options.load.map(loadAny));
   const ownScenarios = loaded.flatMap((l) => l.scenarios);
   const ownChanges = [...loaded.flatMap((l) => l.changes), ...(await selectChanges(options.with))];
-  const scenario = await scenarioOf(token.scenario, name, ownScenarios);
+  const scenario = withRules(await scenarioOf(token.scenario, name, ownScenarios), options.rule);
   const { release, tlb, memory } = parseKernelLabel(token.kernel);
   const changes = token.changes.map((n) => changeOf(n, ownChanges));
   const cell: Cell = { scenario, kernel: kernelOf(release), changes, tlb, memory };

@@ -72,7 +72,8 @@ export function* store_through_tlb(k: Kernel, tlb: Cell<Pte | null>, file: Inode
       const at = pages.findIndex((p) => p.pfn === translation?.pfn);
       const owner = owners[at] ?? null;
       const foreign = owner !== null && !owner.split(" and ").includes(file.name);
-      const said = `${name} stores through a cached translation to a block of ${file.name} that is ${owner} now`;
+      const block = `the block of pfn 0x${translation?.pfn.toString(16)}`;
+      const said = `${name} stores through a cached translation to ${block}, which was ${file.name}'s and is ${owner} now`;
       return {
         next: [translation, foreign ? (earlier ?? said) : earlier, ...owners],
         result: owner !== null,
