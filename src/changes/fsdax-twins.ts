@@ -53,9 +53,9 @@ export const allocateUnseen = twin(
   "allocate-unseen",
   "ext4 gives a page a block without looking again whether it has one by now",
   {
-    *ext4_new_block(k, inode, index) {
+    *ext4_map_create_blocks(k, inode, index, pages) {
       yield* WRITE_ONCE(extentOf(inode, index), null);
-      return yield* k.below.ext4_new_block(inode, index);
+      return yield* k.below.ext4_map_create_blocks(inode, index, pages);
     },
   },
 );

@@ -24,6 +24,7 @@ export * as super_freeze from "./fs/super-freeze.ts";
 export * as vfs from "./fs/vfs.ts";
 export * as xfs_file from "./fs/xfs/xfs_file.ts";
 export * as xfs_inode from "./fs/xfs/xfs_inode.ts";
+export * as xfs_iomap from "./fs/xfs/xfs_iomap.ts";
 export * as xfs_notify_failure from "./fs/xfs/xfs_notify_failure.ts";
 export * as xfs_reflink from "./fs/xfs/xfs_reflink.ts";
 export * as mm_h from "./include/linux/mm.ts";

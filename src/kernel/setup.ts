@@ -5,7 +5,7 @@ import { type Pfn, pfn } from "../base/brand.ts";
 import { requireUse } from "../base/errors.ts";
 import { type Cell, type Code, cell, modelled } from "../explore/access.ts";
 import { dax_fs_type } from "./drivers/dax/device.ts";
-import { fillHole } from "./fs/blocks.ts";
+import { takeBlocks } from "./fs/blocks.ts";
 import { ext4 } from "./fs/ext4/inode.ts";
 import { fuse } from "./fs/fuse/dax.ts";
 import { xfs } from "./fs/xfs/xfs_inode.ts";
@@ -134,7 +134,11 @@ export function* createFile(
 ): Code<Inode> {
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
   sb.s_inodes.push(inode);
-  if (filled > 0) yield* fillHole(k, inode, inode.i_data.slice(0, filled), false);
+  for (let index = 0; index < filled; ) {
+    const taken = yield* takeBlocks(k, inode, inode.i_data.slice(index, filled), false);
+    if (taken === null) break;
+    index += taken.pages;
+  }
   // As after fsync().
   yield* WRITE_ONCE(inode.i_dirty, false);
   return inode;

@@ -33,83 +33,104 @@ export function extentOf(inode: Inode, index: number): Cell<Pfn | null> {
   return extent;
 }
 
-/** The block of a place in a file, and whether the file has it just now. */
+/** The places of a range in the block map of a file. */
+export function extentsOf(inode: Inode, index: number, pages: number): readonly Cell<Pfn | null>[] {
+  return [extentOf(inode, index), ...inode.i_data.slice(index + 1, index + pages)];
+}
+
+/** What a range begins with: a block and those that follow it in order, or a hole. */
+export interface Run {
+  /** The first block; null is a hole. */
+  readonly pfn: Pfn | null;
+  /** How far it goes. */
+  readonly pages: number;
+  readonly [field: string]: number | null;
+}
+
+/** How many places of a range are as it begins: blocks in order, or a hole. */
+export function runOf(blocks: readonly (Pfn | null)[]): number {
+  const [first = null] = blocks;
+  const end = blocks.findIndex((b, i) => b !== (first === null ? null : first + i));
+  return end < 0 ? blocks.length : end;
+}
+
+/** What a range begins with. One step, as what is looked at under the lock of the block map. */
+export function* lookUp(extents: readonly Cell<Pfn | null>[]): Code<Run> {
+  const [only] = extents;
+  if (only !== undefined && extents.length === 1) return { pfn: yield* READ_ONCE(only), pages: 1 };
+  return yield* rmw(extents, (...blocks: (Pfn | null)[]) => ({
+    next: blocks,
+    result: { pfn: blocks[0] ?? null, pages: runOf(blocks) },
+  }));
+}
+
+/** Blocks that a file has, and whether it was given them just now. */
 export interface Taken {
   readonly block: Pfn;
+  readonly pages: number;
   readonly fresh: boolean;
   readonly [field: string]: number | boolean;
 }
 
 /**
- * Gives a hole of a file the lowest free block, unless somebody was faster: then the file has the block of the other.
- * To look again and to take are one step, which also notes that the block map has changed.
- *
- * @returns null if there is no block left.
+ * Free blocks for a hole, in one piece: as many as it wants, from an aligned one on; or the lowest, and those that
+ * follow it in order.
  */
-export function* takeBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code<Taken | null> {
-  const { free_blocks } = inode.i_sb;
-  const { i_dirty, name } = inode;
-  for (;;) {
-    const [there, block] = yield* rmw([free_blocks, extent], (pool: readonly Pfn[], old: Pfn | null) => ({
-      next: [pool, old],
-      result: [old, pool[0] ?? null] as const,
-    }));
-    if (there !== null) return { block: there, fresh: false };
-    if (block === null) return null;
-    const { block_owner } = pfn_to_page(k, block);
-    const taken = yield* rmw(
-      [free_blocks, extent, i_dirty, block_owner],
-      (pool: readonly Pfn[], old: Pfn | null, dirty: boolean, owners: string) =>
-        old === null && pool.includes(block)
-          ? { next: [pool.filter((b) => b !== block), block, true, withOwner(owners, name)], result: true }
-          : { next: [pool, old, dirty, owners], result: false },
-      { note: { quiet: true } },
-    );
-    if (taken) return { block, fresh: true };
-  }
+export function freeRun(free: readonly Pfn[], pages: number, aligned: boolean): readonly Pfn[] {
+  const at = (b: Pfn, i: number) => b % pages === 0 && free[i + pages - 1] === b + pages - 1;
+  const from = aligned ? Math.max(free.findIndex(at), 0) : 0;
+  const run = free.slice(from, from + pages);
+  return run.slice(0, runOf(run));
 }
 
 /**
- * Gives blocks to the hole with which a range begins, in one step: the lowest that are free.
+ * Gives the hole with which a range begins blocks in one piece, unless somebody was faster: then the file has the
+ * blocks of the other. To look again and to take are one step, which also notes that the block map has changed.
  *
- * @param aligned If the hole fills the range, rather a run of blocks that is aligned to it, if there is one.
+ * @param aligned Whether a hole that fills the range is given aligned blocks, if there are any.
+ * @returns null if there is no block left.
  */
-export function* fillHole(
+export function* takeBlocks(
   k: Kernel,
   inode: Inode,
   extents: readonly Cell<Pfn | null>[],
-  aligned: boolean,
-): Code {
+  aligned: boolean = true,
+): Code<Taken | null> {
   const { free_blocks } = inode.i_sb;
   const { i_dirty, name } = inode;
   const n = extents.length;
   for (;;) {
-    const [blocks, free] = yield* rmw(
+    const { found, blocks } = yield* rmw(
       [free_blocks, ...extents],
-      (pool: readonly Pfn[], ...old: (Pfn | null)[]) => ({
-        next: [pool, ...old],
-        result: [old, pool] as const,
-      }),
+      (pool: readonly Pfn[], ...old: (Pfn | null)[]) => {
+        const pages = runOf(old);
+        const there = old[0] ?? null;
+        return {
+          next: [pool, ...old],
+          result: {
+            found: there === null ? null : { block: there, pages, fresh: false },
+            blocks: there === null ? freeRun(pool, pages, aligned && pages === n) : [],
+          },
+        };
+      },
     );
-    const end = blocks.findIndex((b) => b !== null);
-    const hole = end < 0 ? n : end;
-    const from =
-      hole < n || !aligned ? -1 : free.findIndex((b, i) => b % n === 0 && free[i + n - 1] === b + n - 1);
-    const taken = free.slice(Math.max(from, 0), Math.max(from, 0) + hole);
-    if (taken.length === 0) return;
-    const places = extents.slice(0, taken.length);
-    const owners = taken.map((b) => pfn_to_page(k, b).block_owner);
-    const filled = yield* rmw(
+    if (found !== null) return found;
+    const [block] = blocks;
+    if (block === undefined) return null;
+    const places = extents.slice(0, blocks.length);
+    const owners = blocks.map((b) => pfn_to_page(k, b).block_owner);
+    const taken = yield* rmw(
       [free_blocks, i_dirty, ...places, ...owners],
       (pool: readonly Pfn[], dirty: boolean, ...old: (Pfn | string | null)[]) =>
-        taken.every((b) => pool.includes(b)) && old.slice(0, taken.length).every((b) => b === null)
+        blocks.every((b) => pool.includes(b)) && old.slice(0, blocks.length).every((b) => b === null)
           ? {
-              next: [pool.filter((b) => !taken.includes(b)), true, ...taken, ...owners.map(() => name)],
+              next: [pool.filter((b) => !blocks.includes(b)), true, ...blocks, ...owners.map(() => name)],
               result: true,
             }
           : { next: [pool, dirty, ...old], result: false },
+      { note: { quiet: true } },
     );
-    if (filled) return;
+    if (taken) return { block, pages: blocks.length, fresh: true };
   }
 }
 
@@ -163,50 +184,43 @@ export function* shareBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>, b
   );
 }
 
-/** Lets a copy take the place of a block, if there is a copy: the end of copy-on-write. */
-export function* replaceBlock(
+/** Lets copies take the place of blocks, where there are copies: the end of copy-on-write. */
+export function* replaceBlocks(
   k: Kernel,
   inode: Inode,
-  extent: Cell<Pfn | null>,
-  copy: Cell<Pfn | null>,
+  extents: readonly Cell<Pfn | null>[],
+  copies: readonly Cell<Pfn | null>[],
 ): Code {
   const { free_blocks, refcountbt } = inode.i_sb;
   const { i_dirty, name } = inode;
+  const n = extents.length;
   for (;;) {
-    const [was, made] = yield* rmw([extent, copy], (old: Pfn | null, block: Pfn | null) => ({
-      next: [old, block],
-      result: [old, block] as const,
+    const seen = yield* rmw([...extents, ...copies], (...forks: (Pfn | null)[]) => ({
+      next: forks,
+      result: forks,
     }));
-    if (made === null) return;
-    const owner = was === null ? [] : [pfn_to_page(k, was).block_owner];
-    const left = yield* rmw(
-      [free_blocks, refcountbt, extent, copy, i_dirty, ...owner],
-      (
-        free: readonly Pfn[],
-        shared: readonly Pfn[],
-        old: Pfn | null,
-        block: Pfn | null,
-        dirty: boolean,
-        ...owners: string[]
-      ) =>
-        old === was && block === made
-          ? {
-              next: [
-                ...(was === null ? [free, shared] : givenBack(free, shared, was)),
-                made,
-                null,
-                true,
-                ...owners.map((o) => withoutOwner(o, name)),
-              ],
-              result: was === null || shared.includes(was) ? "shared" : "free",
-            }
-          : { next: [free, shared, old, block, dirty, ...owners], result: null },
-      {
-        note: {
-          text: (result) => (result === "free" && was !== null ? `frees the block of pfn ${hex(was)}` : ""),
-        },
+    const made = seen.slice(n);
+    if (made.every((b) => b === null)) return;
+    const gone = seen.slice(0, n).flatMap((b, i) => (b === null || (made[i] ?? null) === null ? [] : [b]));
+    const owners = gone.map((b) => pfn_to_page(k, b).block_owner);
+    const freed = yield* rmw<readonly Pfn[] | null>(
+      [free_blocks, refcountbt, i_dirty, ...extents, ...copies, ...owners],
+      (free: readonly Pfn[], shared: readonly Pfn[], dirty: boolean, ...rest: (Pfn | string | null)[]) => {
+        if (seen.some((b, i) => rest[i] !== b)) return { next: [free, shared, dirty, ...rest], result: null };
+        const blocks = seen.slice(0, n).map((b, i) => made[i] ?? b);
+        const owned = rest.slice(2 * n).map((o) => withoutOwner(String(o), name));
+        let [pool, others] = [free, shared];
+        for (const b of gone) [pool, others] = givenBack(pool, others, b);
+        return {
+          next: [pool, others, true, ...blocks, ...made.map(() => null), ...owned],
+          result: gone.filter((b) => !shared.includes(b)),
+        };
       },
+      { note: { text: (result) => freedText(result as readonly Pfn[] | null) } },
     );
-    if (left !== null) return;
+    if (freed !== null) return;
   }
 }
+
+const freedText = (blocks: readonly Pfn[] | null): string =>
+  (blocks ?? []).map((b) => `frees the block of pfn ${hex(b)}`).join(", ");

@@ -63,7 +63,7 @@ export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault 
     return "NOPAGE";
   }
   const { cow_page } = vmf;
-  const iomap = yield* k[iomap_begin](inode, pgoff, write && cow_page === undefined);
+  const iomap = yield* k[iomap_begin](inode, pgoff, 1, write && cow_page === undefined);
   if (iomap === null || cow_page !== undefined) {
     const ended =
       iomap === null || cow_page === undefined ? "SIGBUS" : yield* k.finish_cow_fault(vmf, cow_page);

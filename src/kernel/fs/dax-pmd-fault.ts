@@ -1,6 +1,6 @@
 // DAX: faults on as many pages as a PMD entry maps. Source: fs/dax.c.
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
-import { type Code, rmw } from "../../explore/access.ts";
+import type { Code } from "../../explore/access.ts";
 import type { Inode, Iomap } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import { VM_SHARED } from "../include/linux/mm_types.ts";
@@ -8,13 +8,11 @@ import { isLeaf, pmd_offset, pmdPages, pmdStart } from "../include/linux/pgtable
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../mm/memory.ts";
-import { fillHole } from "./blocks.ts";
 import { dax_fault_is_synchronous } from "./dax-insert.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     dax_iomap_pmd_fault: typeof dax_iomap_pmd_fault;
-    iomap_fits_pmd: typeof iomap_fits_pmd;
   }
 }
 
@@ -56,7 +54,8 @@ function* splitLeaf(k: Kernel, vmf: VmFaultInfo): Code {
 function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   const inode = vmf.vma.vm_file;
   const mapping = inode.i_mapping;
-  const { iomap_begin } = inode.i_sb.s_type;
+  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const pages = pmdPages(k);
   const { write } = vmf;
   const size = yield* READ_ONCE(inode.i_size);
   if (vmf.pgoff >= size) return "SIGBUS";
@@ -72,14 +71,13 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "NOPAGE";
   }
-  const fits = yield* k.iomap_fits_pmd(inode, pgoff, write);
-  const iomap = fits ? yield* k[iomap_begin](inode, pgoff, write) : null;
+  const iomap = yield* k[iomap_begin](inode, pgoff, pages, write);
   if (iomap === null) {
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "FALLBACK";
   }
-  if (iomap.pfn !== null && !(yield* k.dax_alive(inode.i_sb))) {
-    if (write) yield* endOfPmd(k, inode, pgoff, iomap, false);
+  if (!(yield* fitsPmd(k, inode, iomap, pages))) {
+    if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, false);
     yield* k.dax_unlock_entry(mapping, pgoff, locked);
     return "FALLBACK";
   }
@@ -88,46 +86,20 @@ function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   if (iomap.pfn === null) fault = yield* k.vmf_insert_pfn_pmd(vmf, k.world.huge_zero_page.pfn, false);
   else if (dax_fault_is_synchronous(vmf, iomap)) fault = toPfn(entry.pfn);
   else fault = yield* k.dax_fault_insert(vmf, entry, pfn_to_page(k, iomap.pfn));
-  if (write) yield* endOfPmd(k, inode, pgoff, iomap, fault !== "FALLBACK");
+  if (iomap_end !== null && write) yield* k[iomap_end](inode, pgoff, iomap, fault !== "FALLBACK");
   yield* k.dax_unlock_entry(mapping, pgoff, entry);
   return fault;
 }
 
 /**
- * Are there as many pages in one piece as a PMD entry maps: blocks in order from an aligned one on, or, for a
- * read, a hole? A write gives blocks to the hole with which the range begins, in one piece if there is one free;
- * they stay where the answer is no.
+ * Can a PMD entry map what the file system answered: a hole, or blocks of a device that is there, in one piece, from an
+ * aligned one on?
  *
- * Models what `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12 asks of iomap_length() and dax_iomap_direct_access(): an
- * iomap here is of one page.
- * If others share all of the blocks, a write gives the CoW fork as many in one piece, if there are; if they share some,
- * smaller entries must do.
+ * Models the test of iomap_length() in `fs/dax.c:dax_iomap_pmd_fault()` @ v6.12, and dax_iomap_direct_access() as
+ * dax_fault_iter() calls it. What a write was given stays where the answer is no.
  */
-export function* iomap_fits_pmd(k: Kernel, inode: Inode, index: number, write: boolean): Code<boolean> {
-  const n = pmdPages(k);
-  const extents = inode.i_data.slice(index, index + n);
-  const { refcountbt } = inode.i_sb;
-  if (write) yield* fillHole(k, inode, extents, true);
-  const found = yield* rmw([refcountbt, ...extents], (shared: readonly Pfn[], ...blocks: (Pfn | null)[]) => {
-    const hole = !write && blocks.every((b) => b === null);
-    const others = blocks.filter((b) => b !== null && shared.includes(b)).length;
-    const alike = others === 0 || others === n;
-    const fits = hole || (alike && inOnePiece(blocks));
-    return { next: [shared, ...blocks], result: fits && write && others === n ? "copy" : fits };
-  });
-  if (found !== "copy") return found;
-  const copies = inode.i_cow.slice(index, index + n);
-  yield* fillHole(k, inode, copies, true);
-  return yield* rmw(copies, (...blocks: (Pfn | null)[]) => ({ next: blocks, result: inOnePiece(blocks) }));
+function* fitsPmd(k: Kernel, inode: Inode, iomap: Iomap, pages: number): Code<boolean> {
+  if (iomap.pages < pages) return false;
+  if (iomap.pfn === null) return true;
+  return iomap.pfn % pages === 0 && (yield* k.dax_alive(inode.i_sb));
 }
-
-/** Tells the file system, page by page, how its answer was used. */
-function* endOfPmd(k: Kernel, inode: Inode, first: number, iomap: Iomap, written: boolean): Code {
-  const { iomap_end } = inode.i_sb.s_type;
-  if (iomap_end === null) return;
-  for (let i = 0; i < pmdPages(k); i++) yield* k[iomap_end](inode, first + i, iomap, written);
-}
-
-/** Blocks in order, from one on that a PMD entry can map. */
-const inOnePiece = ([first = null, ...rest]: readonly (Pfn | null)[]): boolean =>
-  first !== null && first % (rest.length + 1) === 0 && rest.every((b, i) => b === first + i + 1);

@@ -33,7 +33,7 @@ declare module "../kernel.ts" {
  */
 export function* dax_iomap_rw(k: Kernel, inode: Inode, index: number): Code<boolean> {
   const { iomap_begin, iomap_end } = inode.i_sb.s_type;
-  const iomap = yield* k[iomap_begin](inode, index, true);
+  const iomap = yield* k[iomap_begin](inode, index, 1, true);
   if (iomap === null) return false;
   yield* k.dax_write_invalidates(inode.i_mapping, index, iomap.fresh, iomap.shared);
   const alive = yield* k.dax_alive(inode.i_sb);

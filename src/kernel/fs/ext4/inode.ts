@@ -16,13 +16,13 @@ import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, endOfBlocks, extentOf, type Taken, takeBlock } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, extentsOf, lookUp, type Taken, takeBlocks } from "../blocks.ts";
 import { noExternalReference } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
     ext4_iomap_begin: typeof ext4_iomap_begin;
-    ext4_new_block: typeof ext4_new_block;
+    ext4_map_create_blocks: typeof ext4_map_create_blocks;
     ext4_free_block: typeof ext4_free_block;
     ext4_wait_dax_page: typeof ext4_wait_dax_page;
     ext4_break_layouts: typeof ext4_break_layouts;
@@ -54,7 +54,7 @@ export const ext4: FileSystemType = {
 };
 
 /**
- * The block of a page of the file; a write into a hole allocates one.
+ * The blocks with which a range of the file begins; a write into a hole allocates some.
  *
  * Models `fs/ext4/inode.c:ext4_iomap_begin()` and `ext4_map_blocks()` @ v6.12.
  * Simplified: i_data_sem. To look without it, or holding it for reading, is one step; to look again and to allocate,
@@ -66,32 +66,38 @@ export function* ext4_iomap_begin(
   k: Kernel,
   inode: Inode,
   index: number,
+  pages: number,
   write: boolean,
 ): Code<Iomap | null> {
-  const extent = extentOf(inode, index);
-  let pfn = yield* READ_ONCE(extent);
+  let run = yield* lookUp(extentsOf(inode, index, pages));
   let fresh = false;
-  if (pfn === null && write) {
-    const taken = yield* k.ext4_new_block(inode, index);
+  if (run.pfn === null && write) {
+    const taken = yield* k.ext4_map_create_blocks(inode, index, pages);
     if (taken === null) return null;
-    pfn = taken.block;
+    run = { pfn: taken.block, pages: taken.pages };
     fresh = taken.fresh;
   }
   // Only a write asks whether the metadata is on disk.
   const dirty = write && (fresh || (yield* READ_ONCE(inode.i_dirty)));
-  return { pfn, shared: false, fresh, dirty };
+  return { pfn: run.pfn, pages: run.pages, shared: false, fresh, dirty };
 }
 
 /**
- * Gives the file a block for one of its pages: the lowest that is free; or the one that it has by now.
+ * Gives the hole with which a range of the file begins blocks in one piece: aligned ones if it fills the range, or the
+ * lowest that are free; or tells which ones the file has by now.
  *
  * Models `fs/ext4/inode.c:ext4_map_create_blocks()` and `fs/ext4/mballoc.c:ext4_mb_new_blocks()` @ v6.12.
  * Context: i_data_sem would be held for writing.
  *
  * @returns null if there is none.
  */
-export function* ext4_new_block(k: Kernel, inode: Inode, index: number): Code<Taken | null> {
-  return yield* takeBlock(k, inode, extentOf(inode, index));
+export function* ext4_map_create_blocks(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  pages: number,
+): Code<Taken | null> {
+  return yield* takeBlocks(k, inode, extentsOf(inode, index, pages));
 }
 
 /**

@@ -9,7 +9,7 @@ import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
-import { dropBlock, endOfBlocks, extentOf, takeBlock } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, extentsOf, lookUp, takeBlocks } from "../blocks.ts";
 import { untilIdle } from "../ext4/inode.ts";
 
 declare module "../../kernel.ts" {
@@ -57,25 +57,29 @@ export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
 }
 
 /**
- * The page of the window, given by the host if need be.
+ * The pages of the window, given by the host if need be.
  *
  * Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12.
  * Left out: a page of the window for reads of a hole within the size of the file, which get one, too; here they are
  * answered with the hole.
  * Simplified: the semaphore of the inode's ranges. fuse_setup_new_dax_mapping() looks again under it, in the step in
- * which the page is given.
+ * which the pages are given.
  */
 export function* fuse_iomap_begin(
   k: Kernel,
   inode: Inode,
   index: number,
+  pages: number,
   write: boolean,
 ): Code<Iomap | null> {
-  const extent = extentOf(inode, index);
-  const block = yield* READ_ONCE(extent);
-  if (block !== null || !write) return { pfn: block, shared: false, fresh: false, dirty: false };
-  const taken = yield* takeBlock(k, inode, extent);
-  return taken === null ? null : { pfn: taken.block, shared: false, fresh: false, dirty: false };
+  const extents = extentsOf(inode, index, pages);
+  const run = yield* lookUp(extents);
+  if (run.pfn !== null || !write) {
+    return { pfn: run.pfn, pages: run.pages, shared: false, fresh: false, dirty: false };
+  }
+  const taken = yield* takeBlocks(k, inode, extents);
+  if (taken === null) return null;
+  return { pfn: taken.block, pages: taken.pages, shared: false, fresh: false, dirty: false };
 }
 
 /** Models `fs/fuse/dax.c:fuse_wait_dax_page()` @ v6.12: sleeps without the lock that keeps faults out. */

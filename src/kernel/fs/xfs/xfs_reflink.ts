@@ -1,20 +1,27 @@
 // XFS: blocks that several files share, and copies of them on write.
-// Source: fs/xfs/xfs_reflink.c, fs/xfs/xfs_iomap.c.
-import type { Pfn } from "../../../base/brand.ts";
-import { type Code, rmw } from "../../../explore/access.ts";
+// Source: fs/xfs/xfs_reflink.c.
+import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
+import { type Cell, type Code, rmw } from "../../../explore/access.ts";
 import type { Inode, Iomap } from "../../include/linux/fs.ts";
 import { pfn_to_page } from "../../include/linux/mm.ts";
 import { down_write, downgrade_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, extentOf, replaceBlock, shareBlock, takeBlock, withOwner } from "../blocks.ts";
+import {
+  dropBlock,
+  extentOf,
+  extentsOf,
+  freeRun,
+  replaceBlocks,
+  runOf,
+  shareBlock,
+  withOwner,
+} from "../blocks.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
-    xfs_iomap_begin: typeof xfs_iomap_begin;
     xfs_reflink_fill_cow_hole: typeof xfs_reflink_fill_cow_hole;
     xfs_cow_hole_looks_again: typeof xfs_cow_hole_looks_again;
-    xfs_dax_write_iomap_end: typeof xfs_dax_write_iomap_end;
     xfs_reflink_cancel_cow_range: typeof xfs_reflink_cancel_cow_range;
     xfs_reflink_end_cow: typeof xfs_reflink_end_cow;
     xfs_file_remap_range: typeof xfs_file_remap_range;
@@ -22,103 +29,103 @@ declare module "../../kernel.ts" {
   }
 }
 
-/** The place of a page in the CoW fork. */
-const cowOf = (inode: Inode, index: number) => inode.i_cow[index] ?? extentOf(inode, index);
+/** The places of a range in the CoW fork. */
+export const copiesOf = (inode: Inode, index: number, pages: number): readonly Cell<Pfn | null>[] =>
+  inode.i_cow.slice(index, index + pages);
 
-/**
- * The block of a page of the file. A write into a hole allocates one; a write to a block that other files
- * have, too, allocates a copy in the CoW fork.
- *
- * Models `fs/xfs/xfs_iomap.c:xfs_read_iomap_begin()`, `xfs_direct_write_iomap_begin()` and
- * `xfs_iomap_write_direct()` @ v6.12.
- * Simplified: ILOCK. What is done under it is one step: to look at both forks; and, where the lock is dropped in
- * between, to look again and to allocate. A copy always counts as not yet on disk.
- *
- * @returns null if there is no block left, or the file system is shut down.
- */
-export function* xfs_iomap_begin(k: Kernel, inode: Inode, index: number, write: boolean): Code<Iomap | null> {
-  const extent = extentOf(inode, index);
-  const { refcountbt, s_shutdown } = inode.i_sb;
-  const [found, reserved] = yield* rmw(
-    [extent, cowOf(inode, index), refcountbt, inode.i_dirty, s_shutdown],
-    (block: Pfn | null, copy: Pfn | null, blocks: readonly Pfn[], dirty: boolean, shutdown: boolean) => {
-      const shared = block !== null && blocks.includes(block);
-      const iomap: Iomap = { pfn: block, shared, fresh: false, dirty };
-      return {
-        next: [block, copy, blocks, dirty, shutdown],
-        result: [shutdown ? null : iomap, copy] as const,
-      };
-    },
-    { note: { quiet: true } },
-  );
-  if (found === null || !write || (found.pfn !== null && !found.shared)) return found;
-  if (found.pfn !== null) {
-    if (reserved !== null) return { pfn: reserved, shared: true, fresh: false, dirty: true };
-    return yield* k.xfs_reflink_fill_cow_hole(inode, index, found.pfn);
-  }
-  const taken = yield* takeBlock(k, inode, extent);
-  // IOMAP_F_NEW, whoever allocated it.
-  return taken === null ? null : { pfn: taken.block, shared: false, fresh: true, dirty: true };
+/** What a range of a file begins with, in both forks. */
+export interface Extent {
+  /** The first block: that of the copy, if there is one. */
+  readonly pfn: Pfn | null;
+  readonly pages: number;
+  /** Others have the block, too; or it is a copy. */
+  readonly shared: boolean;
+  /** The block is in the CoW fork. */
+  readonly found: boolean;
+  readonly [field: string]: number | boolean | null;
+}
+
+/** Models `fs/xfs/xfs_reflink.c:xfs_reflink_trim_around_shared()` @ v6.12: blocks all of which others have, or none. */
+export function trimAroundShared(data: readonly (Pfn | null)[], shared: readonly Pfn[]): Extent {
+  const [pfn = null] = data;
+  const isShared = (b: Pfn | null) => b !== null && shared.includes(b);
+  const end = data.findIndex((b) => isShared(b) !== isShared(pfn));
+  const pages = runOf(end < 0 ? data : data.slice(0, end));
+  return { pfn, pages, shared: isShared(pfn), found: false };
+}
+
+/** Models `fs/xfs/xfs_reflink.c:xfs_find_trim_cow_extent()` @ v6.12: a copy in the CoW fork comes first. */
+export function findTrimCowExtent(
+  data: readonly (Pfn | null)[],
+  copies: readonly (Pfn | null)[],
+  shared: readonly Pfn[],
+): Extent {
+  const imap = runOf(data);
+  const [copy = null] = copies;
+  if (copy !== null) return { pfn: copy, pages: runOf(copies.slice(0, imap)), shared: true, found: true };
+  return trimAroundShared(data.slice(0, runOf(copies.slice(0, imap))), shared);
 }
 
 /**
- * Gives the CoW fork a block for the copy of one that other files have, too. ILOCK was dropped, and is taken again:
- * somebody else may have a block there by now, or may have copied already.
+ * Gives the CoW fork blocks for the copy of those that other files have, too. ILOCK was dropped, and is taken again:
+ * somebody else may have put some there by now, or may have copied already.
  *
- * Models `fs/xfs/xfs_reflink.c:xfs_reflink_fill_cow_hole()` and `xfs_find_trim_cow_extent()` @ v6.12.0.
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_fill_cow_hole()` @ v6.12.0.
  *
- * @param imap The block of the file before ILOCK was dropped.
- * @returns the copy; the block of the file if no other file has that any more; null if there is no block left.
+ * @param imap What the range of the file began with before ILOCK was dropped.
+ * @returns the copy; the blocks of the file if no other file has them any more; null if there is no block left.
  */
 export function* xfs_reflink_fill_cow_hole(
   k: Kernel,
   inode: Inode,
   index: number,
-  imap: Pfn,
+  imap: Extent,
 ): Code<Iomap | null> {
   const { free_blocks, refcountbt } = inode.i_sb;
   const { i_dirty, name } = inode;
+  const { pages } = imap;
+  const data = extentsOf(inode, index, pages);
+  const copies = copiesOf(inode, index, pages);
   const again = k.xfs_cow_hole_looks_again();
+  const before = Array.from({ length: pages }, (_, i) => (imap.pfn === null ? null : toPfn(imap.pfn + i)));
   for (;;) {
-    const block = (yield* READ_ONCE(free_blocks))[0] ?? null;
-    const owner = block === null ? [] : [pfn_to_page(k, block).block_owner];
-    const { ended, iomap } = yield* rmw(
-      [free_blocks, refcountbt, extentOf(inode, index), cowOf(inode, index), i_dirty, ...owner],
-      (
-        pool: readonly Pfn[],
-        blocks: readonly Pfn[],
-        extent: Pfn | null,
-        copy: Pfn | null,
-        dirty: boolean,
-        ...owners: string[]
-      ) => {
-        const now = again && extent !== null ? extent : imap;
-        const shared = copy !== null || blocks.includes(now);
-        const takes = shared && copy === null && block !== null && pool.includes(block);
-        const pfn = takes ? block : shared ? copy : now;
-        const ended = pfn !== null || block === null;
-        return {
-          next: takes
-            ? [
-                pool.filter((b) => b !== block),
-                blocks,
-                extent,
-                block,
-                true,
-                ...owners.map((o) => withOwner(o, name)),
-              ]
-            : [pool, blocks, extent, copy, dirty, ...owners],
-          result: {
-            ended,
-            iomap: pfn === null ? null : { pfn, shared, fresh: false, dirty: shared || dirty },
-          },
-        };
+    const pool = yield* READ_ONCE(free_blocks);
+    const free = freeRun(pool, pages, true);
+    const owners = free.map((b) => pfn_to_page(k, b).block_owner);
+    const got = yield* rmw<Iomap | "again" | null>(
+      [free_blocks, refcountbt, i_dirty, ...data, ...copies, ...owners],
+      (now: readonly Pfn[], shared: readonly Pfn[], dirty: boolean, ...rest: (Pfn | string | null)[]) => {
+        const blocks = rest.slice(0, pages) as (Pfn | null)[];
+        const forks = rest.slice(pages, 2 * pages) as (Pfn | null)[];
+        const extent = findTrimCowExtent(again ? blocks : before, forks, shared);
+        const same = [now, shared, dirty, ...rest];
+        if (extent.found || !extent.shared) return { next: same, result: iomapOf(extent, dirty) };
+        const taken = free.slice(0, extent.pages);
+        const [pfn = null] = taken;
+        if (pfn === null) return { next: same, result: null };
+        if (!taken.every((b) => now.includes(b))) return { next: same, result: "again" };
+        const left = now.filter((b) => !taken.includes(b));
+        const forked = forks.map((b, i) => taken[i] ?? b);
+        const owned = rest
+          .slice(2 * pages)
+          .map((o, i) => (i < taken.length ? withOwner(String(o), name) : o));
+        const copy = { pfn, pages: taken.length, shared: true, found: true };
+        return { next: [left, shared, true, ...blocks, ...forked, ...owned], result: iomapOf(copy, true) };
       },
       { note: { quiet: true } },
     );
-    if (ended) return iomap;
+    if (got !== "again") return got;
   }
 }
+
+/** What DAX is told of an extent. A copy always counts as not yet on disk. */
+export const iomapOf = ({ pfn, pages, shared, found }: Extent, dirty: boolean): Iomap => ({
+  pfn,
+  pages,
+  shared,
+  fresh: false,
+  dirty: found || dirty,
+});
 
 /**
  * Does who has ILOCK again look which block the file has now? Up to v6.15, the block that was found before is asked
@@ -129,41 +136,22 @@ export function* xfs_reflink_fill_cow_hole(
 export const xfs_cow_hole_looks_again = (_k: Kernel): boolean => false;
 
 /**
- * Ends an access that writes: the copy takes the place of the shared block, or is given back if the access failed.
+ * Gives copies back that did not take the place of the shared blocks.
  *
- * Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12.
- *
- * @param written Did the write, or the fault, come to its end?
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_cancel_cow_range()` @ v6.12.
  */
-export function* xfs_dax_write_iomap_end(
-  k: Kernel,
-  inode: Inode,
-  index: number,
-  iomap: Iomap,
-  written: boolean,
-): Code {
-  if (!iomap.shared) return;
-  if (written) yield* k.xfs_reflink_end_cow(inode, index);
-  else yield* k.xfs_reflink_cancel_cow_range(inode, index);
+export function* xfs_reflink_cancel_cow_range(k: Kernel, inode: Inode, index: number, pages: number): Code {
+  for (const copy of copiesOf(inode, index, pages)) yield* dropBlock(k, inode, copy);
 }
 
 /**
- * Gives a copy back that did not take the place of the shared block.
+ * Lets copies take the place of the shared blocks. Those that no other file has any more are free.
  *
- * Models `fs/xfs/xfs_reflink.c:xfs_reflink_cancel_cow_range()` @ v6.12, for one block.
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_end_cow()` @ v6.12, for one extent.
+ * Simplified: ILOCK; to look whether the copies are still there, and to change both forks, is one step.
  */
-export function* xfs_reflink_cancel_cow_range(k: Kernel, inode: Inode, index: number): Code {
-  yield* dropBlock(k, inode, cowOf(inode, index));
-}
-
-/**
- * Lets the copy take the place of the shared block. If no other file has that any more, it is free.
- *
- * Models `fs/xfs/xfs_reflink.c:xfs_reflink_end_cow()` @ v6.12, for one block.
- * Simplified: ILOCK; to look whether the copy is still there, and to change both forks, is one step.
- */
-export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number): Code {
-  yield* replaceBlock(k, inode, extentOf(inode, index), cowOf(inode, index));
+export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number, pages: number): Code {
+  yield* replaceBlocks(k, inode, extentsOf(inode, index, pages), copiesOf(inode, index, pages));
 }
 
 /**
@@ -214,7 +202,7 @@ export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: 
  */
 export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
   for (let index = first; index < end; index++) {
-    const found = yield* k.xfs_iomap_begin(inode, index, false);
+    const found = yield* k.xfs_iomap_begin(inode, index, 1, false);
     if (found?.shared) yield* k.dax_iomap_rw(inode, index);
   }
 }

@@ -53,10 +53,12 @@ export type FallocMode =
   | typeof FALLOC_FL_COLLAPSE_RANGE
   | typeof FALLOC_FL_UNSHARE_RANGE;
 
-/** struct iomap: what is at one page of a file. */
+/** struct iomap: what is at a range of a file, from its first page on, as far as it is alike. */
 export interface Iomap {
-  /** The block, by its page frame number; null is IOMAP_HOLE. */
+  /** The first block, by its page frame number; null is IOMAP_HOLE. */
   readonly pfn: Pfn | null;
+  /** iomap_length(): for how many pages this goes, at most as many as were asked for. Blocks are in order. */
+  readonly pages: number;
   /** IOMAP_F_SHARED: other files have the block too; or, on a write, it is a copy of such a block. */
   readonly shared: boolean;
   /** IOMAP_F_NEW: allocated just now. */

@@ -1,0 +1,78 @@
+// XFS: which blocks a range of a file has, and what becomes of them when the access is done. Source: fs/xfs/xfs_iomap.c.
+import type { Pfn } from "../../../base/brand.ts";
+import { type Code, rmw } from "../../../explore/access.ts";
+import type { Inode, Iomap } from "../../include/linux/fs.ts";
+import type { Kernel } from "../../kernel.ts";
+import { extentsOf, takeBlocks } from "../blocks.ts";
+import { copiesOf, findTrimCowExtent, iomapOf, trimAroundShared } from "./xfs_reflink.ts";
+
+declare module "../../kernel.ts" {
+  interface KernelFunctions {
+    xfs_iomap_begin: typeof xfs_iomap_begin;
+    xfs_dax_write_iomap_end: typeof xfs_dax_write_iomap_end;
+  }
+}
+
+/**
+ * The blocks with which a range of the file begins. A write into a hole allocates some; a write to blocks that other
+ * files have, too, allocates copies in the CoW fork.
+ *
+ * Models `fs/xfs/xfs_iomap.c:xfs_read_iomap_begin()`, `xfs_direct_write_iomap_begin()` and
+ * `xfs_iomap_write_direct()` @ v6.12, with xfs_reflink_allocate_cow().
+ * Simplified: ILOCK. What is done under it is one step: to look at both forks; and, where the lock is dropped in
+ * between, to look again and to allocate.
+ *
+ * @returns null if there is no block left, or the file system is shut down.
+ */
+export function* xfs_iomap_begin(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  pages: number,
+  write: boolean,
+): Code<Iomap | null> {
+  const { refcountbt, s_shutdown } = inode.i_sb;
+  const data = extentsOf(inode, index, pages);
+  const copies = copiesOf(inode, index, pages);
+  const found = yield* rmw(
+    [refcountbt, inode.i_dirty, s_shutdown, ...data, ...copies],
+    (blocks: readonly Pfn[], dirty: boolean, shutdown: boolean, ...forks: (Pfn | null)[]) => {
+      const imap = forks.slice(0, pages);
+      const extent = write
+        ? findTrimCowExtent(imap, forks.slice(pages), blocks)
+        : trimAroundShared(imap, blocks);
+      return { next: [blocks, dirty, shutdown, ...forks], result: shutdown ? null : { extent, dirty } };
+    },
+    { note: { quiet: true } },
+  );
+  if (found === null) return null;
+  let iomap: Iomap | null = iomapOf(found.extent, found.dirty);
+  if (write && found.extent.shared && !found.extent.found) {
+    iomap = yield* k.xfs_reflink_fill_cow_hole(inode, index, found.extent);
+  }
+  if (iomap === null || iomap.pfn !== null || !write) return iomap;
+  const taken = yield* takeBlocks(k, inode, data.slice(0, iomap.pages));
+  // IOMAP_F_NEW, whoever allocated it.
+  return taken === null
+    ? null
+    : { pfn: taken.block, pages: taken.pages, shared: false, fresh: true, dirty: true };
+}
+
+/**
+ * Ends an access that writes: copies take the place of the shared blocks, or are given back if the access failed.
+ *
+ * Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12.
+ *
+ * @param written Did the write, or the fault, come to its end?
+ */
+export function* xfs_dax_write_iomap_end(
+  k: Kernel,
+  inode: Inode,
+  index: number,
+  { pages, shared }: Iomap,
+  written: boolean,
+): Code {
+  if (!shared) return;
+  if (written) yield* k.xfs_reflink_end_cow(inode, index, pages);
+  else yield* k.xfs_reflink_cancel_cow_range(inode, index, pages);
+}
