@@ -123,7 +123,7 @@ function* wait_page_idle(k: Kernel, page: Page, inode: Inode, cb: WaitFunction |
       if (cb === "schedule") yield* schedule(k, wait);
       else yield* k[cb](inode, wait);
     },
-    untilIdle(page, count),
+    untilIdle(k, page, count),
   );
 }
 

@@ -44,7 +44,7 @@ export const noExtraReference = change({
           function* cmd(wait: Wait): Code {
             yield* k.ext4_wait_dax_page(inode, wait);
           },
-          untilIdle(page, 0),
+          untilIdle(k, page, 0),
         );
       }
     },

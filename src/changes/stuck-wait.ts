@@ -3,7 +3,7 @@
 
 import { hex } from "../base/brand.ts";
 import type { Code, See, Wait } from "../explore/access.ts";
-import { noExternalReference } from "../kernel/fs/dax-layout.ts";
+import { noExternalReference, whoHolds } from "../kernel/fs/dax-layout.ts";
 import { page_folio } from "../kernel/include/linux/mm.ts";
 import type { Folio, Page } from "../kernel/include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_sub_return } from "../kernel/include/linux/page_ref.ts";
@@ -54,6 +54,7 @@ export const waitForNoExternalReference = change({
         text: `_refcount == _mapcount of pfn ${hex(page.pfn)}`,
         condition: (see: See) => see(page._refcount) === see(page._mapcount) + 1,
         goal: noExternalReference(page),
+        obstacle: whoHolds(k, page),
       };
       yield* k.___wait_var_event(
         k.page_idle_key(page),
@@ -87,6 +88,7 @@ export const rescanAfterEachWake = change({
         text: `a put of pfn ${hex(page.pfn)}`,
         condition: (see: See) => see(page._refcount) === see(page._mapcount) + 1,
         goal: noExternalReference(page),
+        obstacle: whoHolds(k, page),
       };
       yield* prepare_to_wait(k, table, k.page_idle_key(page), false);
       const count = yield* folio_ref_count(page.folio);

@@ -46,6 +46,8 @@ export interface Wait {
   readonly condition: (see: See) => boolean;
   /** Ghost goal: what the wait is for. True in a dead state, condition false: a stuck wait. */
   readonly goal?: (see: See) => boolean;
+  /** Who or what keeps the condition from being true, for the explanation of a dead state; null if nobody knows. */
+  readonly obstacle?: (see: See) => string | null;
   /**
    * Where a wake-up goes to one of several: who was woken in the sleeper's place and made nothing of it, or null.
    * Somebody in a dead state, condition true: a lost exclusive wakeup.

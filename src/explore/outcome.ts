@@ -112,15 +112,22 @@ function whoWaits(blocked: readonly Blocked[], see: See): Finding {
     };
   }
   const stuck = sleepers.find((b) => b.wait?.goal?.(see) === true);
+  const obstacle = ({ wait }: Blocked): string | null => wait?.obstacle?.(see) ?? null;
   if (stuck?.wait) {
+    const why = obstacle(stuck);
     return {
       kind: "stuck-wait",
       property: stuck.wait.text,
-      detail: `${stuck.name} waits for ever for ${stuck.wait.text}: what it waits for is over, but that can no longer become true`,
+      detail: `${stuck.name} waits for ever for ${stuck.wait.text}: what it waits for is over, but that can no longer become true${why === null ? "" : `: ${why}`}`,
       threads: [stuck.thread],
     };
   }
-  const list = blocked.map((b) => `${b.name} for ${b.wait?.text ?? b.on}`).join(", ");
+  const list = blocked
+    .map((b) => {
+      const why = obstacle(b);
+      return `${b.name} for ${b.wait?.text ?? b.on}${why === null ? "" : ` (${why})`}`;
+    })
+    .join(", ");
   return {
     kind: "deadlock",
     property: blocked.map((b) => b.wait?.text ?? b.on).join(" and "),

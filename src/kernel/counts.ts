@@ -99,11 +99,15 @@ export function mappings(k: Kernel, see: See): Mapping[] {
 export const maps = ({ entry, pages }: Mapping, page: Page): boolean =>
   entry.pfn <= page.pfn && page.pfn < entry.pfn + pages;
 
-/** The entries that map a page, as `process[virtual page]`. */
+/** An entry in words: `process[virtual page]`, `process[pmd 0]`. */
+export const entryName = ({ mm, address, entry }: Mapping): string =>
+  `${mm.name}[${entry.kind === "pte" ? "" : `${entry.kind} `}${address}]`;
+
+/** The entries that map a page. */
 export const mappersOf = (k: Kernel, see: See, page: Page): string[] =>
   mappings(k, see)
     .filter((m) => maps(m, page))
-    .map(({ mm, address, entry }) => `${mm.name}[${entry.kind === "pte" ? "" : `${entry.kind} `}${address}]`);
+    .map(entryName);
 
 /** The page that an entry holds a reference of, if the kernel counts references through entries of its level. */
 export function countedPage(k: Kernel, entry: Pte): Page | null {

@@ -1,6 +1,7 @@
 // DAX: finding the pages of a file that somebody still uses. Source: fs/dax.c.
 import type { Code, See } from "../../explore/access.ts";
 import type { Modelled } from "../../explore/value.ts";
+import { countedPage, entryName, headOf, mappings, maps } from "../counts.ts";
 import type { DaxEntry } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import type { Page } from "../include/linux/mm_types.ts";
@@ -115,3 +116,27 @@ export const noExternalReference =
   (page: Page) =>
   (see: See): boolean =>
     see(page.heldPins).length === 0 && see(page.heldGets).length === 0;
+
+/** Who holds the folio of a page, in words: who pinned it, who got it, and the entries that hold a reference. */
+export const whoHolds =
+  (k: Kernel, page: Page) =>
+  (see: See): string | null => {
+    const head = headOf(k, see, page);
+    const pages = [...k.world.mem_map.values()].filter((p) => headOf(k, see, p) === head);
+    const users = (names: readonly string[], what: string): string[] =>
+      names.length === 0 ? [] : [`${[...new Set(names)].join(" and ")} ${what}`];
+    const counted = mappings(k, see).filter((m) => countedPage(k, m.entry) !== null);
+    const mappers = counted.filter((m) => pages.some((p) => maps(m, p))).map(entryName);
+    const said = [
+      ...users(
+        pages.flatMap((p) => see(p.heldPins)),
+        "pinned it",
+      ),
+      ...users(
+        pages.flatMap((p) => see(p.heldGets)),
+        "got it",
+      ),
+      ...users(mappers, mappers.length === 1 ? "maps it" : "map it"),
+    ];
+    return said.length === 0 ? null : said.join(", ");
+  };

@@ -17,7 +17,7 @@ import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { dropBlock, endOfBlocks, extentOf, extentsOf, lookUp, type Taken, takeBlocks } from "../blocks.ts";
-import { noExternalReference } from "../dax-layout.ts";
+import { noExternalReference, whoHolds } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
@@ -139,16 +139,17 @@ export function* ext4_break_layouts(k: Kernel, inode: Inode): Code {
       function* cmd(wait: Wait): Code {
         yield* k.ext4_wait_dax_page(inode, wait);
       },
-      untilIdle(page, 1),
+      untilIdle(k, page, 1),
     );
   }
 }
 
 /** What a waiter in break-layouts waits for: a count; and why: that nobody outside uses the page. */
-export const untilIdle = (page: Page, count: number): Wait => ({
+export const untilIdle = (k: Kernel, page: Page, count: number): Wait => ({
   text: `_refcount == ${count} of pfn ${hex(page.pfn)}`,
   condition: (see: See) => see(page._refcount) === count,
   goal: noExternalReference(page),
+  obstacle: whoHolds(k, page),
 });
 
 /**

@@ -109,7 +109,7 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
       function* cmd(wait: Wait): Code {
         yield* k.fuse_wait_dax_page(inode, wait);
       },
-      untilIdle(page, 1),
+      untilIdle(k, page, 1),
     );
   }
 }

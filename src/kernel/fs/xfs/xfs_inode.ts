@@ -69,7 +69,7 @@ export function* xfs_break_dax_layouts(k: Kernel, inode: Inode): Code<boolean> {
     function* cmd(wait: Wait): Code {
       yield* k.xfs_wait_dax_page(inode, wait);
     },
-    untilIdle(page, 1),
+    untilIdle(k, page, 1),
   );
   return true;
 }
