@@ -139,6 +139,9 @@ export const fsdaxShare = change({
     /** Models `shared` of `fs/dax.c:dax_insert_entry()` @ v6.12: what IOMAP_F_SHARED says, on a read too. */
     dax_fault_is_shared: (_k, _vmf, iomap) => iomap.shared,
 
+    /** Models the test of IS_DAX() in `fs/xfs/xfs_iomap.c:xfs_read_iomap_begin()` @ v6.12. */
+    xfs_read_trims_shared: () => true,
+
     /** Models `fs/dax.c:dax_page_share_put()` @ v6.12. */
     *dax_page_share_put(_k, page) {
       const share = yield* READ_ONCE(page.index);

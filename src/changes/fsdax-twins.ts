@@ -21,6 +21,22 @@ export const entryWakeupIsNotPassedOn = twin(
   },
 );
 
+export const entryUnlockWakesNobody = twin(
+  "entry-unlock-wakes-nobody",
+  "who unlocks an entry wakes nobody who waits for it",
+  {
+    *dax_wake_entry() {},
+  },
+);
+
+export const readsAskWhoShares = twin(
+  "reads-ask-who-shares",
+  "XFS tells reads, too, whether others have the blocks, as from v6.2 on",
+  {
+    xfs_read_trims_shared: () => true,
+  },
+);
+
 export const lockFolioLooksOnce = twin(
   "lock-folio-looks-once",
   "who locks the entry of a page does not ask the page again when it holds the lock of the entries",
@@ -118,6 +134,8 @@ export const writeFaultIgnoresRemapping = twin(
 export const fsdaxTwins = [
   evictDoesNotWait,
   entryWakeupIsNotPassedOn,
+  entryUnlockWakesNobody,
+  readsAskWhoShares,
   lockFolioLooksOnce,
   entryLockIsIgnored,
   entryGoesWithoutItsPage,

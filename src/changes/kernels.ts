@@ -40,6 +40,7 @@ import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 import { vmaSplitPrepared } from "./vma-split.ts";
 import { xfsCowHole } from "./xfs-cow-hole.ts";
+import { xfsNotifyWithoutAgf } from "./xfs-notify-without-agf.ts";
 import { xfsReadFault } from "./xfs-read-fault.ts";
 import { zapWaitsForPmdLock } from "./zap-sync.ts";
 
@@ -122,6 +123,7 @@ export const changes: readonly Change[] = [
   noExtraReference,
   ...stuckWaitRemedies,
   zapWaitsForPmdLock,
+  xfsNotifyWithoutAgf,
   daxMappingEndsFlushed,
   ...twins,
   ...mmTwins,

@@ -161,17 +161,21 @@ export function* fence(order: Order = "full"): Code {
   yield { op: "fence", order };
 }
 
-/** Waits until `apply` gives a result, and makes that step: taking a lock is one guarded step. */
+/**
+ * Waits until `apply` gives a result, and makes that step: taking a lock is one guarded step. `wait` says what stands in
+ * the way, where that is not all of the cells.
+ */
 export function* acquire<R extends Value>(
   cells: readonly Cell[],
   apply: (...values: never[]) => Applied<R> | null,
-  options?: StepOptions & { readonly blocks?: Exclude<Blocks, "sleep"> },
+  options?: StepOptions & { readonly blocks?: Exclude<Blocks, "sleep">; readonly wait?: Wait },
 ): Code<R> {
   return (yield {
     op: "acquire",
     cells,
     apply,
     blocks: options?.blocks ?? "lock",
+    wait: options?.wait,
     order: options?.order ?? "acquire",
     ghosts: options?.ghosts,
     note: options?.note,

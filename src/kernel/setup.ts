@@ -78,6 +78,7 @@ export function newSuperBlock(
     refcountbt: cell<readonly Pfn[]>(`${name}refcountbt`, []),
     s_inodes: [],
     s_rmapbt,
+    s_agf: newRwsem(`${name}s_agf`),
     s_writers: newRwsem(`${name}s_writers`),
     s_shutdown: cell(`${name}s_shutdown`, false),
     s_dax_dev: modelled("dax_device", {

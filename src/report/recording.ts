@@ -93,9 +93,8 @@ export function record(prepared: Prepared, schedule: Schedule): Recording {
     if (turn.kind !== "wants" || turn.op.op !== "acquire") continue;
     if (turn.op.blocks === "sleep" || turn.op.blocks === "start") continue;
     if (execution.enabled().includes(thread)) continue;
-    const on = mainCells(turn.op.asked ?? turn.op)
-      .map((c) => c.name)
-      .join(", ");
+    const cells = mainCells(turn.op.asked ?? turn.op).map((c) => c.name);
+    const on = turn.op.wait?.text ?? cells.join(", ");
     const at = execution.steps.length;
     items.push({ kind: "blocks", thread, at, call: calls[thread] ?? null, what: `waits for ${on}` });
   }

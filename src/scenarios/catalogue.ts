@@ -20,6 +20,10 @@ import { killDevDaxVsFault } from "./kill-dev-dax-vs-fault.ts";
 import { longtermPinsOfCoherentPage } from "./longterm-pin-vs-longterm-pin-of-coherent-page.ts";
 import { longtermPinVsPunchHole } from "./longterm-pin-vs-punch-hole.ts";
 import { mapSyncFaultVsWrite } from "./map-sync-fault-vs-write.ts";
+import {
+  memoryFailureVsReadFaultOnSharedPage,
+  memoryFailureVsWriteFaultOnSharedPage,
+} from "./memory-failure-vs-fault-on-shared-page.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { munmapOfPartVsPunchHoleOfHugePage } from "./munmap-of-part-vs-punch-hole-of-huge-page.ts";
@@ -107,6 +111,8 @@ export const catalogue: readonly Scenario[] = [
   threeInvalidationsVsFault,
   memoryFailureVsPunchHole,
   memoryFailureVsSecondFile,
+  memoryFailureVsWriteFaultOnSharedPage,
+  memoryFailureVsReadFaultOnSharedPage,
   killDaxVsReadFault,
   killDaxVsStore,
   killDevDaxVsFault,

@@ -1,14 +1,17 @@
 // Blocks of a file system, and ghost state that says which files have them. The three file systems
 // allocate and free alike here: one block is one page, the lowest free block is taken, and what is
-// freed can be taken at once (there is no journal to commit).
+// freed can be taken at once (there is no journal to commit). XFS alone locks more than the file's block map when it
+// changes who has a block: the AGF.
 
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
-import { type Cell, type Code, rmw } from "../../explore/access.ts";
-import type { Inode } from "../include/linux/fs.ts";
+import { type Applied, type Cell, type Code, rmw, type StepOptions } from "../../explore/access.ts";
+import type { Value } from "../../explore/value.ts";
+import type { Inode, SuperBlock } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
+import { agf_locked } from "./xfs/xfs_alloc.ts";
 
 export const FREE = "free";
 const AND = " and ";
@@ -134,6 +137,17 @@ export function* takeBlocks(
   }
 }
 
+/** A step that changes who has blocks. */
+function* changeOwners<R extends Value>(
+  sb: SuperBlock,
+  cells: readonly Cell[],
+  apply: (...values: never[]) => Applied<R>,
+  options?: StepOptions,
+): Code<R> {
+  if (sb.s_type.name === "xfs") return yield* agf_locked(sb, cells, apply, options);
+  return yield* rmw(cells, apply, options);
+}
+
 /** Takes the block of a place in a file away. If no other file shares it, it is free from here on. */
 export function* dropBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): Code {
   const { free_blocks, refcountbt } = inode.i_sb;
@@ -142,7 +156,8 @@ export function* dropBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>): C
     const block = yield* READ_ONCE(extent);
     if (block === null) return;
     const { block_owner } = pfn_to_page(k, block);
-    const left = yield* rmw(
+    const left = yield* changeOwners(
+      inode.i_sb,
       [free_blocks, refcountbt, extent, block_owner],
       (free: readonly Pfn[], shared: readonly Pfn[], old: Pfn | null, owners: string) =>
         old === block
@@ -174,7 +189,8 @@ export function* shareBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>, b
   const { refcountbt } = inode.i_sb;
   const { block_owner } = pfn_to_page(k, block);
   const { name } = inode;
-  yield* rmw(
+  yield* changeOwners(
+    inode.i_sb,
     [refcountbt, extent, block_owner],
     (shared: readonly Pfn[], _old: Pfn | null, owners: string) => ({
       next: [[...shared, block].sort((a, b) => a - b), block, withOwner(owners, name)],
@@ -203,7 +219,8 @@ export function* replaceBlocks(
     if (made.every((b) => b === null)) return;
     const gone = seen.slice(0, n).flatMap((b, i) => (b === null || (made[i] ?? null) === null ? [] : [b]));
     const owners = gone.map((b) => pfn_to_page(k, b).block_owner);
-    const freed = yield* rmw<readonly Pfn[] | null>(
+    const freed = yield* changeOwners<readonly Pfn[] | null>(
+      inode.i_sb,
       [free_blocks, refcountbt, i_dirty, ...extents, ...copies, ...owners],
       (free: readonly Pfn[], shared: readonly Pfn[], dirty: boolean, ...rest: (Pfn | string | null)[]) => {
         if (seen.some((b, i) => rest[i] !== b)) return { next: [free, shared, dirty, ...rest], result: null };

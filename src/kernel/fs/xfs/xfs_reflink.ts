@@ -17,6 +17,7 @@ import {
   shareBlock,
   withOwner,
 } from "../blocks.ts";
+import { agf_locked } from "./xfs_alloc.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
@@ -92,7 +93,8 @@ export function* xfs_reflink_fill_cow_hole(
     const pool = yield* READ_ONCE(free_blocks);
     const free = freeRun(pool, pages, true);
     const owners = free.map((b) => pfn_to_page(k, b).block_owner);
-    const got = yield* rmw<Iomap | "again" | null>(
+    const got = yield* agf_locked<Iomap | "again" | null>(
+      inode.i_sb,
       [free_blocks, refcountbt, i_dirty, ...data, ...copies, ...owners],
       (now: readonly Pfn[], shared: readonly Pfn[], dirty: boolean, ...rest: (Pfn | string | null)[]) => {
         const blocks = rest.slice(0, pages) as (Pfn | null)[];
@@ -174,6 +176,7 @@ export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: 
   // generic_remap_file_range_prep() and xfs_flush_unmap_range()
   yield* k.dax_writeback_mapping_range(from.i_mapping, 0, pages);
   yield* k.dax_writeback_mapping_range(to.i_mapping, 0, pages);
+  yield* xfs_reflink_set_inode_flag(from, to);
   yield* k.truncate_pagecache_range(to, 0, pages);
   yield* WRITE_ONCE(from.i_remapping, true);
   if (one !== two) {
@@ -191,6 +194,13 @@ export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: 
   yield* up_write(to.i_mapping.invalidate_lock);
   if (one !== two) yield* up_read(k, from.i_rwsem);
   yield* up_write(to.i_rwsem);
+}
+
+/** Models `fs/xfs/xfs_reflink.c:xfs_reflink_set_inode_flag()` @ v6.12: ILOCK of both is held. */
+function* xfs_reflink_set_inode_flag(from: Inode, to: Inode): Code {
+  yield* rmw([from.i_reflink, to.i_reflink], () => ({ next: [true, true], result: null }), {
+    note: { quiet: true },
+  });
 }
 
 /**

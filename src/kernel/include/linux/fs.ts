@@ -99,6 +99,8 @@ export interface Inode extends Modelled {
   readonly i_data: readonly Cell<Pfn | null>[];
   /** XFS: the new block of each page that is being copied on write, in the CoW fork; else null. */
   readonly i_cow: readonly Cell<Pfn | null>[];
+  /** XFS: it has or had blocks in common with another file (XFS_DIFLAG2_REFLINK). */
+  readonly i_reflink: Cell<boolean>;
   /** XFS_IREMAPPING: blocks of it are being shared with another file, and write faults wait. */
   readonly i_remapping: Cell<boolean>;
   /** Names of the file; without one its blocks go when the last user closes it. */
@@ -119,6 +121,8 @@ export interface SuperBlock extends Modelled {
   readonly s_inodes: Inode[];
   /** XFS: does it know which files have a block? */
   readonly s_rmapbt: boolean;
+  /** XFS: the header of the one allocation group; who locks its buffer holds it as a writer does. */
+  readonly s_agf: Rwsem;
   /** Who writes, and who has frozen the file system. */
   readonly s_writers: Rwsem;
   /** XFS: it has been shut down, and answers with errors. */
@@ -142,6 +146,7 @@ export function newInode(
     i_size: cell(`${name}.i_size`, blocks.length),
     i_data: blocks.map((b, i) => cell<Pfn | null>(`${name}.i_data[${i}]`, b)),
     i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
+    i_reflink: cell(`${name}.i_reflink`, false),
     i_remapping: cell(`${name}.i_remapping`, false),
     i_nlink: cell(`${name}.i_nlink`, 1),
     i_dirty: cell(`${name}.i_dirty`, false),
