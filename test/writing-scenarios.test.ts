@@ -32,9 +32,13 @@ describe("docs/writing-scenarios.md", () => {
     );
     const twins = pagelife(["check", file, "--twins"]);
     const checked = pagelife(["check", file, "--kernel", "v7.2"]);
+    writeFileSync(file, readFileSync(file, "utf8").replace('rule: "private-copy', 'rule: "another-copy'));
+    const other = pagelife(["check", file, "--twins"]);
     rmSync(folder, { recursive: true });
     expect(twins.stdout).toContain("1 twin: 1 as expected, 0 not.");
     expect(checked.stdout).toContain("a private copy is no page of the file");
+    expect(other.status).toBe(1);
+    expect(other.stdout).toContain("! private-copy-is-there, expected assertion another-copy-is-there");
   });
 
   it("says of them what is found", () => {

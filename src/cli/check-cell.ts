@@ -12,7 +12,7 @@ import { formatToken } from "../explore/replay.ts";
 import type { Progress, SearchResult, Strategy } from "../explore/strategy.ts";
 import { underTso } from "../explore/tso.ts";
 import type { Change, KernelVersion } from "../kernel/kernel.ts";
-import { programOf, type Scenario } from "../kernel/scenario.ts";
+import { type Expectation, programOf, type Scenario } from "../kernel/scenario.ts";
 import type { TlbModel } from "../kernel/world.ts";
 import type { Verdict } from "../report/verdict.ts";
 import { buildKernel } from "./select.ts";
@@ -62,11 +62,11 @@ const modelOf = ({ tlb, scenario }: Pick<Cell, "tlb" | "scenario">): TlbModel =>
   tlb ?? scenario.tlb ?? "rcu-table-free";
 
 /** What the catalogue expects of a cell; null where it says nothing. */
-function expectation({ scenario, kernel, changes, tlb, memory }: Cell): string | null {
+function expectation({ scenario, kernel, changes, tlb, memory }: Cell): Expectation | null {
   const key = [kernel.release, ...changes.map((c) => c.name)].join("+");
   if (memory !== "sc") return null;
   if (tlb !== undefined && tlb !== (scenario.tlb ?? "rcu-table-free")) return null;
-  return scenario.expected?.[key]?.verdict ?? null;
+  return scenario.expected?.[key] ?? null;
 }
 
 /** A scenario that expects a livelock of some kernel asks whether there is one on every kernel. */
@@ -109,15 +109,19 @@ export async function checkCell(cell: Cell, options: CheckOptions): Promise<Chec
 }
 
 /** What a verdict says of its cell. */
-const aboutCell = (cell: Cell, { livelock }: CheckOptions) => ({
-  scenario: cell.scenario.name,
-  kernel: cell.kernel.release,
-  with: cell.changes.map((c) => c.name),
-  tlb: modelOf(cell),
-  memory: cell.memory,
-  expected: expectation(cell),
-  livelock: livelock === true,
-});
+const aboutCell = (cell: Cell, { livelock }: CheckOptions) => {
+  const expected = expectation(cell);
+  return {
+    scenario: cell.scenario.name,
+    kernel: cell.kernel.release,
+    with: cell.changes.map((c) => c.name),
+    tlb: modelOf(cell),
+    memory: cell.memory,
+    expected: expected?.verdict ?? null,
+    expectedRule: expected?.rule ?? null,
+    livelock: livelock === true,
+  };
+};
 
 /** A cell that is not searched, and why. */
 function notApplicable(cell: Cell, options: CheckOptions, detail: string | null): CheckedCell {

@@ -3,7 +3,7 @@
 import type { KernelVersion } from "../kernel/kernel.ts";
 import type { Scenario, Twin } from "../kernel/scenario.ts";
 import type { CheckedTwin } from "../report/twins.ts";
-import type { Verdict } from "../report/verdict.ts";
+import { breaks, type Verdict } from "../report/verdict.ts";
 import { type CheckOptions, checkCell } from "./check-cell.ts";
 import { kernelNamed, type SelectedScenario, selectChanges } from "./select.ts";
 
@@ -40,7 +40,7 @@ const mayLoop = (scenario: Scenario, { change }: Twin): boolean =>
   (scenario.twins ?? []).some((t) => t.change === change && t.expect === "livelock");
 
 /** A twin that survives leaves the verdict of its kernel as it was. */
-function isAsExpected({ expect }: Twin, { verdict, kind, complete }: Verdict, otherwise: string): boolean {
-  const found = verdict === "violation" ? kind : verdict;
-  return complete && found === (expect === "survives" ? otherwise : expect);
+function isAsExpected({ expect, rule }: Twin, v: Verdict, otherwise: string): boolean {
+  const found = v.verdict === "violation" ? v.kind : v.verdict;
+  return v.complete && found === (expect === "survives" ? otherwise : expect) && breaks(v, rule ?? null);
 }

@@ -1,7 +1,7 @@
 // What `check` says of single cells: why, how it comes about, and the line that repeats it.
 import { thousands } from "../base/thousands.ts";
 import { columnName } from "../report/matrix.ts";
-import { isExpected, type Verdict, verdictText } from "../report/verdict.ts";
+import { expectedText, isExpected, type Verdict, verdictText } from "../report/verdict.ts";
 import { wrap } from "../report/wrap.ts";
 import type { CheckedCell } from "./check-cell.ts";
 import { drawCell } from "./draw-cell.ts";
@@ -35,7 +35,7 @@ function explain(c: CheckedCell, reproduce: (token: string) => string, drawn: Ma
     `${verdict.scenario}, ${column}: ${verdictText(verdict)}`,
     ...(reason === undefined ? [] : wrap(`  ${reason}`, 100, "  ")),
   ];
-  if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${verdict.expected}`);
+  if (isExpected(verdict) === false) lines.push(`  NOT as expected: ${expectedText(verdict)}`);
   if (verdict.verdict === "inconclusive") lines.push(`  a bound was reached: ${verdict.bound}`);
   if (verdict.bound !== null || verdict.millis > LONG_MS) lines.push(`  ${effort(verdict)}`);
   for (const note of exploration?.search.notes ?? []) lines.push(...wrap(`  note: ${note}`, 100, "    "));

@@ -27,6 +27,8 @@ export interface ScenarioThread<W> {
 /** What a kernel is expected to do, and why. */
 export interface Expectation {
   readonly verdict: "holds" | FindingKind | "not-applicable";
+  /** The rule or promise that is broken, maybe among others; whichever, if not given. */
+  readonly rule?: string;
   /** One sentence; with the commit that changed it, where one did. */
   readonly because: string;
 }
@@ -37,6 +39,8 @@ export interface Twin {
   readonly kernel: string;
   readonly tlb?: TlbModel;
   readonly expect: "survives" | FindingKind;
+  /** The rule or promise that it breaks, maybe among others; whichever, if not given. */
+  readonly rule?: string;
   readonly because: string;
 }
 

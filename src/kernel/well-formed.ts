@@ -22,7 +22,7 @@ const scenarioKeys: readonly (keyof Scenario)[] = [
   "twins",
 ];
 const threadKeys = ["title", "cpu", "mm", "run"];
-const twinKeys: readonly (keyof Twin)[] = ["change", "kernel", "tlb", "expect", "because"];
+const twinKeys: readonly (keyof Twin)[] = ["change", "kernel", "tlb", "expect", "rule", "because"];
 const verdicts: readonly (FindingKind | "holds" | "not-applicable")[] = [
   "holds",
   "not-applicable",
@@ -82,7 +82,7 @@ export function wellFormedScenario(s: Scenario): Scenario {
   for (const [kernel, expectation] of Object.entries(expected)) {
     const of = `${what}: what is expected of ${kernel}`;
     require(isFields(expectation), `${of} is not { verdict, because }`);
-    requireKeys(of, expectation, ["verdict", "because"]);
+    requireKeys(of, expectation, ["verdict", "rule", "because"]);
     requireVerdict(of, expectation.verdict, verdicts);
   }
   require(Array.isArray(twins), `${what}: twins is not a list`);

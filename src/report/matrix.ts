@@ -1,6 +1,6 @@
 // The matrix scenario x kernel, and the sentence below it.
 import { thousands } from "../base/thousands.ts";
-import { type CheckSummary, isExpected, type Verdict, verdictText } from "./verdict.ts";
+import { type CheckSummary, expectedText, isExpected, type Verdict, verdictText } from "./verdict.ts";
 
 /**
  * Draws the matrix. A cell that is not as expected has an exclamation mark; rules that are
@@ -15,7 +15,7 @@ export function drawMatrix(verdicts: readonly Verdict[]): string {
     if (cell === undefined) return "";
     const rule = brokenRule(cell);
     const outcome = rule === null ? verdictText(cell) : `breaks [${rules.indexOf(rule) + 1}]`;
-    return `${outcome}${isExpected(cell) === false ? ` ! expected ${cell.expected}` : ""}`;
+    return `${outcome}${isExpected(cell) === false ? ` ! expected ${expectedText(cell)}` : ""}`;
   };
   const rows = [["scenario", ...columns], ...scenarios.map((s) => [s, ...columns.map((c) => text(s, c))])];
   const widths = rows[0]?.map((_, i) => Math.max(...rows.map((r) => r[i]?.length ?? 0))) ?? [];

@@ -22,9 +22,11 @@ export function twinsText(checked: readonly CheckedTwin[]): string {
 }
 
 function twinLines({ scenario, twin, verdict, asExpected }: CheckedTwin): string[] {
-  const { kernel, tlb, change, expect, because } = twin;
+  const { kernel, tlb, change, expect, rule, because } = twin;
   const what = expect === "survives" ? "survives" : `caught: ${verdictText(verdict)}`;
-  const outcome = asExpected ? what : `! ${verdictText(verdict)}, expected ${expect}`;
+  const outcome = asExpected
+    ? what
+    : `! ${verdictText(verdict)}, expected ${[expect, rule ?? ""].join(" ").trim()}`;
   const model = tlb === undefined ? "" : ` (${tlb})`;
   return [`${scenario}, ${kernel}${model}, ${change}: ${outcome}`, ...wrap(`  ${because}`, 100, "  ")];
 }
@@ -33,5 +35,12 @@ function twinLines({ scenario, twin, verdict, asExpected }: CheckedTwin): string
 export const twinRecordOf = ({ twin, verdict, asExpected }: CheckedTwin): unknown => ({
   type: "twin",
   schemaVersion: SCHEMA_VERSION,
-  data: { change: twin.change, expect: twin.expect, because: twin.because, asExpected, verdict },
+  data: {
+    change: twin.change,
+    expect: twin.expect,
+    rule: twin.rule ?? null,
+    because: twin.because,
+    asExpected,
+    verdict,
+  },
 });

@@ -34,6 +34,10 @@ const verdict = z.object({
     .array(z.object({ kind: z.enum(findingKinds), property: z.string() }))
     .describe("what else was found, without a counterexample of its own"),
   expected: z.string().nullable().describe("what the catalogue expects; null where it says nothing"),
+  expectedRule: z
+    .string()
+    .nullable()
+    .describe("the rule or promise that is expected to be broken; null for whichever"),
   strategy: z.string(),
   livelock: z
     .boolean()
@@ -61,6 +65,10 @@ export const twinRecord = z
     data: z.object({
       change: z.string().describe("the change that breaks something on purpose"),
       expect: z.enum(["survives", ...findingKinds]),
+      rule: z
+        .string()
+        .nullable()
+        .describe("the rule or promise that is expected to be broken; null for whichever"),
       because: z.string(),
       asExpected: z.boolean(),
       verdict,

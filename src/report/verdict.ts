@@ -16,8 +16,19 @@ export function verdictText({ verdict, kind, property }: Verdict): string {
     : (kind ?? "").replaceAll("-", " ");
 }
 
-/** True if the catalogue expects this; null if it says nothing. */
-export function isExpected({ verdict, kind, expected }: Verdict): boolean | null {
-  if (expected === null || verdict === "inconclusive") return null;
-  return expected === (verdict === "violation" ? kind : verdict);
+/** True if the scenario expects this; null if it says nothing. */
+export function isExpected(v: Verdict): boolean | null {
+  if (v.expected === null || v.verdict === "inconclusive") return null;
+  return v.expected === (v.verdict === "violation" ? v.kind : v.verdict) && breaks(v, v.expectedRule);
 }
+
+/** True if this rule or promise is among those that are broken; always, for none in particular. */
+export function breaks({ property, liveness, also }: Verdict, rule: string | null): boolean {
+  return (
+    rule === null || property === rule || liveness.includes(rule) || also.some((a) => a.property === rule)
+  );
+}
+
+/** What is expected, in words: `invariant no-pin-on-free-block`. */
+export const expectedText = ({ expected, expectedRule }: Verdict): string =>
+  [expected, ...(expectedRule === null ? [] : [expectedRule])].join(" ");
