@@ -108,6 +108,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
 /** Where a kernel is not the release .0 that it is named after. */
 export const exceptions: readonly string[] = [
   "v6.1 lets files be read while they are cloned, as 6.1.192 of Debian does (14a537983b22, of v6.7)",
+  "v6.1 has dax_file_unshare(), as 6.1.192 of Debian does, and 6.0 does not",
   "v6.12 has ext4-fallocate, as 6.12.117 of Debian does, and 6.12.0 does not",
   "v6.1 and v6.12 have no xfs-cow-hole, which 6.1.192 and 6.12.117 do have",
   "v7.2 has xfs-cow-hole, as 7.2.13 of Debian does; 7.2.0 was not read",

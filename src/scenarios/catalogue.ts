@@ -58,6 +58,7 @@ import { umountVsDirtyPage } from "./umount-vs-dirty-page.ts";
 import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
 import { unlinkedMappingVsPunchHole } from "./unlinked-mapping-vs-punch-hole.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
+import { unpinVsPunchAfterUnshare } from "./unpin-vs-punch-after-unshare.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
 import { unpinVsPunchOfSharedExtent } from "./unpin-vs-punch-of-shared-extent.ts";
 import { writeFaultVsClone } from "./write-fault-vs-clone.ts";
@@ -91,6 +92,7 @@ export const catalogue: readonly Scenario[] = [
   folioPutVsPunchHole,
   fsyncVsPunchHole,
   unpinVsPunchOfSharedExtent,
+  unpinVsPunchAfterUnshare,
   unpinVsEvictOfSharedExtent,
   readPinVsMunmapOfSecondFile,
   truncateVsDirtyPage,

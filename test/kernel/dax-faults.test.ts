@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { pfn } from "../../src/base/brand.ts";
-import { kernels } from "../../src/changes/kernels.ts";
+import { kernels, v6_1, v6_12, v7_2 } from "../../src/changes/kernels.ts";
 import { WRITE_ONCE } from "../../src/kernel/lib/atomic.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
@@ -76,6 +76,24 @@ describe.each(
     expect(made.fault).toBe("SIGBUS");
     expect(made.two.i_cow.map((copy) => machine.see(copy))).toEqual([null]);
     expect(machine.see(made.sb.free_blocks)).toEqual([0x41]);
+  });
+});
+
+describe.each([v6_1, v6_12, v7_2])("copies for a huge entry on $release", (version) => {
+  it("are given back if they are not in one piece", () => {
+    const machine = boot(version, { geometry: { PTRS_PER_PTE: 4, PTRS_PER_PMD: 4 } });
+    const made = machine.run(function* (k) {
+      const { sb, two } = yield* reflinkedFiles(k, 4);
+      yield* createFile(k, sb, "other", 2);
+      const mm = createProcess(k, "mm", 4);
+      yield* mapFile(k, mm, two, 0, 4);
+      return { fault: yield* k.touch(mm, 0, true), sb, two };
+    });
+    assert(!isBlocked(made), "the fault waits");
+    // The copies were for two pages; the page that was touched has one of its own.
+    expect(made.two.i_cow.map((copy) => machine.see(copy))).toEqual([null, null, null, null]);
+    expect(made.two.i_data.map((block) => machine.see(block))).toEqual([0x46, 0x41, 0x42, 0x43]);
+    expect(machine.see(made.sb.free_blocks)).toEqual([0x47]);
   });
 });
 

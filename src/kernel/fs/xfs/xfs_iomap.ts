@@ -4,6 +4,7 @@ import { acquire, type Code } from "../../../explore/access.ts";
 import type { Inode, Iomap } from "../../include/linux/fs.ts";
 import type { Holders } from "../../kernel/locking/rwsem.ts";
 import type { Kernel } from "../../kernel.ts";
+import { READ_ONCE } from "../../lib/atomic.ts";
 import { extentsOf, takeBlocks } from "../blocks.ts";
 import { untilAgfIsFree } from "./xfs_alloc.ts";
 import { copiesOf, findTrimCowExtent, iomapOf, trimAroundShared } from "./xfs_reflink.ts";
@@ -84,9 +85,11 @@ export function* xfs_iomap_begin(
 }
 
 /**
- * Ends an access that writes: copies take the place of the shared blocks, or are given back if the access failed.
+ * Ends an access that writes: copies take the place of the shared blocks, or are given back if the access failed. What
+ * was shared is not asked again: any copy that a reflinked file has in the range.
  *
  * Models `fs/xfs/xfs_iomap.c:xfs_dax_write_iomap_end()` @ v6.12.
+ * Left out: that copies stay where they are once the file system is shut down.
  *
  * @param written Did the write, or the fault, come to its end?
  */
@@ -94,10 +97,10 @@ export function* xfs_dax_write_iomap_end(
   k: Kernel,
   inode: Inode,
   index: number,
-  { pages, shared }: Iomap,
+  { pages }: Iomap,
   written: boolean,
 ): Code {
-  if (!shared) return;
+  if (!(yield* READ_ONCE(inode.i_reflink))) return;
   if (written) yield* k.xfs_reflink_end_cow(inode, index, pages);
   else yield* k.xfs_reflink_cancel_cow_range(inode, index, pages);
 }

@@ -206,13 +206,29 @@ function* xfs_reflink_set_inode_flag(from: Inode, to: Inode): Code {
 /**
  * Gives a file blocks of its own for those that it shares.
  *
- * Models `fs/xfs/xfs_reflink.c:xfs_reflink_unshare()` @ v6.12, through dax_file_unshare(), which writes
- * each shared page as it is.
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_unshare()` @ v6.12.
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
  */
 export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
-  for (let index = first; index < end; index++) {
-    const found = yield* k.xfs_iomap_begin(inode, index, 1, false);
-    if (found?.shared) yield* k.dax_iomap_rw(inode, index);
-  }
+  if (!(yield* READ_ONCE(inode.i_reflink))) return;
+  yield* k.dax_file_unshare(inode, first, end);
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, first, end);
+  yield* xfs_reflink_try_clear_inode_flag(inode);
+}
+
+/**
+ * Notes that no other file has blocks of the file any more, if so.
+ *
+ * Models `fs/xfs/xfs_reflink.c:xfs_reflink_try_clear_inode_flag()` @ v6.12.
+ */
+function* xfs_reflink_try_clear_inode_flag({ i_sb, i_reflink, i_data }: Inode): Code {
+  yield* agf_locked(
+    i_sb,
+    [i_reflink, i_sb.refcountbt, ...i_data],
+    (_old: boolean, shared: readonly Pfn[], ...blocks: (Pfn | null)[]) => ({
+      next: [blocks.some((b) => b !== null && shared.includes(b)), shared, ...blocks],
+      result: null,
+    }),
+    { note: { quiet: true } },
+  );
 }
