@@ -5,7 +5,7 @@ import { isLeaf, pmd_offset } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
-import { copy_huge_pmd } from "../kernel/mm/memory-private.ts";
+import { copy_huge_pmd } from "../kernel/mm/memory-fork.ts";
 
 export const pmdMarkedSpecial = change({
   name: "fsdax-pmd-special",

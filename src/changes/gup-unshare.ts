@@ -1,6 +1,21 @@
-// What GUP does before it pins a page for reading that others may have, too: the process gets a page of its own.
+// How the kernel knows that an anonymous page is one process's own, and what GUP does before it pins a page for reading
+// that others may have, too: the process gets a page of its own.
 import { change } from "../kernel/kernel.ts";
 import { gup_must_unshare, gup_must_unshare_files } from "../kernel/mm/gup-unshare.ts";
+import { copy_present_pte_exclusive } from "../kernel/mm/memory-fork.ts";
+
+export const anonExclusive = change({
+  name: "anon-exclusive",
+  subject: "mm: remember exclusively mapped anonymous pages with PG_anon_exclusive",
+  source: "commit 6c287605fd56, v5.19",
+  about:
+    "Before, a store through an entry that may not be written through copied every page with more than one reference, " +
+    "that of its process alone included, if it was pinned; and fork() asked of any page whether it may be pinned.",
+  functions: {
+    has_anon_exclusive: () => true,
+    copy_present_pte: copy_present_pte_exclusive,
+  },
+});
 
 export const gupUnshare = change({
   name: "gup-unshare",

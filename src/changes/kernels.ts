@@ -33,7 +33,7 @@ import {
   gupTryGrab,
 } from "./gup-history.ts";
 import { gupTwins } from "./gup-twins.ts";
-import { gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
+import { anonExclusive, gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
 import { mmTwins } from "./mm-twins.ts";
 import { gupLongtermFiles, p2pdmaMmap } from "./p2pdma.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
@@ -65,6 +65,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
 export const v6_1 = laterKernel("v6.1", v5_18, [
   daxMkcleanRange,
   gupPut,
+  anonExclusive,
   gupUnshare,
   fsdaxReflink,
   gupPmdRecheck,

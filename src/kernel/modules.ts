@@ -45,6 +45,7 @@ export * as madvise from "./mm/madvise.ts";
 export * as memcontrol from "./mm/memcontrol.ts";
 export * as memory from "./mm/memory.ts";
 export * as memory_failure from "./mm/memory-failure.ts";
+export * as memory_fork from "./mm/memory-fork.ts";
 export * as memory_insert from "./mm/memory-insert.ts";
 export * as memory_private from "./mm/memory-private.ts";
 export * as memory_swap from "./mm/memory-swap.ts";

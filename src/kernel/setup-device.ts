@@ -89,7 +89,7 @@ function* driverPage(k: Kernel, mm: MmStruct, address: number, type: MemoryType,
   yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
   yield* k.zone_device_page_init(pgmap, page);
   yield* k.mem_cgroup_charge(page.folio);
-  yield* addNewAnonRmap(page);
+  yield* addNewAnonRmap(k, page);
   return page;
 }
 

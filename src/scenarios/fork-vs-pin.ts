@@ -54,7 +54,10 @@ export const forkVsPin = scenario<World>({
   expected: {
     "v5.10": {
       verdict: "invariant",
-      because: "the pin comes between the look for pins and the loss of the right to write",
+      rule: "pinned-anon-page-is-exclusive",
+      because:
+        "the pin comes between the look for pins and the loss of the right to write: the next store goes to a copy, " +
+        "since the page has more than one reference (do_wp_page())",
     },
     "v5.18": looksForFork,
     "v6.1": looksForFork,
@@ -67,8 +70,17 @@ export const forkVsPin = scenario<World>({
       change: "twin/gup-ignores-fork",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "pinned-anon-page-is-exclusive",
       because:
         "as in v5.10: the page becomes shared between the look for pins and the loss of the right to write",
+    },
+    {
+      change: "twin/gup-ignores-fork",
+      kernel: "v5.18",
+      expect: "invariant",
+      rule: "pinned-anon-page-is-exclusive",
+      because:
+        "as in v5.10: the pinned page has lost the right to write, and with more than one reference it is copied",
     },
   ],
 });

@@ -12,6 +12,7 @@ import {
   isPooled,
   mappersOf,
   mappings,
+  maps,
   memoryType,
 } from "../counts.ts";
 import {
@@ -138,7 +139,9 @@ export const noLongtermPinOfFsdax: KernelInvariant = {
 
 /**
  * An anonymous page that is pinned is its process's own: the next store must not go to a copy and leave the pin behind.
- * Since v5.19; the kernel checks it itself where it debugs (`mm/gup.c:sanity_check_pinned_pages()`).
+ * Since v5.19 the page says that it is; the kernel checks it itself where it debugs
+ * (`mm/gup.c:sanity_check_pinned_pages()`). Before, every page with more than one reference is copied (do_wp_page()), and
+ * only an entry that may be written through keeps a pinned one where it is.
  */
 export const pinnedAnonPageIsExclusive: KernelInvariant = {
   name: "pinned-anon-page-is-exclusive",
@@ -146,8 +149,15 @@ export const pinnedAnonPageIsExclusive: KernelInvariant = {
     for (const page of k.world.mem_map.values()) {
       const pins = see(page.heldPins);
       if (page.zone !== "ZONE_NORMAL" || pins.length === 0) continue;
-      if ((see(page.flags) & PG_anon_exclusive) !== 0) continue;
-      return `${pins.join(" and ")} has pinned pfn ${hex(page.pfn)}, which is not one process's own`;
+      const who = `${pins.join(" and ")} has pinned pfn ${hex(page.pfn)}`;
+      if (k.has_anon_exclusive()) {
+        if ((see(page.flags) & PG_anon_exclusive) === 0) return `${who}, which is not one process's own`;
+        continue;
+      }
+      const by = mappings(k, see).filter((m) => maps(m, page));
+      if (by.length > 0 && !by.some(({ entry }) => entry.write)) {
+        return `${who}, and a store to it would go to a copy: no entry that maps it may be written through`;
+      }
     }
     return null;
   },

@@ -85,7 +85,7 @@ export function* migrate_device_coherent_folio(
   const moves = to !== null && pte?.pfn === folio.page.pfn && count === 2;
   if (moves) {
     yield* k.folio_remove_rmap_pte(folio, folio.page);
-    yield* addNewAnonRmap(to);
+    yield* addNewAnonRmap(k, to);
     yield* WRITE_ONCE<LowerEntry>(ptep, ownPte(to));
     yield* k.flush_tlb_mm(mm);
     yield* folio_ref_sub(folio, 1);

@@ -3,15 +3,16 @@
 // Left out everywhere: swap, KSM, userfaultfd.
 import type { Code } from "../../explore/access.ts";
 import { folio_test_anon, page_folio } from "../include/linux/mm.ts";
-import type { LowerEntry, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
+import type { Folio, LowerEntry, Page, Pte, VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { READ_ONCE, set_bits, WRITE_ONCE } from "../lib/atomic.ts";
 import { set_pte_at, type VmFault } from "./memory.ts";
 import { addNewAnonRmap, ownPte } from "./memory-private.ts";
+import { folio_trylock, folio_unlock } from "./memory-swap.ts";
 import { clearCounted } from "./memory-zap.ts";
 import { anon_vma_prepare } from "./rmap.ts";
 
@@ -34,7 +35,8 @@ export const wp_unshares_anon_only = (_k: Kernel): boolean => true;
  * A store to a page that is mapped for reading: it is one's own already, or is copied. So it is where GUP wants to pin
  * the page for reading, but then the entry does not become writable.
  *
- * Models `mm/memory.c:do_wp_page()` @ v6.12, with wp_can_reuse_anon_folio(), for a private mapping.
+ * Models `mm/memory.c:do_wp_page()` @ v6.12, for a private mapping. Before v5.19 a page does not say that it is one's own,
+ * and is copied unless it has one reference.
  *
  * @param orig The entry, as it was seen without the lock.
  * @param unshare FAULT_FLAG_UNSHARE.
@@ -55,10 +57,9 @@ export function* do_wp_page(
   }
   const page = k.vm_normal_page(orig);
   if (page !== null && (yield* folio_test_anon(yield* page_folio(k, page)))) {
-    const flags = yield* READ_ONCE(page.flags);
-    const own = (flags & PG_anon_exclusive) !== 0 || (yield* folio_ref_count(page.folio)) === 1;
-    if (own) {
-      yield* WRITE_ONCE(page.flags, flags | PG_anon_exclusive);
+    const known = k.has_anon_exclusive() && ((yield* READ_ONCE(page.flags)) & PG_anon_exclusive) !== 0;
+    if (known || (yield* wp_can_reuse_anon_folio(page.folio))) {
+      if (!known && k.has_anon_exclusive()) yield* set_bits(page.flags, PG_anon_exclusive);
       if (!unshare) yield* WRITE_ONCE<LowerEntry>(ptep, { ...orig, write: true, dirty: true });
       yield* spin_unlock(ptl);
       return "NOPAGE";
@@ -73,6 +74,21 @@ export function* do_wp_page(
   }
   yield* spin_unlock(ptl);
   return yield* k.wp_page_copy(vma, address, orig, page, unshare);
+}
+
+/**
+ * Has nobody but the entry a reference to an anonymous page, so that it need not be copied?
+ *
+ * Models `mm/memory.c:wp_can_reuse_anon_folio()` @ v6.12, for a page that is in no batch and not in the swap cache; v5.10
+ * has it in do_wp_page(), and looks at the mapcount, too, which is 1 where the count is.
+ * Context: page-table lock held.
+ */
+function* wp_can_reuse_anon_folio(folio: Folio): Code<boolean> {
+  if ((yield* folio_ref_count(folio)) > 1) return false;
+  if (!(yield* folio_trylock(folio))) return false;
+  const count = yield* folio_ref_count(folio);
+  yield* folio_unlock(folio);
+  return count === 1;
 }
 
 /**
@@ -105,7 +121,7 @@ export function* wp_page_copy(
       if (page !== null) yield* clearCounted(ptep, rss);
       else yield* WRITE_ONCE<LowerEntry>(ptep, null);
       yield* k.flush_tlb_mm(vm_mm);
-      yield* addNewAnonRmap(copy);
+      yield* addNewAnonRmap(k, copy);
       const entry = unshare ? { ...ownPte(copy), write: false, dirty: false } : ownPte(copy);
       yield* set_pte_at(ptep, entry, vm_mm.rss_anon, 1);
       if (old !== null && page !== null) yield* k.folio_remove_rmap_pte(old, page);

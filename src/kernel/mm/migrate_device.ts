@@ -59,7 +59,7 @@ export function* migrate_vma_setup(k: Kernel, vma: VmArea, address: number, page
     yield* spin_unlock(ptl);
     return false;
   }
-  const exclusive = ((yield* READ_ONCE(page.flags)) & PG_anon_exclusive) !== 0;
+  const exclusive = k.has_anon_exclusive() && ((yield* READ_ONCE(page.flags)) & PG_anon_exclusive) !== 0;
   if (exclusive) yield* clear_bits(page.flags, PG_anon_exclusive);
   yield* WRITE_ONCE<LowerEntry>(ptep, make_migration_entry(page.pfn, entry.write, exclusive));
   yield* k.folio_remove_rmap_pte(folio, page);
@@ -130,7 +130,8 @@ function* remove_migration_pte(k: Kernel, vma: VmArea, address: number, page: Pa
   if (isSwpEntry(entry) && entry.kind === "migration" && pfn_to_page(k, entry.pfn) === page) {
     yield* folio_ref_inc(to.folio);
     yield* atomic_add(to._mapcount, 1);
-    if (entry.write || entry.exclusive) yield* set_bits(to.flags, PG_anon_exclusive);
+    if (k.has_anon_exclusive() && (entry.write || entry.exclusive))
+      yield* set_bits(to.flags, PG_anon_exclusive);
     const present = { ...ownPte(to), write: entry.write, dirty: false };
     const back = to === page ? make_device_private_entry(page.pfn, entry.write) : present;
     yield* WRITE_ONCE<LowerEntry>(ptep, back);
