@@ -11,16 +11,40 @@ import {
   device_private_fault_get,
   device_private_fault_lock,
   device_private_fault_wait,
+  migration_entry_wait_on_locked,
 } from "../kernel/mm/memory-swap.ts";
 import {
   __put_devmap_managed_folio_refs,
   free_driver_page,
   zone_device_page_init_from_zero,
 } from "../kernel/mm/memremap.ts";
+import { migrate_vma_check_page_count } from "../kernel/mm/migrate_device.ts";
 
 /** Is it memory that a driver gives out, and that a page table or an entry that is not present refers to? */
 export const isDriverMemory = ({ type }: DevPagemap): boolean =>
   type === MEMORY_DEVICE_PRIVATE || type === MEMORY_DEVICE_COHERENT;
+
+export const migrationWaitNoRef = change({
+  name: "migration-wait-no-ref",
+  subject: "mm/migrate.c: rework migration_entry_wait() to not take a pageref",
+  source: "commit ffa65753c431, v5.17",
+  about:
+    "Before, who waited for a page to be moved took a reference to begin, for which the move failed; so a move back from " +
+    "a device did not ask for references before it began.",
+  functions: {
+    migration_entry_wait: migration_entry_wait_on_locked,
+    migrate_vma_check_page: migrate_vma_check_page_count,
+  },
+});
+
+export const migrateLocksOnce = change({
+  name: "migrate-locks-once",
+  subject: "mm/migrate.c: remove MIGRATE_PFN_LOCKED",
+  source: "commit ab09243aa95a, v5.17",
+  about:
+    "Before, a page that was locked when its entry was looked at was tried once more without the page-table lock.",
+  functions: { migrate_tries_lock_again: () => false },
+});
 
 export const zoneDeviceRefcount = change({
   name: "zone-device-refcount",
@@ -103,4 +127,14 @@ export const devicePrivateWait = change({
   source: "between v6.15 and v7.2",
   about: "Before, a fault that found the page locked returned, and the access was tried again and again.",
   functions: { device_private_fault_locked: device_private_fault_wait },
+});
+
+export const hmmFaultOom = change({
+  name: "test-hmm-fault-oom",
+  subject: "lib/test_hmm: the fault on a device page fails where there is no memory",
+  source: "between v6.15 and v7.2, with large folios of private device memory",
+  about:
+    "Before, the page went back to its device and the access was tried again. Since, the fault is VM_FAULT_OOM, which is " +
+    "SIGBUS here.",
+  functions: { dmirror_fault_without_memory: () => "SIGBUS" },
 });

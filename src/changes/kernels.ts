@@ -11,6 +11,9 @@ import {
   devicePrivateTrylock,
   devicePrivateWait,
   devicePrivateZero,
+  hmmFaultOom,
+  migrateLocksOnce,
+  migrationWaitNoRef,
   zoneDeviceRefcount,
 } from "./device-private.ts";
 import { deviceTwins } from "./device-twins.ts";
@@ -54,6 +57,8 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
   daxWakeAll,
   gupHeadRecheck,
   devDaxCompound,
+  migrationWaitNoRef,
+  migrateLocksOnce,
   zoneDeviceRefcount,
   gupPutFolio,
 ]);
@@ -104,6 +109,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   daxFolioResetOrder,
   xfsCowHole,
   devicePrivateWait,
+  hmmFaultOom,
 ]);
 
 /** Where a kernel is not the release .0 that it is named after. */

@@ -52,6 +52,7 @@ import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
 import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
 import { copyingStoreVsCopyingWrite, storeVsWriteIntoHole } from "./two-allocators.ts";
+import { twoFaultsOnDevicePage } from "./two-faults-on-device-page.ts";
 import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.ts";
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
 import { umountVsDirtyPage } from "./umount-vs-dirty-page.ts";
@@ -121,6 +122,7 @@ export const catalogue: readonly Scenario[] = [
   munmapVsPinOfDeviceDax,
   pinVsMunmapOfP2pmem,
   longtermPinsOfCoherentPage,
+  twoFaultsOnDevicePage,
   staleStoreVsPunchHole,
   staleStoreVsSplitOfHugePage,
   unlinkedMappingVsPunchHole,

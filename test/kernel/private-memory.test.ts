@@ -79,7 +79,9 @@ describe.each(kernels)("$release: a page that only a device reaches", (version) 
 
   it("stays where there is no memory to bring it to", () => {
     const got = around(version, 0, function* (k, mm) {
-      yield* k.touch(mm, 0, true);
+      const fault = yield* k.touch(mm, 0, true);
+      // v7.2 ends the fault with VM_FAULT_OOM; before, the access is tried again.
+      expect(fault).toBe(version.release === "v7.2" ? "SIGBUS" : "NOPAGE");
     });
     expect(got).toEqual([mapped, mapped, "device-private"]);
   });
@@ -90,15 +92,6 @@ describe.each(kernels)("$release: a page that only a device reaches", (version) 
       if (vma !== null) yield* k.munmap(vma);
     });
     expect(got).toEqual([mapped, free, "none"]);
-  });
-
-  it("is not inherited here", () => {
-    const fork = (): unknown =>
-      around(version, 0, function* (k, mm) {
-        const child = yield* createChild(k, mm, "child");
-        yield* k.dup_mmap(mm, child);
-      });
-    expect(fork).toThrow(/PL210.*only a device reaches/);
   });
 });
 

@@ -1,8 +1,7 @@
 // What fork() does with the entries of private mappings. Source: mm/memory.c, mm/huge_memory.c.
 import { assert } from "../../base/assert.ts";
-import { requireUse } from "../../base/errors.ts";
 import type { Cell, Code } from "../../explore/access.ts";
-import { folio_test_anon, page_folio } from "../include/linux/mm.ts";
+import { folio_test_anon, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import { type LowerEntry, type Pte, TABLE, VM_SHARED, type VmArea } from "../include/linux/mm_types.ts";
 import { folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
@@ -15,7 +14,7 @@ import {
   pud_offset,
   pudStart,
 } from "../include/linux/pgtable.ts";
-import { isSwpEntry } from "../include/linux/swapops.ts";
+import { isSwpEntry, type SwpEntry } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, clear_bits, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -27,6 +26,7 @@ declare module "../kernel.ts" {
   interface KernelFunctions {
     copy_page_range: typeof copy_page_range;
     copy_present_pte: typeof copy_present_pte;
+    copy_nonpresent_pte: typeof copy_nonpresent_pte;
     copy_huge_pmd: typeof copy_huge_pmd;
   }
 }
@@ -35,7 +35,7 @@ declare module "../kernel.ts" {
  * Copies the entries of a private mapping that has pages of its own to a child.
  *
  * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
- * Left out: entries of a PUD: DAX devices are not mapped privately; entries that are not present.
+ * Left out: entries of a PUD: DAX devices are not mapped privately.
  * Context: mmap_lock of both held for writing.
  */
 export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
@@ -59,8 +59,8 @@ export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
     const srcPtl = pte_lockptr(k, src.vm_mm, address);
     yield* spin_lock(k, srcPtl);
     const pte = yield* READ_ONCE(pte_offset(src.vm_mm, address));
-    requireUse(!isSwpEntry(pte), `${src.vm_mm.name} forks with memory that only a device reaches`);
-    if (pte !== null) yield* k.copy_present_pte(dst, src, address, pte);
+    if (isSwpEntry(pte)) yield* k.copy_nonpresent_pte(dst, src, address, pte);
+    else if (pte !== null) yield* k.copy_present_pte(dst, src, address, pte);
     yield* spin_unlock(srcPtl);
     yield* spin_unlock(ptl);
   }
@@ -131,6 +131,35 @@ export function* copy_present_pte_exclusive(
     yield* atomic_add(page._mapcount, 1);
   } else yield* k.folio_add_file_rmap_pte(folio, page);
   yield* copyEntry(dst, src, address, pte, anon ? dst.vm_mm.rss_anon : dst.vm_mm.rss_file);
+}
+
+/**
+ * Copies an entry that is not present. A page that only a device reaches is shared as others are; it cannot be pinned. That
+ * of one that is being moved holds no reference, and both become entries of the page when the move has ended.
+ *
+ * Models `mm/memory.c:copy_nonpresent_pte()` @ v6.12.
+ */
+export function* copy_nonpresent_pte(
+  k: Kernel,
+  dst: VmArea,
+  src: VmArea,
+  address: number,
+  entry: SwpEntry,
+): Code {
+  const { rss_anon } = dst.vm_mm;
+  const cow = (src.vm_flags & VM_SHARED) === 0;
+  if (entry.kind === "device-private") {
+    const page = pfn_to_page(k, entry.pfn);
+    yield* folio_ref_inc(page.folio);
+    const exclusive = k.has_anon_exclusive() && ((yield* READ_ONCE(page.flags)) & PG_anon_exclusive) !== 0;
+    if (exclusive) yield* clear_bits(page.flags, PG_anon_exclusive);
+    yield* atomic_add(page._mapcount, 1);
+  }
+  const readable: SwpEntry = { ...entry, write: false, exclusive: false };
+  if (cow && (entry.write || entry.exclusive)) {
+    yield* WRITE_ONCE<LowerEntry>(pte_offset(src.vm_mm, address), readable);
+  }
+  yield* set_pte_at(pte_offset(dst.vm_mm, address), cow ? readable : entry, rss_anon, 1);
 }
 
 /** Gives the child a page of its own. Left out: that fork() fails where there is no memory for it. */

@@ -4,10 +4,10 @@
 import { acquire, type Code, rmw } from "../../explore/access.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { Folio, Page, VmArea } from "../include/linux/mm_types.ts";
-import { folio_ref_inc } from "../include/linux/page_ref.ts";
+import { folio_ref_inc, folio_ref_try_add } from "../include/linux/page_ref.ts";
 import { PG_locked } from "../include/linux/page-flags.ts";
 import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
-import type { SwpEntry } from "../include/linux/swapops.ts";
+import { isSwpEntry, type SwpEntry } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { clear_bits, READ_ONCE } from "../lib/atomic.ts";
@@ -52,7 +52,7 @@ function* folio_wait_locked(folio: Folio): Code {
  */
 export function* do_swap_page(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code<VmFault> {
   if (orig.kind === "device-private") return yield* k.device_private_fault(vma, address, orig);
-  yield* k.migration_entry_wait(vma, address, orig);
+  yield* k.migration_entry_wait(vma, address);
   return "NOPAGE";
 }
 
@@ -66,15 +66,46 @@ function* lockIfSame(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): C
 }
 
 /**
- * Waits until a page has been moved, or is back.
- *
- * Models `mm/migrate.c:migration_entry_wait()` @ v6.12, with softleaf_entry_wait_on_locked(), as v7.2 calls it.
- * Left out: the reference that v5.10 takes to wait, which can send the page that is being moved back to its device.
+ * The page of a migration entry, with the page-table lock taken; null, and no lock, if it is no such entry. It need not be
+ * the entry that was seen without the lock.
  */
-export function* migration_entry_wait(k: Kernel, vma: VmArea, address: number, orig: SwpEntry): Code {
-  if (!(yield* lockIfSame(k, vma, address, orig))) return;
+function* lockMigrationEntry(k: Kernel, vma: VmArea, address: number): Code<Page | null> {
+  const ptl = pte_lockptr(k, vma.vm_mm, address);
+  yield* spin_lock(k, ptl);
+  const entry = yield* READ_ONCE(pte_offset(vma.vm_mm, address));
+  if (isSwpEntry(entry) && entry.kind === "migration") return pfn_to_page(k, entry.pfn);
+  yield* spin_unlock(ptl);
+  return null;
+}
+
+/**
+ * Waits until a page has been moved, or is back. A reference is needed to begin, and dropped before the sleep; while it is
+ * held, the page is not moved, and whoever drops it last sends it back to its device.
+ *
+ * Models `mm/migrate.c:__migration_entry_wait()` @ v5.10, with `mm/filemap.c:put_and_wait_on_page_locked()`.
+ */
+export function* migration_entry_wait(k: Kernel, vma: VmArea, address: number): Code {
+  const page = yield* lockMigrationEntry(k, vma, address);
+  if (page === null) return;
+  const taken = yield* folio_ref_try_add(page.folio, 1);
   yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
-  yield* folio_wait_locked(pfn_to_page(k, orig.pfn).folio);
+  if (!taken) return;
+  const locked = ((yield* READ_ONCE(page.flags)) & PG_locked) !== 0;
+  yield* k.put_page(page);
+  if (locked) yield* folio_wait_locked(page.folio);
+}
+
+/**
+ * The same without a reference: whoever moves the page holds one, until it has taken the page-table lock once more.
+ *
+ * Models `mm/migrate.c:migration_entry_wait()` @ v6.12, with migration_entry_wait_on_locked(); v7.2 has that as
+ * softleaf_entry_wait_on_locked().
+ */
+export function* migration_entry_wait_on_locked(k: Kernel, vma: VmArea, address: number): Code {
+  const page = yield* lockMigrationEntry(k, vma, address);
+  if (page === null) return;
+  yield* spin_unlock(pte_lockptr(k, vma.vm_mm, address));
+  yield* folio_wait_locked(page.folio);
 }
 
 /**
