@@ -102,4 +102,5 @@ export {
   mountDax,
 } from "./setup.ts";
 export { createP2pmem, mapCoherent, mapPrivate } from "./setup-device.ts";
+export { mayFail } from "./setup-errors.ts";
 export type { Task, TlbModel, World } from "./world.ts";

@@ -11,6 +11,7 @@ import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
 import type { KernelInvariant } from "./invariants.ts";
 import { type Kernel, type KernelVersion, kernelForScenario, runKernel } from "./kernel.ts";
 import { kernelLiveness } from "./liveness.ts";
+import { kernelForSetup } from "./setup-errors.ts";
 import { wellFormedScenario } from "./well-formed.ts";
 import { GEOMETRY, newWorld, type TlbModel } from "./world.ts";
 
@@ -121,7 +122,7 @@ export function programOf(
       const world = newWorld(tasks, options.tlb ?? s.tlb ?? "rcu-table-free", s.geometry ?? GEOMETRY);
       const [own, ...others] = world.tasks.map((task) => kernelForScenario(runKernel(version, world, task)));
       assert(own, "setup has no task");
-      const code = s.setup(own);
+      const code = s.setup(kernelForSetup(own));
       if (!isInstrumented(code)) {
         throw new PagelifeError(
           "PL208",
