@@ -13,6 +13,7 @@ export { type DaxEntry, type DaxMarks, NO_MARKS } from "./include/linux/dax.ts";
 export {
   type AddressSpace,
   FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
   type FallocMode,

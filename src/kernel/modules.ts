@@ -16,6 +16,7 @@ export * as dax_lock from "./fs/dax-lock.ts";
 export * as dax_pmd_fault from "./fs/dax-pmd-fault.ts";
 export * as dax_unshare from "./fs/dax-unshare.ts";
 export * as dax_writeback from "./fs/dax-writeback.ts";
+export * as ext4_extents from "./fs/ext4/extents.ts";
 export * as ext4_file from "./fs/ext4/file.ts";
 export * as ext4_inode from "./fs/ext4/inode.ts";
 export * as fuse_dax from "./fs/fuse/dax.ts";

@@ -3,6 +3,7 @@
 import { requireUse } from "../base/errors.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
   type Inode,
@@ -13,8 +14,8 @@ import type { Folio, Page } from "./include/linux/mm_types.ts";
 type Guard = (args: readonly unknown[]) => void;
 
 const modesOf: Readonly<Record<string, readonly string[]>> = {
-  ext4: [FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE],
-  xfs: [FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_UNSHARE_RANGE],
+  ext4: [FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE],
+  xfs: [FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_UNSHARE_RANGE],
   fuse: [FALLOC_FL_PUNCH_HOLE],
 };
 

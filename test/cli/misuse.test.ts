@@ -168,7 +168,7 @@ describe("what cannot be done with the kernel is told with the line", () => {
       name: "a mode that does not exist",
       from: punch,
       to: 'yield* k.vfs_fallocate(inode, "PUNCH" as never, 0, 1);',
-      says: 'ext4 has no mode "PUNCH"; it has punch-hole, collapse-range',
+      says: 'ext4 has no mode "PUNCH"; it has punch-hole, collapse-range, insert-range',
     },
     {
       name: "a mode of another file system",

@@ -200,6 +200,15 @@ export function* shareBlock(k: Kernel, inode: Inode, extent: Cell<Pfn | null>, b
   );
 }
 
+/** Moves the blocks of a file from a place on, up or down. What comes to lie before that place is gone already. */
+export function* shiftBlocks(inode: Inode, first: number, by: number): Code {
+  const { i_data, i_dirty } = inode;
+  yield* rmw([i_dirty, ...i_data], (_old: boolean, ...blocks: (Pfn | null)[]) => ({
+    next: [true, ...blocks.map((b, i) => (i < first ? b : i - by < first ? null : (blocks[i - by] ?? null)))],
+    result: null,
+  }));
+}
+
 /** Lets copies take the place of blocks, where there are copies: the end of copy-on-write. */
 export function* replaceBlocks(
   k: Kernel,

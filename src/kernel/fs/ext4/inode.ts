@@ -1,36 +1,23 @@
-// ext4: blocks of a file, waiting for its pages, and giving blocks back. Source: fs/ext4/inode.c,
-// fs/ext4/extents.c. Left out everywhere: the journal (a block is free at once), partial blocks, preallocation.
+// ext4: blocks of a file, waiting for its pages, and giving blocks back. Source: fs/ext4/inode.c. Left out everywhere: the journal (a block is free at once), partial blocks, preallocation.
 import { hex } from "../../../base/brand.ts";
 import type { Code, See, Wait } from "../../../explore/access.ts";
-import { EINVAL } from "../../include/asm-generic/errno-base.ts";
-import {
-  FALLOC_FL_COLLAPSE_RANGE,
-  type FallocMode,
-  type FileSystemType,
-  type Inode,
-  type Iomap,
-} from "../../include/linux/fs.ts";
+import type { FileSystemType, Inode, Iomap } from "../../include/linux/fs.ts";
 import type { Page } from "../../include/linux/mm_types.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, endOfBlocks, extentOf, extentsOf, lookUp, type Taken, takeBlocks } from "../blocks.ts";
+import { extentsOf, lookUp, type Taken, takeBlocks } from "../blocks.ts";
 import { noExternalReference, whoHolds } from "../dax-layout.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
     ext4_iomap_begin: typeof ext4_iomap_begin;
     ext4_map_create_blocks: typeof ext4_map_create_blocks;
-    ext4_free_block: typeof ext4_free_block;
     ext4_wait_dax_page: typeof ext4_wait_dax_page;
     ext4_break_layouts: typeof ext4_break_layouts;
-    ext4_fallocate: typeof ext4_fallocate;
     ext4_punch_hole: typeof ext4_punch_hole;
-    ext4_hole_is_beyond_end: typeof ext4_hole_is_beyond_end;
-    ext4_collapse_range: typeof ext4_collapse_range;
-    ext4_write_back_what_moves: typeof ext4_write_back_what_moves;
     ext4_setattr: typeof ext4_setattr;
     ext4_truncate: typeof ext4_truncate;
     ext4_evict_inode: typeof ext4_evict_inode;
@@ -101,15 +88,6 @@ export function* ext4_map_create_blocks(
 }
 
 /**
- * Takes the block of a page of the file away. From here on another file may get it.
- *
- * Models `fs/ext4/extents.c:ext4_ext_remove_space()` @ v6.12, for one block.
- */
-export function* ext4_free_block(k: Kernel, inode: Inode, index: number): Code {
-  yield* dropBlock(k, inode, extentOf(inode, index));
-}
-
-/**
  * Sleeps without the lock that keeps faults out.
  *
  * Models `fs/ext4/inode.c:ext4_wait_dax_page()` @ v6.12.
@@ -153,95 +131,22 @@ export const untilIdle = (k: Kernel, page: Page, count: number): Wait => ({
 });
 
 /**
- * Takes blocks of a file away.
- *
- * Models `fs/ext4/extents.c:ext4_fallocate()` @ v6.12. In v7.2 it takes the locks and breaks the layouts
- * for all modes, in the order in which each does here.
- * Left out: allocation, zero and insert range.
- *
- * @param first First page of the range; `end` is one past the last.
- */
-export function* ext4_fallocate(
-  k: Kernel,
-  inode: Inode,
-  mode: FallocMode,
-  first: number,
-  end: number,
-): Code<number> {
-  if (mode === FALLOC_FL_COLLAPSE_RANGE) return yield* k.ext4_collapse_range(inode, first, end);
-  yield* k.ext4_punch_hole(inode, first, end);
-  return 0;
-}
-
-/**
- * Is there nothing to be done for a hole, since the file ends before it?
- *
- * Models the test at the beginning of `fs/ext4/inode.c:ext4_punch_hole()` @ v6.1.
- * Context: i_rwsem held for writing.
- */
-export function* ext4_hole_is_beyond_end(_k: Kernel, inode: Inode, first: number): Code<boolean> {
-  return first >= (yield* READ_ONCE(inode.i_size));
-}
-
-/**
- * Gives blocks of a file back, after nobody uses their pages any more.
+ * Gives blocks of a file back, after nobody uses their pages any more. What lies beyond the end of the file stays.
  *
  * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.12.
- * Left out: waiting for direct I/O on the file itself; writing the range back first.
+ * Left out: that up to v6.13 dirty pages of the range are written back first.
  *
  * @param first First page of the hole; `end` is one past the last.
  */
 export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: number): Code {
-  const { i_rwsem, i_mapping } = inode;
-  yield* down_write(k, i_rwsem);
-  if (yield* k.ext4_hole_is_beyond_end(inode, first)) {
-    yield* up_write(i_rwsem);
-    return;
-  }
-  yield* down_write(k, i_mapping.invalidate_lock);
-  yield* k.ext4_break_layouts(inode);
-  yield* k.truncate_pagecache_range(inode, first, end);
-  for (let index = first; index < endOfBlocks(inode, end); index++) yield* k.ext4_free_block(inode, index);
-  yield* up_write(i_mapping.invalidate_lock);
-  yield* up_write(i_rwsem);
-}
-
-/**
- * Takes a range out of a file, after nobody uses its pages any more: what follows moves down.
- *
- * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.1.
- * Left out: waiting for direct I/O on the file itself; that v6.14 and 6.12.117 break the layouts before they look at the
- * size.
- *
- * @returns 0, or -EINVAL for a range that reaches the end of the file: that is a truncation.
- */
-export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
-  const { i_data, i_mapping, i_rwsem, i_size } = inode;
-  yield* down_write(k, i_rwsem);
-  const size = yield* READ_ONCE(i_size);
-  if (end >= size) {
-    yield* up_write(i_rwsem);
-    return -EINVAL;
-  }
-  yield* down_write(k, i_mapping.invalidate_lock);
-  yield* k.ext4_break_layouts(inode);
-  yield* k.ext4_write_back_what_moves(inode, end);
-  yield* k.truncate_pagecache(inode, first);
-  for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
-  for (let index = first; index < i_data.length; index++) {
-    const from = i_data[index + end - first];
-    const block = from === undefined ? null : yield* READ_ONCE(from);
-    yield* WRITE_ONCE(extentOf(inode, index), block);
-  }
-  yield* WRITE_ONCE(i_size, size - (end - first));
-  yield* up_write(i_mapping.invalidate_lock);
-  yield* up_write(i_rwsem);
-  return 0;
-}
-
-/** Models the second filemap_write_and_wait_range() of `fs/ext4/extents.c:ext4_collapse_range()` @ v6.12. */
-export function* ext4_write_back_what_moves(k: Kernel, inode: Inode, end: number): Code {
-  yield* k.dax_writeback_mapping_range(inode.i_mapping, end, inode.i_mapping.i_pages.length);
+  yield* k.ext4_with_layouts_broken(
+    inode,
+    (size) => (first >= size ? 0 : null),
+    function* punch(size): Code {
+      yield* k.truncate_pagecache_range(inode, first, Math.min(end, size));
+      for (let index = first; index < Math.min(end, size); index++) yield* k.ext4_free_block(inode, index);
+    },
+  );
 }
 
 /**

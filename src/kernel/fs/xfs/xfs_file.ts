@@ -1,9 +1,10 @@
 // XFS: faults on a DAX file, and taking blocks away. Source: fs/xfs/xfs_file.c. IOLOCK is i_rwsem, and
 // MMAPLOCK is invalidate_lock.
 import type { Code } from "../../../explore/access.ts";
-import { EINVAL } from "../../include/asm-generic/errno-base.ts";
+import { EFBIG, EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_UNSHARE_RANGE,
   type FallocMode,
   type Inode,
@@ -58,13 +59,14 @@ export function* xfs_fault_waits(_k: Kernel, inode: Inode, _writes: boolean): Co
 }
 
 /**
- * Takes blocks of a file away, or gives it copies of shared ones, after nobody uses its pages any more.
+ * Takes blocks of a file away, moves them, or gives it copies of shared ones, after nobody uses its pages any more.
  *
  * Models `fs/xfs/xfs_file.c:xfs_file_fallocate()` @ v6.12.
- * Left out: allocation, zero and insert range; waiting for direct I/O on the file itself.
+ * Left out: allocation and zero range; waiting for direct I/O on the file itself.
  *
  * @param first First page of the range; `end` is one past the last.
- * @returns 0, or -EINVAL for collapsing a range that reaches the end of the file.
+ * @returns 0; -EINVAL for collapsing a range that reaches the end of the file, and for inserting one beyond it; -EFBIG
+ * for a file that would be longer than it was made.
  */
 export function* xfs_file_fallocate(
   k: Kernel,
@@ -73,7 +75,7 @@ export function* xfs_file_fallocate(
   first: number,
   end: number,
 ): Code<number> {
-  const { i_rwsem, i_mapping, i_size } = inode;
+  const { i_data, i_rwsem, i_mapping, i_size } = inode;
   let error = 0;
   yield* down_write(k, i_rwsem);
   yield* down_write(k, i_mapping.invalidate_lock);
@@ -81,6 +83,11 @@ export function* xfs_file_fallocate(
   if (mode === FALLOC_FL_COLLAPSE_RANGE) {
     if (end >= (yield* READ_ONCE(i_size))) error = -EINVAL;
     else yield* k.xfs_collapse_file_space(inode, first, end);
+  } else if (mode === FALLOC_FL_INSERT_RANGE) {
+    const size = yield* READ_ONCE(i_size);
+    if (size + end - first > i_data.length) error = -EFBIG;
+    else if (first >= size) error = -EINVAL;
+    else yield* k.xfs_insert_file_space(inode, first, end);
   } else if (mode === FALLOC_FL_UNSHARE_RANGE) yield* k.xfs_reflink_unshare(inode, first, end);
   else yield* k.xfs_free_file_space(inode, first, end);
   yield* up_write(i_mapping.invalidate_lock);

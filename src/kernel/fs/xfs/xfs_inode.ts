@@ -9,7 +9,7 @@ import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
 import { schedule } from "../../kernel/sched/wait.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { dropBlock, endOfBlocks, extentOf } from "../blocks.ts";
+import { dropBlock, endOfBlocks, extentOf, shiftBlocks } from "../blocks.ts";
 import { untilIdle } from "../ext4/inode.ts";
 
 declare module "../../kernel.ts" {
@@ -22,6 +22,7 @@ declare module "../../kernel.ts" {
     xfs_vn_setattr: typeof xfs_vn_setattr;
     xfs_free_file_space: typeof xfs_free_file_space;
     xfs_collapse_file_space: typeof xfs_collapse_file_space;
+    xfs_insert_file_space: typeof xfs_insert_file_space;
     xfs_fs_evict_inode: typeof xfs_fs_evict_inode;
   }
 }
@@ -157,21 +158,35 @@ export function* xfs_free_file_space(k: Kernel, inode: Inode, first: number, end
 /**
  * Takes a range out of a file: what follows moves down.
  *
- * Models `fs/xfs/xfs_bmap_util.c:xfs_collapse_file_space()` @ v6.12, with xfs_prepare_shift().
+ * Models `fs/xfs/xfs_bmap_util.c:xfs_collapse_file_space()` @ v6.12.
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
  */
 export function* xfs_collapse_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
-  const { i_data, i_mapping, i_size } = inode;
   yield* k.xfs_free_file_space(inode, first, end);
-  yield* k.dax_writeback_mapping_range(i_mapping, end, i_data.length);
-  yield* k.truncate_pagecache_range(inode, end, i_data.length);
-  for (let index = first; index < i_data.length; index++) {
-    const from = i_data[index + end - first];
-    const block = from === undefined ? null : yield* READ_ONCE(from);
-    yield* WRITE_ONCE(extentOf(inode, index), block);
-  }
-  const size = yield* READ_ONCE(i_size);
-  yield* WRITE_ONCE(i_size, size - (end - first));
+  yield* xfs_prepare_shift(k, inode, end);
+  yield* shiftBlocks(inode, first, first - end);
+  const size = yield* READ_ONCE(inode.i_size);
+  yield* WRITE_ONCE(inode.i_size, size - (end - first));
+}
+
+/**
+ * Makes a hole in a file: what is there moves up.
+ *
+ * Models `fs/xfs/xfs_bmap_util.c:xfs_insert_file_space()` @ v6.12, after the file was made longer.
+ * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ */
+export function* xfs_insert_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
+  const size = yield* READ_ONCE(inode.i_size);
+  yield* WRITE_ONCE(inode.i_size, size + end - first);
+  yield* xfs_prepare_shift(k, inode, first);
+  yield* shiftBlocks(inode, first, end - first);
+}
+
+/** Models `fs/xfs/xfs_bmap_util.c:xfs_prepare_shift()` @ v6.12: what is to move leaves the page cache. */
+function* xfs_prepare_shift(k: Kernel, inode: Inode, from: number): Code {
+  const end = inode.i_data.length;
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, from, end);
+  yield* k.truncate_pagecache_range(inode, from, end);
 }
 
 /**

@@ -1,2 +1,3 @@
 // Errors of system calls; functions return them as negative numbers. Source: include/uapi/asm-generic/errno-base.h.
 export const EINVAL = 22;
+export const EFBIG = 27;

@@ -43,14 +43,16 @@ export interface FileSystemType {
   readonly evict_inode: "ext4_evict_inode" | "xfs_fs_evict_inode" | "fuse_evict_inode";
 }
 
-/** Modes of fallocate() that take blocks away. */
+/** Modes of fallocate() that take blocks away, or move them. */
 export const FALLOC_FL_PUNCH_HOLE = "punch-hole";
 export const FALLOC_FL_COLLAPSE_RANGE = "collapse-range";
+export const FALLOC_FL_INSERT_RANGE = "insert-range";
 /** XFS: gives shared blocks copies of their own. */
 export const FALLOC_FL_UNSHARE_RANGE = "unshare-range";
 export type FallocMode =
   | typeof FALLOC_FL_PUNCH_HOLE
   | typeof FALLOC_FL_COLLAPSE_RANGE
+  | typeof FALLOC_FL_INSERT_RANGE
   | typeof FALLOC_FL_UNSHARE_RANGE;
 
 /** struct iomap: what is at a range of a file, from its first page on, as far as it is alike. */
