@@ -177,7 +177,6 @@ export const notModelled = {
   memmap_init_zone_device: "setup makes the struct pages; nothing runs beside it",
   page_pgmap: "one read of word 0 of the head, made where it is needed",
   mlock_pte_range: "passes over device memory; mlock() of a DAX mapping does not come here",
-  reclaim_one_dmap_locked: "ranges of the window are not given to other files",
   fuse_dax_mmap: "setup makes the mappings; VM_MIXEDMAP has no effect on what is modelled",
   fs_dax_get: "setup mounts the file system",
   fs_put_dax: "device removal belongs to the other half of the subsystem",

@@ -306,6 +306,7 @@ const functions: Partial<KernelFunctions> = {
   fuse_iomap_begin: fuse_dax.fuse_iomap_begin,
   fuse_wait_dax_page: fuse_dax.fuse_wait_dax_page,
   fuse_dax_break_layouts: fuse_dax.fuse_dax_break_layouts,
+  lookup_and_reclaim_dmap: fuse_dax.lookup_and_reclaim_dmap,
   fuse_whole_file_end: fuse_dax.fuse_whole_file_end,
   fuse_do_setattr: fuse_dax.fuse_do_setattr,
   fuse_file_fallocate: fuse_dax.fuse_file_fallocate,

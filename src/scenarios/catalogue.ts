@@ -39,6 +39,7 @@ import { munmapVsPunchHoleOfHugePage } from "./munmap-vs-punch-hole-of-huge-page
 import { pinVsMunmapOfP2pmem } from "./pin-vs-munmap-of-p2pmem.ts";
 import { readPinVsMunmapOfSecondFile } from "./read-pin-vs-munmap-of-second-file.ts";
 import { readPinVsStore } from "./read-pin-vs-store.ts";
+import { reclaimVsPin } from "./reclaim-vs-pin.ts";
 import { refaultDuringWait } from "./refault-during-wait.ts";
 import {
   refaultOfSharedExtentVsUnpin,
@@ -85,6 +86,7 @@ export const catalogue: readonly Scenario[] = [
   truncateVsAllocation,
   truncateVsPinOfUnmappedFile,
   fuseTruncateVsPin,
+  reclaimVsPin,
   umountVsPin,
   umountOfFuseVsPin,
   forkVsMunmapOfHugePage,

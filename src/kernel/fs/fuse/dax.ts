@@ -1,6 +1,6 @@
 // fuse with DAX, which is virtio-fs: file pages in a window of memory that the host shares with the guest.
 // Source: fs/fuse/dax.c, fs/fuse/dir.c, fs/fuse/file.c, fs/fuse/inode.c. A block is a page of the window;
-// truncation gives it back to the host. Left out everywhere: ranges of 2 MiB and their reclaim.
+// truncation gives it back to the host. Left out everywhere: that ranges are of 2 MiB.
 import type { Code, Wait } from "../../../explore/access.ts";
 import type { FallocMode, FileSystemType, Inode, Iomap } from "../../include/linux/fs.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
@@ -18,6 +18,7 @@ declare module "../../kernel.ts" {
     fuse_iomap_begin: typeof fuse_iomap_begin;
     fuse_wait_dax_page: typeof fuse_wait_dax_page;
     fuse_dax_break_layouts: typeof fuse_dax_break_layouts;
+    lookup_and_reclaim_dmap: typeof lookup_and_reclaim_dmap;
     fuse_whole_file_end: typeof fuse_whole_file_end;
     fuse_do_setattr: typeof fuse_do_setattr;
     fuse_file_fallocate: typeof fuse_file_fallocate;
@@ -112,6 +113,30 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
       untilIdle(k, page, 1),
     );
   }
+}
+
+/**
+ * Takes pages of the window away from a file, after nobody uses them any more, for other files to have. The host keeps
+ * what is in them, and a later fault brings it back in another place of the window.
+ *
+ * Models `fs/fuse/dax.c:lookup_and_reclaim_dmap()`, `reclaim_one_dmap_locked()` and `dmap_writeback_invalidate()`
+ * @ v6.12, for a range of any length.
+ * Left out: dmap->refcnt, by which a range is passed over that is read or written by a system call just now; who asks
+ * for it: a worker when few ranges are left, and read(2) and write(2) that find none.
+ *
+ * @param first First page; `end` is one past the last.
+ * @returns whether the pages are free: not if one is dirty.
+ */
+export function* lookup_and_reclaim_dmap(k: Kernel, inode: Inode, first: number, end: number): Code<boolean> {
+  const { i_mapping } = inode;
+  yield* down_write(k, i_mapping.invalidate_lock);
+  yield* k.fuse_dax_break_layouts(inode, first, end - 1);
+  yield* k.dax_writeback_mapping_range(i_mapping, first, end);
+  const clean = yield* k.invalidate_inode_pages2_range(i_mapping, first, end);
+  // FUSE_REMOVEMAPPING
+  for (let index = first; clean && index < end; index++) yield* dropBlock(k, inode, extentOf(inode, index));
+  yield* up_write(i_mapping.invalidate_lock);
+  return clean;
 }
 
 /**
