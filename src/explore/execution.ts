@@ -10,7 +10,7 @@ import type { Prepared } from "./program.ts";
 import { brokenRules } from "./rules.ts";
 import type { Schedule } from "./schedule.ts";
 import { ThreadRun } from "./thread.ts";
-import { Interner, type Value } from "./value.ts";
+import { encode, Interner, type Value } from "./value.ts";
 
 /** A step that was made. */
 export interface Step {
@@ -71,6 +71,11 @@ export class Execution {
     this.steps.push(step);
     run.resume(step.result);
     return step;
+  }
+
+  /** Where it stands, written so that equal text means that the same can come of it. */
+  state(): string {
+    return [encode(this.memory, "a state"), ...this.threads.map((t) => t.localState())].join("\n");
   }
 
   readonly see: See = (cell) => this.memory[cell.id] as never;

@@ -23,7 +23,7 @@ export interface Exploration {
 
 export interface ConcludeOptions extends Bounds {
   /**
-   * Where the search is complete and finds nothing, look for livelocks as well, under weak fairness (`livelock.ts`):
+   * Where the search is complete and finds nothing, look for livelocks as well, under fairness (`livelock.ts`):
    * that takes every state and every step, without reduction.
    */
   readonly livelock?: boolean;

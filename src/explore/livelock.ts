@@ -1,14 +1,15 @@
 // Livelock: threads that run for ever without getting anywhere. The states and steps of a program are a graph
 // (`state-graph.ts`); running for ever is going round in one of its strongly connected parts. Such a part counts
-// when one can stay in it and be fair: every thread either makes a step in it, or cannot make one in some state of
-// it. That is weak fairness: a thread that can go on all the time does so some time. So a thread that spins on what
-// another is about to write is no livelock, since the other gets its turn; two that undo each other's work are one.
+// when one can stay in it and be fair. Fair is two things. A thread that can go on all the time does so some time: it
+// makes a step in the part, or cannot make one in some state of it (weak fairness). So a thread that spins on what
+// another is about to write is no livelock, since the other gets its turn; two that undo each other's work are one. And
+// a thread that waits for a lock which is free again and again gets it some time (strong fairness, for locks alone):
+// the kernel's locks have queues. What only tries a lock, or polls, has no place in a queue.
 // A spinning loop is a cycle here, and never runs into a limit on its turns.
 //
 // A clean and complete result proves that every fair execution ends, or makes steps for ever that its program calls
-// progress. Weak fairness promises nothing to a thread that can go on only now and then: one that finds a lock held
-// each time it looks may starve, and that is reported. The way to the loop is the shortest there is; the loop itself
-// need not be, since it gives each thread its turn.
+// progress. A thread may starve that finds something else amiss each time it looks, and that is reported. The way to
+// the loop is the shortest there is; the loop itself need not be, since it gives each thread its turn.
 
 import { runSchedule } from "./execution.ts";
 import { functionNames } from "./liveness.ts";
@@ -34,8 +35,7 @@ export function findLivelock(prepared: Prepared, bounds: Bounds = {}): LivelockR
   const graph = new StateGraph(space, bounds);
   const { bound, size: states } = graph;
   if (bound !== null) return { counterexample: null, bound, states };
-  const part = graph.parts();
-  const fair = fairParts(graph, part);
+  const { part, fair } = fairParts(graph);
   while (fair.size > 0) {
     let from = 0;
     const way = shortestTo(
@@ -103,24 +103,39 @@ function neverLeft(
   return (thread) => within[thread] ?? [];
 }
 
-/** The parts in which a fair execution can stay. */
-function fairParts(graph: StateGraph, part: Int32Array): Set<number> {
+/**
+ * The parts in which a fair execution can stay. Where a thread waits for a lock and could have it, but makes no step in
+ * the part, an execution that stays there must some time keep away from such states (Streett's condition; Emerson and
+ * Lei, "Modalities for model checking", 1987): they are left out, and the rest is taken apart again.
+ */
+function fairParts(graph: StateGraph): { readonly part: Int32Array; readonly fair: Set<number> } {
   const all = 2 ** graph.space.threads.length - 1;
-  // Bits of the threads that make a step inside a part, and of those that cannot in some state of it.
-  const inside = new Map<number, number>();
-  const cannot = new Map<number, number>();
-  for (let s = 0; s < graph.size; s++) {
-    const p = part[s] as number;
-    let able = 0;
-    graph.each(s, (thread, to, progress) => {
-      able |= 1 << thread;
-      if (!progress && part[to] === p) inside.set(p, (inside.get(p) ?? 0) | (1 << thread));
-    });
-    cannot.set(p, (cannot.get(p) ?? 0) | ~able);
+  const without = new Set<number>();
+  for (;;) {
+    const part = graph.parts(without);
+    // Bits of the threads that make a step inside a part, and of those that cannot in some state of it.
+    const inside = new Map<number, number>();
+    const cannot = new Map<number, number>();
+    for (let s = 0; s < graph.size; s++) {
+      const p = part[s] as number;
+      if (p < 0) continue;
+      graph.each(s, (thread, to, progress) => {
+        if (!progress && part[to] === p) inside.set(p, (inside.get(p) ?? 0) | (1 << thread));
+      });
+      cannot.set(p, (cannot.get(p) ?? 0) | ~graph.able(s));
+    }
+    const before = without.size;
+    for (let s = 0; s < graph.size; s++) {
+      const stepping = inside.get(part[s] as number);
+      if (stepping === undefined) continue;
+      const idle = graph.able(s) & ~stepping;
+      if (idle !== 0 && (idle & graph.wantsLock(s)) !== 0) without.add(s);
+    }
+    if (without.size > before) continue;
+    const fair = new Set<number>();
+    for (const [p, threads] of inside) if (((threads | (cannot.get(p) ?? 0)) & all) === all) fair.add(p);
+    return { part, fair };
   }
-  const fair = new Set<number>();
-  for (const [p, threads] of inside) if (((threads | (cannot.get(p) ?? 0)) & all) === all) fair.add(p);
-  return fair;
 }
 
 /** Goes round in the part of a state, so that each thread has a step or could not make one, and back to the state. */

@@ -92,3 +92,6 @@ export function assertOperation(op: unknown, where: string): asserts op is Opera
     throw new PagelifeError("PL201", `${where} yields something that is not an operation on cells`);
   }
 }
+
+/** True for a step that waits in the queue of a lock. */
+export const takesLock = (op: Operation | null): boolean => op?.op === "acquire" && op.blocks === "lock";

@@ -8,7 +8,7 @@
 import { PagelifeError } from "../base/errors.ts";
 import { type Execution, runSchedule, type Step } from "./execution.ts";
 import { livelockOf } from "./livelock.ts";
-import { mainCells } from "./operation.ts";
+import { mainCells, takesLock } from "./operation.ts";
 import { type Finding, findingKey } from "./outcome.ts";
 import type { Prepared } from "./program.ts";
 import { formatLoop, parseLoop, type Schedule } from "./schedule.ts";
@@ -132,19 +132,19 @@ export function confirmToken(token: Token, execution: Execution): Finding | null
 /** The livelock that a loop is: it leads back to where it begins, and each thread has a turn or could not take one. */
 function confirmLoop(prepared: Prepared, schedule: Schedule, loop: Schedule): Finding[] {
   const execution = runSchedule(prepared, schedule);
-  const state = (): string =>
-    [encode(execution.memory, "a state"), ...execution.threads.map((t) => t.localState())].join("\n");
-  const begin = state();
+  const begin = execution.state();
   const served = new Set<number>(loop);
   let progress = false;
+  let passedOver = false;
   for (const thread of loop) {
     const able = execution.enabled();
-    prepared.threads.forEach((_, t) => {
+    execution.threads.forEach(({ turn }, t) => {
       if (!able.includes(t)) served.add(t);
+      else if (turn.kind === "wants" && takesLock(turn.op) && !loop.includes(t)) passedOver = true;
     });
     progress ||= execution.step(thread).op.progress === true;
   }
-  const fair = served.size === prepared.threads.length && !progress;
-  const found = fair && state() === begin ? livelockOf(prepared, schedule, loop) : null;
+  const fair = served.size === prepared.threads.length && !progress && !passedOver;
+  const found = fair && execution.state() === begin ? livelockOf(prepared, schedule, loop) : null;
   return found === null ? [] : [found];
 }

@@ -2,8 +2,9 @@
 // an execution can stay for ever. No reduction is used: one may leave out the very steps that lead out of a loop,
 // or into it. It takes two integers a step, in typed arrays, beside the set of states.
 import { IntList } from "./int-list.ts";
+import { takesLock } from "./operation.ts";
 import type { Space } from "./space.ts";
-import { StateSet } from "./state-set.ts";
+import { type Cursor, StateSet } from "./state-set.ts";
 import { type Bounds, Limits } from "./strategy.ts";
 
 /** A step, as it stands in the graph. */
@@ -20,6 +21,7 @@ export class StateGraph {
   /** Steps of each state: thread (inverted, for one that is progress) and next state, up to `ends` of the state. */
   readonly #steps = new IntList();
   readonly #ends = new IntList();
+  readonly #cursor: Cursor;
   /** Which bound kept it from being whole; null if none did. */
   readonly bound: string | null;
 
@@ -28,6 +30,7 @@ export class StateGraph {
     this.seen = new StateSet(space.packing);
     const limits = new Limits(bounds);
     const cursor = space.start();
+    this.#cursor = cursor;
     this.seen.add(cursor);
     for (let state = 0; state < this.seen.size; state++) {
       if (!limits.allow({ states: this.seen.size, bytes: this.bytes })) break;
@@ -66,6 +69,26 @@ export class StateGraph {
     }
   }
 
+  /** Bits of the threads that can make a step in a state. */
+  able(state: number): number {
+    let bits = 0;
+    this.each(state, (thread) => {
+      bits |= 1 << thread;
+    });
+    return bits;
+  }
+
+  /** Bits of the threads whose next step takes a lock, whether they can in that state or not. */
+  wantsLock(state: number): number {
+    this.seen.load(state, this.#cursor);
+    const { threads, threadsAt } = this.space;
+    let bits = 0;
+    threads.forEach((thread, t) => {
+      if (takesLock(thread.operation(this.#cursor.row[threadsAt + t] as number))) bits |= 1 << t;
+    });
+    return bits;
+  }
+
   /** The steps of the threads from the start to a state; as few as there are. */
   wayTo(state: number): number[] {
     const before = new Int32Array(this.size).fill(-1);
@@ -95,8 +118,10 @@ export class StateGraph {
   /**
    * The number of the strongly connected part of each state, where steps that are progress do not count (Tarjan,
    * "Depth-first search and linear graph algorithms", 1972, without recursion).
+   *
+   * @param without States that are passed over, and have no part: -1.
    */
-  parts(): Int32Array {
+  parts(without: ReadonlySet<number> = new Set()): Int32Array {
     const n = this.size;
     const part = new Int32Array(n).fill(-1);
     const index = new Int32Array(n).fill(-1);
@@ -107,7 +132,7 @@ export class StateGraph {
     let counter = 0;
     let parts = 0;
     for (let root = 0; root < n; root++) {
-      if (index[root] !== -1) continue;
+      if (index[root] !== -1 || without.has(root)) continue;
       way.push(root);
       while (way.length > 0) {
         const s = way.at(way.length - 1);
@@ -122,6 +147,7 @@ export class StateGraph {
           at[s] = i + 2;
           if (this.#steps.at(i) < 0) continue;
           const next = this.#steps.at(i + 1);
+          if (without.has(next)) continue;
           if (index[next] === -1) way.push(next);
           else if (part[next] === -1) low[s] = Math.min(low[s] as number, index[next] as number);
           continue;

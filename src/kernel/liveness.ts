@@ -21,6 +21,12 @@ export const entryWaiterIsServed: Liveness = {
   functions: ["get_unlocked_entry", "grab_mapping_entry", "wait_entry_unlocked", "dax_scan_locked_entry"],
 };
 
+/** L4: a load or store of a program comes to an end, whatever faults it takes and whoever takes them at the same time. */
+export const accessReturns: Liveness = {
+  name: "access-returns",
+  functions: ["touch", "store"],
+};
+
 /**
  * L5: GUP of a page that stays mapped comes to an end. That it is not refused either is what
  * `mapped-page-is-referenced` says: GUP takes no reference where there is none.
@@ -46,6 +52,7 @@ export const unpinReturns: Liveness = {
 export const kernelLiveness: readonly Liveness[] = [
   layoutBreakReturns,
   entryWaiterIsServed,
+  accessReturns,
   gupReturns,
   evictReturns,
   unpinReturns,

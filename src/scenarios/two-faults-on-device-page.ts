@@ -36,10 +36,7 @@ export const twoFaultsOnDevicePage = scenario<World>({
   claim:
     "Two threads that fault on one page at once keep each other from moving it (changelog of mm/migrate: Trylock device page " +
     "in do_swap_page).",
-  closed:
-    "Nobody else has the page. v6.15 is left out: there the second goes round without sleeping until the first has the " +
-    "page-table lock once more, which is a matter of fair spin locks, and those here are not.",
-  onto: ["v5.10", "v5.18", "v6.1", "v6.12", "v7.2"],
+  closed: "Nobody else has the page.",
   *setup(k) {
     yield* addRam(k, 2);
     const mm = createProcess(k, "mm", 1);
@@ -64,6 +61,12 @@ export const twoFaultsOnDevicePage = scenario<World>({
     "v5.18+device-private-fault-ref": keepEachOther,
     "v6.1": keepEachOther,
     "v6.12": keepEachOther,
+    "v6.15": {
+      verdict: "holds",
+      because:
+        "mm/migrate: Trylock device page in do_swap_page: who finds it locked faults again without sleeping, until the first, " +
+        "whose turn at the page-table lock comes, has moved it",
+    },
     "v7.2": {
       verdict: "holds",
       because:

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Cell, type Code, cell, read, rmw, write } from "../../src/explore/access.ts";
+import { acquire, type Cell, type Code, cell, read, rmw, write } from "../../src/explore/access.ts";
 import { runSchedule } from "../../src/explore/execution.ts";
 import { explore } from "../../src/explore/explore.ts";
 import { findLivelock, livelockOf } from "../../src/explore/livelock.ts";
@@ -131,4 +131,53 @@ it("says so where setup itself goes on without end", () => {
     },
   };
   expect(() => prepare(program)).toThrow(/PL208: setup of spinner goes on without end/);
+});
+
+describe("a thread that waits for a lock", () => {
+  interface Lock {
+    readonly mutex: Cell<boolean>;
+    readonly done: Cell<boolean>;
+  }
+  const take = function* (mutex: Cell<boolean>, blocks: "lock" | "event"): Code {
+    yield* acquire([mutex], (held: boolean) => (held ? null : { next: [true], result: null }), { blocks });
+  };
+  /** One takes a lock and drops it again and again, until the other has had it once. */
+  const oneAndOther = (blocks: "lock" | "event"): Program<Lock> => ({
+    name: "one-and-other",
+    setup: () => ({ mutex: cell("mutex", false), done: cell("done", false) }),
+    threads: {
+      *again({ mutex, done }) {
+        while (!(yield* read(done))) {
+          yield* take(mutex, "lock");
+          yield* write(mutex, false);
+        }
+      },
+      *once({ mutex, done }) {
+        yield* take(mutex, blocks);
+        yield* write(done, true);
+        yield* write(mutex, false);
+      },
+    },
+  });
+
+  it("gets it some time, where it is free again and again: locks have queues", () => {
+    expect(explore(oneAndOther("lock"), { livelock: true })).toMatchObject({ verdict: "holds" });
+  });
+
+  it("may starve where it waits for anything else that comes and goes", () => {
+    expect(explore(oneAndOther("event"), { livelock: true })).toMatchObject({ kind: "livelock" });
+  });
+
+  it("is told in a token, too: a loop that passes it over is refused", () => {
+    const prepared = prepare(oneAndOther("event"));
+    const { counterexample } = explore(oneAndOther("event"), { livelock: true });
+    const { schedule = [], loop = null, finding = null } = counterexample ?? {};
+    const subject = { scenario: "s", kernel: "k", changes: [] };
+    const run = (p: typeof prepared) => runSchedule(p, [...schedule, ...(loop ?? [])]);
+    const token = parseToken(formatToken(subject, run(prepared), finding, loop));
+    expect(confirmToken(token, run(prepared))).toMatchObject({ kind: "livelock" });
+    expect(() => confirmToken(token, run(prepare(oneAndOther("lock"))))).toThrow(
+      /PL202: the outcome differs/,
+    );
+  });
 });

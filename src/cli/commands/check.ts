@@ -13,6 +13,7 @@ import { type Cell, type CheckedCell, checkCell, type MemoryModel } from "../che
 import { checkTwins } from "../check-twins.ts";
 import { exitCode } from "../exit.ts";
 import { explainCells } from "../explain.ts";
+import { Misuse } from "../misuse.ts";
 import { parseCount, parseMemory, parseTlb } from "../options.ts";
 import { withRules } from "../rules.ts";
 import { isFile, selectChanges, selectKernels, selectScenarios } from "../select.ts";
@@ -59,7 +60,7 @@ export function registerCheck(program: Command): void {
     .option("--tlb <MODEL>", "how TLB flushes treat lockless walkers: ipi or rcu-table-free")
     .option("--memory <MODEL>", "memory model: sc or tso (x86 store buffers)")
     .option("--strategy <NAME>", `how to search: ${strategyNames}`, "reduced")
-    .option("--livelock", "look for loops without progress as well, under weak fairness (takes every state)")
+    .option("--livelock", "look for loops without progress as well, under fairness (takes every state)")
     .option("--jobs <N>", "search on several cores (reduced and stateful)", "1")
     .option("--checkpoint <FILE>", "write a long search of one cell to a file now and then")
     .option("--resume", "go on from the file of --checkpoint")
@@ -127,8 +128,8 @@ async function run(names: string[], options: Options): Promise<void> {
     return;
   }
   const checked: CheckedCell[] = [];
-  let misuse: PagelifeError | null = null;
-  checking: for (const { scenario, file } of scenarios) {
+  const misuse = new Misuse();
+  for (const { scenario, file } of scenarios) {
     for (const kernel of kernels) {
       if (stop.signal.aborted) break;
       const cell: Cell = { scenario, kernel, changes, tlb, memory };
@@ -151,10 +152,10 @@ async function run(names: string[], options: Options): Promise<void> {
       const search = { ...bounds, ...parallel, strategy, signal: stop.signal, onProgress };
       const done = await checkCell(cell, search).catch((error: unknown) => {
         if (!(error instanceof PagelifeError)) throw error;
-        misuse = error;
+        misuse.add(error, scenario.name, kernel.release);
         return null;
       });
-      if (done === null) break checking;
+      if (done === null) continue;
       checked.push(done);
       if (options.json) {
         out(JSON.stringify({ type: "verdict", schemaVersion: SCHEMA_VERSION, data: done.verdict }));
@@ -164,13 +165,13 @@ async function run(names: string[], options: Options): Promise<void> {
   showProgress("");
   const verdicts = checked.map((c) => c.verdict);
   process.off("SIGINT", interrupt);
-  if (misuse !== null && verdicts.length === 0) throw misuse;
+  if (verdicts.length === 0) misuse.assertNone();
   const status = stop.signal.aborted ? exitCode.interrupted : statusOf(verdicts);
   const summary = summarise(verdicts, status, Math.round(performance.now() - start));
   process.exitCode = status;
   if (options.json) {
     out(JSON.stringify({ type: "summary", schemaVersion: SCHEMA_VERSION, data: summary }));
-    if (misuse !== null) throw misuse;
+    misuse.assertNone();
     return;
   }
   out(drawMatrix(verdicts));
@@ -184,8 +185,8 @@ async function run(names: string[], options: Options): Promise<void> {
   if (explained.length > 0) out(`\n${explainCells(explained, filesOf, rules)}`);
   if (names.length === 0) out(`\n${hint(verdicts)}`);
   out(`\n${coverage(memory)}${options.livelock ? `\n${FAIRNESS}` : ""}`);
-  // What was found before the error has been printed; the error decides how the command ends.
-  if (misuse !== null) throw misuse;
+  // What was found elsewhere has been printed; an error decides how the command ends.
+  misuse.assertNone();
 }
 
 const coverage = (memory: MemoryModel): string =>
@@ -193,8 +194,8 @@ const coverage = (memory: MemoryModel): string =>
   "says what the subsystem leaves out. A scenario is a closed world: what no thread does does not happen.";
 
 const FAIRNESS =
-  "Livelocks were looked for, where nothing else was found, under weak fairness: a thread that can go on all the\n" +
-  "time does so some time.";
+  "Livelocks were looked for, where nothing else was found: a thread that can go on all the time does so some time,\n" +
+  "and one that waits for a lock which is free again and again gets it.";
 
 /** Points from the matrix to one finding: of the newest kernel, the one with the fewest switches. */
 function hint(verdicts: readonly Verdict[]): string {

@@ -56,12 +56,17 @@ Examples:
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
-  const { cell, shown } =
+  const { cell, shown, ends } =
     options.replay === undefined ? await search(name, options) : await replay(options.replay, name, options);
   const { finding, loop } = shown;
   const recording = recordCell(cell, shown);
   const out: string[] = [drawCell(cell, shown, recording)];
-  if (finding === null) out.push("", " Nothing is wrong at its end.");
+  if (finding === null) {
+    out.push(
+      "",
+      ends ? " Nothing is wrong at its end." : " It goes on like this; --livelock looks whether for ever.",
+    );
+  }
   if (options.steps) out.push("", listSteps(recording, knownFunctions(cell)));
   const token = formatToken(
     {
@@ -85,6 +90,8 @@ async function run(name: string | undefined, options: Options): Promise<void> {
 interface ShownCell {
   readonly cell: Cell;
   readonly shown: Shown;
+  /** False if somebody could still go on at its end, and would only go round. */
+  readonly ends: boolean;
 }
 
 /** The shortest counterexample; where there is none, an execution in which nobody is interrupted. */
@@ -107,8 +114,9 @@ async function search(name: string | undefined, options: Options): Promise<Shown
     memory: parseMemory(options.memory),
   };
   const { exploration } = await checkCell(cell, { livelock: options.livelock === true });
-  const shown = exploration?.counterexample ?? { schedule: uninterrupted(cell), loop: null, finding: null };
-  return { cell, shown };
+  if (exploration?.counterexample) return { cell, shown: exploration.counterexample, ends: true };
+  const { schedule, ends } = uninterrupted(cell);
+  return { cell, shown: { schedule, loop: null, finding: null }, ends };
 }
 
 /** The scenario of that name, or of that file, which must have one alone. */
@@ -122,17 +130,34 @@ async function onlyOne(name: string): Promise<Scenario> {
   );
 }
 
-/** Each thread runs as far as it can before the next gets its turn. */
-function uninterrupted(cell: Cell): Schedule {
+/** An execution in which nobody is interrupted, and whether it comes to an end. */
+interface Uninterrupted {
+  readonly schedule: Schedule;
+  readonly ends: boolean;
+}
+
+/** Each thread runs as far as it can before the next gets its turn; one that goes round lets the others have theirs. */
+function uninterrupted(cell: Cell): Uninterrupted {
   const execution = new Execution(prepareCell(cell));
   const schedule: number[] = [];
-  for (let thread = execution.enabled()[0]; thread !== undefined; thread = execution.enabled()[0]) {
+  const seen = new Set([execution.state()]);
+  const goesRound = new Set<number>();
+  for (;;) {
+    const able = execution.enabled();
+    const thread = able.find((t) => !goesRound.has(t));
+    if (thread === undefined) return { schedule, ends: able.length === 0 };
     while (execution.enabled().includes(thread)) {
       execution.step(thread);
       schedule.push(thread);
+      const state = execution.state();
+      if (seen.has(state)) {
+        goesRound.add(thread);
+        break;
+      }
+      seen.add(state);
+      goesRound.clear();
     }
   }
-  return schedule;
 }
 
 async function replay(text: string, name: string | undefined, options: Options): Promise<ShownCell> {
@@ -146,7 +171,7 @@ async function replay(text: string, name: string | undefined, options: Options):
   const cell: Cell = { scenario, kernel: kernelOf(release), changes, tlb, memory };
   const { schedule, loop } = token;
   const { execution } = recordCell(cell, { schedule, loop, finding: null });
-  return { cell, shown: { schedule, loop, finding: confirmToken(token, execution) } };
+  return { cell, shown: { schedule, loop, finding: confirmToken(token, execution) }, ends: true };
 }
 
 async function scenarioOf(
