@@ -65,8 +65,7 @@ function checks(src) {
     "# Checks within the code",
     "",
     "These are no rules to import: the code itself finds that something is wrong, and the execution ends there.",
-    "Among them are I8 (`pgmap-is-valid`) and I17 (`entry-lock-is-held`); I7 is among the warnings below",
-    "(`no-disassociation-of-referenced-folio`).",
+    "Among them is I8 (`pgmap-is-valid`); I7 is among the warnings below (`no-disassociation-of-referenced-folio`).",
     "",
     ...table(checksIn(src, ["kernel", "changes"], FAIL)),
     "Warnings of the kernel, which do not stop it; `no-warning` says that there are none:",
@@ -79,7 +78,7 @@ function checks(src) {
 }
 
 export function invariants(src) {
-  const files = ["counts", "devices", "files", "folios"].map((f) => `kernel/invariants/${f}.ts`);
+  const files = ["counts", "devices", "entries", "files", "folios"].map((f) => `kernel/invariants/${f}.ts`);
   const text = ["kernel/invariants.ts", ...files].map((f) => readFileSync(join(src, f), "utf8")).join("\n");
   const about = new Map([
     ...commentsOf(text, RULE),
@@ -110,6 +109,9 @@ export function invariants(src) {
     "",
     "All of them suit huge pages: what is counted, they ask of the folio that a page is part of. `pincountCountsPins`,",
     "`folioHasOnePgmap` and `sharedTailsAreNotWritten` are about folios of several pages alone.",
+    "",
+    "`entryLockIsHeld` and `noStoreToForeignBlock` are about steps: the subsystem makes a note of the first that was wrong,",
+    "and goes on.",
     "",
   ];
   const section = (name, when) => {

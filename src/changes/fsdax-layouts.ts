@@ -1,6 +1,7 @@
 // The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
-import { type Code, rmw, type Wait } from "../explore/access.ts";
-import { entryCell, loadEntry, marksCell, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax-entry.ts";
+import type { Code, Wait } from "../explore/access.ts";
+import { loadEntry, marksCell, nextEntry, placeOf, slotOf, untilUnlocked } from "../kernel/fs/dax-entry.ts";
+import { storeEntries } from "../kernel/fs/dax-store.ts";
 import { clearMarks } from "../kernel/fs/dax-writeback.ts";
 import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
@@ -8,7 +9,6 @@ import { NO_MARKS } from "../kernel/include/linux/dax.ts";
 import type { AddressSpace, Inode } from "../kernel/include/linux/fs.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
 import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
-import { pmdStart } from "../kernel/include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
@@ -206,8 +206,8 @@ function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace, start: numb
     if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
     if (entry === null) continue;
     yield* k.dax_disassociate_entry(entry, mapping, true);
-    const first = entry.pmd ? pmdStart(k, index) : index;
-    yield* rmw([entryCell(mapping, first), marksCell(mapping, first)], () => ({
+    const first = placeOf(k, index, entry);
+    yield* storeEntries(k, mapping, [first], [marksCell(mapping, first)], () => ({
       next: [null, NO_MARKS],
       result: null,
     }));

@@ -1,6 +1,6 @@
 // Changes that break the file-system half on purpose.
 import { extentOf } from "../kernel/fs/blocks.ts";
-import { entryCell } from "../kernel/fs/dax-entry.ts";
+import { entryCell } from "../kernel/fs/dax-store.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 
@@ -53,6 +53,16 @@ export const entryLockIsIgnored = twin(
   {
     *get_unlocked_entry(_k, mapping, index) {
       return yield* READ_ONCE(entryCell(mapping, index));
+    },
+  },
+);
+
+export const writebackIgnoresEntryLock = twin(
+  "writeback-ignores-entry-lock",
+  "who writes back locks and unlocks an entry that somebody else has locked",
+  {
+    *dax_writeback_one(k, mapping, index, entry) {
+      yield* k.below.dax_writeback_one(mapping, index, { ...entry, locked: false });
     },
   },
 );
@@ -138,6 +148,7 @@ export const fsdaxTwins = [
   readsAskWhoShares,
   lockFolioLooksOnce,
   entryLockIsIgnored,
+  writebackIgnoresEntryLock,
   entryGoesWithoutItsPage,
   allocateUnseen,
   collapseDoesNotWriteBack,

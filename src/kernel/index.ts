@@ -5,8 +5,12 @@
  */
 export { type Pfn, pfn } from "../base/brand.ts";
 export { countsOf, type Mapping, mappersOf, mappings, type PageCounts } from "./counts.ts";
-export { warnOfDoubleAssociation, warnOfForeignMapping } from "./fs/dax-associate.ts";
-export { entryCell, marksCell, untilUnlocked } from "./fs/dax-entry.ts";
+export {
+  warnOfDoubleAssociation,
+  warnOfForeignMapping,
+} from "./fs/dax-associate.ts";
+export { marksCell, untilUnlocked } from "./fs/dax-entry.ts";
+export { entryCell, lockAndStoreEntries, storeEntries } from "./fs/dax-store.ts";
 export { untilIdle } from "./fs/ext4/inode.ts";
 export { WARN } from "./include/asm-generic/bug.ts";
 export { type DaxEntry, type DaxMarks, NO_MARKS } from "./include/linux/dax.ts";

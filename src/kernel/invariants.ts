@@ -13,6 +13,7 @@ import {
   rssCountsMappings,
 } from "./invariants/counts.ts";
 import { pooledPageIsUnused } from "./invariants/devices.ts";
+import { entryLockIsHeld } from "./invariants/entries.ts";
 import {
   associationsCountEntries,
   mappingShowsBlockOfFile,
@@ -28,6 +29,7 @@ import type { KernelInvariant } from "./invariants/rule.ts";
 
 export * from "./invariants/counts.ts";
 export * from "./invariants/devices.ts";
+export * from "./invariants/entries.ts";
 export * from "./invariants/files.ts";
 export * from "./invariants/folios.ts";
 export type { KernelInvariant } from "./invariants/rule.ts";
@@ -56,6 +58,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   sharedBlockIsNotWritable,
   mappingShowsBlockOfFile,
   associationsCountEntries,
+  entryLockIsHeld,
   unflushedPageIsDirty,
   noMappingOfDeadDevice,
   folioHasOnePgmap,

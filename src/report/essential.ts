@@ -5,7 +5,7 @@ import type { Step } from "../explore/execution.ts";
 import { footprint, mainCells } from "../explore/operation.ts";
 import type { Finding } from "../explore/outcome.ts";
 import type { Item, Recording } from "./recording.ts";
-import { askedOf, changes, changesSomething, looksAt, saysSomething, taken } from "./step-facts.ts";
+import { askedOf, changes, changesSomething, looksAt, saysSomething, taken, told } from "./step-facts.ts";
 
 /** Steps that by themselves do not make a story. */
 const FEW = 4;
@@ -64,7 +64,7 @@ function lastLook(steps: readonly Step[], thread: number): readonly Cell[] {
 function matters(item: Item, { execution }: Recording, about: ReadonlySet<number>): boolean {
   if (item.kind === "blocks") return true;
   const op = askedOf(item.step);
-  const { writes } = item.step;
+  const writes = told(item.step, execution);
   if (op.op === "acquire" || op.note?.quiet === true) {
     return writes.some((w) => about.has(w.cell)) || taken(item.step, execution).length > 0;
   }
@@ -74,5 +74,9 @@ function matters(item: Item, { execution }: Recording, about: ReadonlySet<number
     execution.steps.some(
       (s) => s.thread !== item.thread && (changes(s, cell) || (changes(item.step, cell) && looksAt(s, cell))),
     );
-  return [...footprint(op)].some((cell) => about.has(cell.id) || meets(cell));
+  // A note of the model that the step leaves as it was is none of its business.
+  const changed = (cell: Cell): boolean => item.step.changes.some((w) => w.cell === cell.id);
+  const asked = (cell: Cell): boolean => op.op === "read" && cell === op.cell;
+  const cells = footprint(op).filter((cell) => !cell.ghost || changed(cell) || asked(cell));
+  return cells.some((cell) => about.has(cell.id) || meets(cell));
 }

@@ -22,6 +22,10 @@ export const saysSomething = (item: Item): boolean => {
   return op !== "acquire" && note?.quiet !== true;
 };
 
+/** What a step stores to, but for notes of the model that it leaves as they were: they say nothing. */
+export const told = ({ writes, changes: changed }: Step, { prepared }: Execution): Step["writes"] =>
+  writes.filter((w) => !prepared.cells[w.cell]?.ghost || changed.some((c) => c.cell === w.cell));
+
 /** True for a step that changes more than a lock. */
 export const changesSomething = (item: Item): boolean =>
   item.kind === "step" &&
@@ -36,6 +40,6 @@ export function taken({ thread, op: made, changes: changed }: Step, { steps }: E
   const looks = (s: Step, cell: Cell): boolean =>
     s.thread !== thread && askedOf(s).op !== "acquire" && looksAt(s, cell);
   return mainCells(op).filter(
-    (cell) => changed.some((c) => c.cell === cell.id) && steps.some((s) => looks(s, cell)),
+    (cell) => !cell.ghost && changed.some((c) => c.cell === cell.id) && steps.some((s) => looks(s, cell)),
   );
 }

@@ -22,7 +22,7 @@ export function listSteps({ execution, items }: Recording, shows: (functionName:
     }
     const { result, changes } = item.step;
     const op = item.step.op.asked ?? item.step.op;
-    const cells = mainCells(op).map((c) => c.name);
+    const cells = mainCells(op).flatMap((c, i) => (c.ghost && i > 0 ? [] : [c.name]));
     const changed = changes.map((c) => `${prepared.cells[c.cell]?.name}=${valueText(c.value)}`);
     const back = result === undefined || result === null ? "" : ` -> ${valueText(result)}`;
     const effect = changed.length === 0 ? "" : `: ${changed.join(", ")}`;

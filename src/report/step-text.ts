@@ -3,7 +3,7 @@ import type { Cell } from "../explore/access.ts";
 import type { Execution, Step } from "../explore/execution.ts";
 import { mainCells } from "../explore/operation.ts";
 import type { Call, Item } from "./recording.ts";
-import { askedOf, changes, taken } from "./step-facts.ts";
+import { askedOf, changes, taken, told } from "./step-facts.ts";
 import { argumentText, cellName, longCellName, valueText } from "./value-text.ts";
 
 /** Parameters that say something to a reader who does not see the code. */
@@ -52,7 +52,7 @@ export class StepTexts {
     for (const item of items) {
       if (item.kind !== "step" || askedOf(item.step).op === "read") continue;
       if (item.step.op.note?.text !== undefined) continue;
-      for (const { cell: id, value } of item.step.writes) {
+      for (const { cell: id, value } of told(item.step, this.#execution)) {
         const cell = this.#execution.prepared.cells[id];
         if (this.#about.has(id) && cell !== undefined) last.set(id, this.#equation(cell, value));
       }
@@ -63,7 +63,7 @@ export class StepTexts {
   /** The cells that the text of a step may name. */
   #namedBy(step: Step): readonly Cell[] {
     const op = askedOf(step);
-    const inMargin = step.writes.flatMap((w) => {
+    const inMargin = told(step, this.#execution).flatMap((w) => {
       const cell = this.#execution.prepared.cells[w.cell];
       return cell !== undefined && this.#about.has(w.cell) ? [cell] : [];
     });
@@ -86,7 +86,11 @@ export class StepTexts {
     const replaced = (i: Item): boolean => i.kind === "step" && cell !== undefined && changes(i.step, cell);
     if (op.op === "read" && op.note?.text === undefined && later.some(replaced)) return "";
     const inMargin =
-      op.op !== "read" && step.writes.some((w) => this.#about.has(w.cell)) && op.note?.text === undefined;
+      op.op !== "read" &&
+      mainCells(op).some(
+        (c) => this.#about.has(c.id) && told(step, this.#execution).some((w) => w.cell === c.id),
+      ) &&
+      op.note?.text === undefined;
     return inMargin ? "" : this.#stepText(step);
   }
 

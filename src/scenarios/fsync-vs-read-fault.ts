@@ -1,7 +1,7 @@
 import { fail } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
-import { noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
+import { entryLockIsHeld, noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, firstPage, mapFile } from "../kernel/setup.ts";
@@ -51,7 +51,7 @@ export const fsyncVsReadFault = scenario<World>({
       },
     },
   },
-  invariants: [unflushedPageIsDirty, referencesAddUp, noWarning],
+  invariants: [entryLockIsHeld, unflushedPageIsDirty, referencesAddUp, noWarning],
   expected: {
     "v5.10": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
     "v5.18": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
@@ -63,4 +63,20 @@ export const fsyncVsReadFault = scenario<World>({
       because: "the entry is locked by the fault, and passed over. No fix known",
     },
   },
+  twins: [
+    {
+      change: "twin/writeback-ignores-entry-lock",
+      kernel: "v6.12",
+      expect: "invariant",
+      rule: "entry-lock-is-held",
+      because: "fsync() takes the entry over that the fault has locked, and unlocks it under the fault",
+    },
+    {
+      change: "twin/writeback-ignores-entry-lock",
+      kernel: "v7.2",
+      expect: "invariant",
+      rule: "entry-lock-is-held",
+      because: "fsync() takes the entry over that the fault has locked, and unlocks it under the fault",
+    },
+  ],
 });

@@ -1,6 +1,6 @@
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import { type MmStruct, VM_NOHUGEPAGE, VM_SHARED, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
-import { noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
+import { entryLockIsHeld, noWarning, referencesAddUp, unflushedPageIsDirty } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
@@ -54,7 +54,7 @@ export const fsyncVsStoreBesideHugePage = scenario<World>({
       },
     },
   },
-  invariants: [unflushedPageIsDirty, referencesAddUp, noWarning],
+  invariants: [entryLockIsHeld, unflushedPageIsDirty, referencesAddUp, noWarning],
   expected: {
     "v5.10": firstPageOnly,
     "v5.18": firstPageOnly,

@@ -1,6 +1,11 @@
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { associationsCountEntries, mapcountCountsMappings, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  associationsCountEntries,
+  entryLockIsHeld,
+  mapcountCountsMappings,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
 import { mappedFile } from "./furniture.ts";
@@ -51,7 +56,7 @@ export const invalidateVsFaultsOnOneEntry = scenario<World>({
       },
     },
   },
-  invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp],
+  invariants: [entryLockIsHeld, associationsCountEntries, mapcountCountsMappings, referencesAddUp],
   expected: {
     "v5.10": { verdict: "holds", because: "who does not take the entry wakes the next" },
     "v5.18": { verdict: "holds", because: "who does not take the entry wakes the next" },

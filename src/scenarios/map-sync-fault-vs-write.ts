@@ -2,6 +2,7 @@ import type { Inode } from "../kernel/include/linux/fs.ts";
 import { type MmStruct, VM_SHARED, VM_SYNC, VM_WRITE } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
+  entryLockIsHeld,
   mapcountCountsMappings,
   mappingShowsBlockOfFile,
   noMappingOfFreeBlock,
@@ -49,6 +50,7 @@ export const mapSyncFaultVsWrite = scenario<World>({
     },
   },
   invariants: [
+    entryLockIsHeld,
     associationsCountEntries,
     mapcountCountsMappings,
     noMappingOfFreeBlock,

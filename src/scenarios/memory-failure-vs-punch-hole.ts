@@ -2,6 +2,7 @@ import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
 import {
   associationsCountEntries,
+  entryLockIsHeld,
   noMappingOfFreeBlock,
   noWarning,
   referencesAddUp,
@@ -41,7 +42,7 @@ export const memoryFailureVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [associationsCountEntries, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [entryLockIsHeld, associationsCountEntries, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": { verdict: "holds", because: "the entry stays locked until the page is unmapped" },
     "v5.18": { verdict: "holds", because: "the entry stays locked until the page is unmapped" },
@@ -58,7 +59,8 @@ export const memoryFailureVsPunchHole = scenario<World>({
     {
       change: "twin/entry-lock-is-ignored",
       kernel: "v6.12",
-      expect: "assertion",
+      expect: "invariant",
+      rule: "entry-lock-is-held",
       because: "the hole takes the entry away that memory failure has locked",
     },
     {

@@ -1,5 +1,5 @@
 import type { MmStruct, Page } from "../kernel/include/linux/mm_types.ts";
-import { noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import { entryLockIsHeld, noWarning, referencesAddUp } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, firstPage, mapFile, mountDax } from "../kernel/setup.ts";
 
@@ -44,7 +44,7 @@ export const memoryFailureVsSecondFile = scenario<World>({
       },
     },
   },
-  invariants: [referencesAddUp, noWarning],
+  invariants: [entryLockIsHeld, referencesAddUp, noWarning],
   expected: {
     "v6.1": {
       verdict: "invariant",
@@ -55,12 +55,14 @@ export const memoryFailureVsSecondFile = scenario<World>({
       because: "dax_lock_folio() takes PAGE_MAPPING_DAX_SHARED, which is 1, for a pointer",
     },
     "v6.15": {
-      verdict: "assertion",
+      verdict: "invariant",
+      rule: "entry-lock-is-held",
       because:
         "the second file takes the mapping off the folio and puts a number of files where the index was, meanwhile",
     },
     "v7.2": {
-      verdict: "assertion",
+      verdict: "invariant",
+      rule: "entry-lock-is-held",
       because:
         "the second file takes the mapping off the folio and puts a number of files where the index was, meanwhile",
     },

@@ -1,6 +1,11 @@
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { associationsCountEntries, mapcountCountsMappings, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  associationsCountEntries,
+  entryLockIsHeld,
+  mapcountCountsMappings,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { mappedFile } from "./furniture.ts";
@@ -47,7 +52,7 @@ export const threeInvalidationsVsFault = scenario<World>({
     two: invalidate(2),
     three: invalidate(3),
   },
-  invariants: [associationsCountEntries, mapcountCountsMappings, referencesAddUp],
+  invariants: [entryLockIsHeld, associationsCountEntries, mapcountCountsMappings, referencesAddUp],
   expected: {
     "v5.10": {
       verdict: "lost-exclusive-wakeup",

@@ -1,5 +1,10 @@
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { associationsCountEntries, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  associationsCountEntries,
+  entryLockIsHeld,
+  noWarning,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { createProcess, mapFile } from "../kernel/setup.ts";
 import { reflinkedFiles } from "./reflinked-files.ts";
@@ -42,7 +47,7 @@ export const twoFilesFaultOnSharedExtent = scenario<World>({
       },
     },
   },
-  invariants: [associationsCountEntries, referencesAddUp, noWarning],
+  invariants: [entryLockIsHeld, associationsCountEntries, referencesAddUp, noWarning],
   expected: {
     "v6.1": {
       verdict: "invariant",

@@ -97,7 +97,7 @@ describe("pagelife check", () => {
     expect(stdout).toMatch(/CPU0 fsync +CPU1 load by another process/);
     expect(stdout).toMatch(/grab_mapping_entry\(\):\n +i_pages\[0\]=pfn 0x40 locked/);
     expect(stdout).toMatch(
-      /^ +\d+ {2}read {3}grab_mapping_entry\(\): acquire .*: file.i_pages\[0\]=pfn 0x40 locked$/m,
+      /^ +\d+ {2}read {3}grab_mapping_entry\(\): acquire .*: file.i_pages\[0\]=pfn 0x40 locked, file.entryLockers\[0\]=read$/m,
     );
   });
 

@@ -29,6 +29,7 @@ const caught: readonly (readonly [rule: string, twin: string, kernel: string, sc
   ["shared-block-is-not-writable", "write-fault-ignores-remapping", "v6.12", "write-fault-vs-clone"],
   ["mapping-shows-block-of-file", "write-leaves-hole-mapped", "v6.12", "write-into-hole-vs-read-fault"],
   ["associations-count-entries", "entry-goes-without-its-page", "v6.12", "memory-failure-vs-punch-hole"],
+  ["entry-lock-is-held", "writeback-ignores-entry-lock", "v7.2", "fsync-vs-read-fault"],
   ["unflushed-page-is-dirty", "write-fault-leaves-entry-clean", "v6.12", "truncate-vs-dirty-page"],
   ["no-mapping-of-dead-device", "freeze-holds-nobody-off", "v7.2", "kill-dax-vs-store"],
   ["folio-has-one-pgmap", "folio-misses-last-tail", "v6.12", "munmap-vs-pin-of-device-dax"],

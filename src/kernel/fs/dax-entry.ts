@@ -3,7 +3,8 @@
 
 import { pfn as toPfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
-import { type Cell, type Code, fail, rmw, type See, type Wait } from "../../explore/access.ts";
+import { type Cell, type Code, rmw, type See, type Wait } from "../../explore/access.ts";
+import type { Value } from "../../explore/value.ts";
 import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
@@ -20,7 +21,7 @@ import {
 } from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import { xa_locked } from "../lib/xarray.ts";
+import { entryCell, lockAndStoreEntries } from "./dax-store.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -33,13 +34,6 @@ declare module "../kernel.ts" {
 }
 
 const EMPTY_LOCKED: DaxEntry = { kind: "empty", pfn: 0, pmd: false, locked: true };
-
-/** The entry of a page of a file. */
-export const entryCell = (mapping: AddressSpace, index: number): Cell<DaxEntry | null> => {
-  const found = mapping.i_pages[index];
-  requireUse(found, `file ${mapping.host.name} has no page ${index}`);
-  return found;
-};
 
 /** The marks of a page of a file. */
 export const marksCell = (mapping: AddressSpace, index: number): Cell<DaxMarks> => {
@@ -89,7 +83,7 @@ export function* get_unlocked_entry(
 
 /** The entry that stands for a page of the file: its own, or the PMD entry over it. Models xas_load(). */
 export function* loadEntry(k: Kernel, mapping: AddressSpace, index: number): Code<DaxEntry | null> {
-  const slots = slotsOf(k, mapping, index);
+  const slots = slotIndices(k, mapping, index).map((i) => entryCell(mapping, i));
   return yield* rmw(slots, (...entries: (DaxEntry | null)[]) => ({
     next: entries,
     result: entries[standing(entries)] ?? null,
@@ -108,23 +102,30 @@ export function* put_unlocked_entry(
   entry: DaxEntry | null,
   mode: "WAKE_NEXT" | "WAKE_ALL",
 ): Code {
-  if (entry !== null) yield* k.dax_wake_entry(mapping, entry.pmd ? pmdStart(k, index) : index, mode);
+  if (entry !== null) yield* k.dax_wake_entry(mapping, placeOf(k, index, entry), mode);
 }
 
 /** Can a PMD entry stand over this page of the file? */
 const hasPmdRoom = (k: Kernel, mapping: AddressSpace, index: number): boolean =>
   pmdStart(k, index) + pmdPages(k) <= mapping.i_pages.length;
 
-/** The slots in which the entry of a page may be: that of a PMD entry, if there is one, and its own. */
-function slotsOf(k: Kernel, mapping: AddressSpace, index: number): readonly Cell<DaxEntry | null>[] {
-  const own = entryCell(mapping, index);
+/** Where the entry of a page may be: at the first page that a PMD entry over it has, if there is room, and its own. */
+function slotIndices(k: Kernel, mapping: AddressSpace, index: number): readonly number[] {
   const first = pmdStart(k, index);
-  return first === index || !hasPmdRoom(k, mapping, index) ? [own] : [entryCell(mapping, first), own];
+  return first === index || !hasPmdRoom(k, mapping, index) ? [index] : [first, index];
 }
+
+/** The pages of the file that a PMD entry stands for, as far as the file has them. */
+const pmdRange = (k: Kernel, mapping: AddressSpace, first: number): readonly number[] =>
+  mapping.i_pages.slice(first, first + pmdPages(k)).map((_, i) => first + i);
 
 /** Which of the slots of a page holds the entry that stands for it. */
 const standing = (entries: readonly (DaxEntry | null)[]): number =>
   entries[0]?.pmd ? 0 : entries.length - 1;
+
+/** Where an entry of a page is: at the first page that it stands for. */
+export const placeOf = (k: Kernel, index: number, entry: DaxEntry): number =>
+  entry.pmd ? pmdStart(k, index) : index;
 
 /** The slot of an entry of a page. */
 export const slotOf = (
@@ -132,7 +133,7 @@ export const slotOf = (
   mapping: AddressSpace,
   index: number,
   entry: DaxEntry,
-): Cell<DaxEntry | null> => entryCell(mapping, entry.pmd ? pmdStart(k, index) : index);
+): Cell<DaxEntry | null> => entryCell(mapping, placeOf(k, index, entry));
 
 /**
  * Finds the entry of a page of the file, or makes one, and locks it. Waiters for the lock are
@@ -150,7 +151,8 @@ export function* grab_mapping_entry(
   index: number,
   order: number,
 ): Code<DaxEntry | "FALLBACK"> {
-  const slots = order === 0 ? slotsOf(k, mapping, index) : mapping.i_pages.slice(index, index + pmdPages(k));
+  const indices = order === 0 ? slotIndices(k, mapping, index) : pmdRange(k, mapping, index);
+  const slots = indices.map((i) => entryCell(mapping, i));
   const table = k.world.dax_wait_table;
   const { name: task, woken } = k.current;
   const wait: Wait = {
@@ -158,23 +160,27 @@ export function* grab_mapping_entry(
     condition: (see: See) => slots.every((slot) => see(slot)?.locked !== true),
   };
   for (;;) {
-    const got = yield* xa_locked<DaxEntry | "FALLBACK" | null>(
+    const got = yield* lockAndStoreEntries<DaxEntry | "FALLBACK" | null>(
+      k,
       mapping,
-      [table, woken, ...slots],
-      (queue: readonly QueueEntry[], wasWoken: boolean, ...entries: (DaxEntry | null)[]) => {
+      indices,
+      [table, woken],
+      (...values: Value[]) => {
+        const entries = values.slice(0, slots.length) as (DaxEntry | null)[];
+        const [queue, wasWoken] = values.slice(slots.length) as [readonly QueueEntry[], boolean];
         const at = order === 0 ? standing(entries) : 0;
         const entry = entries[at] ?? null;
         if (order > 0 && !entry?.pmd && entries.some((e) => e !== null)) {
-          return { next: [queue, wasWoken, ...entries], result: "FALLBACK" };
+          return { next: values, result: "FALLBACK" };
         }
         if (entry?.locked) {
           const waiting = [...queue, { key: slots[at] ?? null, task, exclusive: true }];
-          return { next: [waiting, false, ...entries], result: null };
+          return { next: [...entries, waiting, false], result: null };
         }
         const locked = entry === null ? { ...EMPTY_LOCKED, pmd: order > 0 } : { ...entry, locked: true };
         const waiting = usedWakeup(queue, slots[at] ?? null);
         return {
-          next: [waiting, wasWoken, ...entries.map((e, i) => (i === at ? locked : e))],
+          next: [...entries.map((e, i) => (i === at ? locked : e)), waiting, wasWoken],
           result: locked,
         };
       },
@@ -193,9 +199,9 @@ export function* grab_mapping_entry(
 function* downgradePmd(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code<DaxEntry> {
   const first = pmdStart(k, index);
   if (entry.kind === "zero") yield* k.unmap_mapping_pages(mapping, first, pmdPages(k));
-  const slots = slotsOf(k, mapping, index);
-  yield* xa_locked(mapping, slots, () => ({
-    next: slots.map((_, i) => (i === slots.length - 1 ? EMPTY_LOCKED : null)),
+  const indices = slotIndices(k, mapping, index);
+  yield* lockAndStoreEntries(k, mapping, indices, [], () => ({
+    next: indices.map((_, i) => (i === indices.length - 1 ? EMPTY_LOCKED : null)),
     result: null,
   }));
   yield* k.dax_wake_entry(mapping, first, "WAKE_ALL");
@@ -205,17 +211,17 @@ function* downgradePmd(k: Kernel, mapping: AddressSpace, index: number, entry: D
 /**
  * Unlocks an entry, and wakes the next who waits for it.
  *
- * Models `fs/dax.c:dax_unlock_entry()` @ v6.12, with its BUG_ON: I17, an entry is changed only by who holds
- * its lock.
+ * Models `fs/dax.c:dax_unlock_entry()` @ v6.12.
+ * Left out: BUG_ON, which stops the kernel where the entry was not locked, after the store. The rule `entry-lock-is-held`
+ * says so.
  */
 export function* dax_unlock_entry(k: Kernel, mapping: AddressSpace, index: number, entry: DaxEntry): Code {
-  const cell = slotOf(k, mapping, index, entry);
-  const wasLocked = yield* xa_locked(mapping, [cell], (old: DaxEntry | null) => ({
+  const place = placeOf(k, index, entry);
+  yield* lockAndStoreEntries(k, mapping, [place], [], () => ({
     next: [{ ...entry, locked: false }],
-    result: old?.locked === true,
+    result: null,
   }));
-  if (!wasLocked) fail("entry-lock-is-held", `${k.current.name} unlocks ${cell.name}, which is not locked`);
-  yield* k.dax_wake_entry(mapping, entry.pmd ? pmdStart(k, index) : index, "WAKE_NEXT");
+  yield* k.dax_wake_entry(mapping, place, "WAKE_NEXT");
 }
 
 /** Models `fs/dax.c:dax_wake_entry()` @ v6.12. A PMD entry is named by the first of its pages. */

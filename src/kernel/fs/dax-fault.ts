@@ -1,16 +1,17 @@
 // DAX: faults on one page, and mapping for writing once the file's metadata is on disk. Source: fs/dax.c.
 import type { Pfn } from "../../base/brand.ts";
-import { type Code, rmw } from "../../explore/access.ts";
+import type { Code } from "../../explore/access.ts";
 import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
-import { isLeaf, pmd_offset, pmdOrder, pmdStart } from "../include/linux/pgtable.ts";
+import { isLeaf, pmd_offset, pmdOrder } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../mm/memory.ts";
-import { entryCell, marksCell } from "./dax-entry.ts";
+import { marksCell, placeOf } from "./dax-entry.ts";
 import { dax_fault_is_synchronous } from "./dax-insert.ts";
+import { storeEntries } from "./dax-store.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -116,11 +117,17 @@ export function* dax_insert_pfn_mkwrite(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): 
     return "NOPAGE";
   }
   const locked: DaxEntry = { ...entry, locked: true };
-  const first = entry.pmd ? pmdStart(k, pgoff) : pgoff;
-  yield* rmw([entryCell(mapping, first), marksCell(mapping, first)], (_old: DaxEntry, marks: DaxMarks) => ({
-    next: [locked, { ...marks, dirty: true }],
-    result: null,
-  }));
+  const first = placeOf(k, pgoff, entry);
+  yield* storeEntries(
+    k,
+    mapping,
+    [first],
+    [marksCell(mapping, first)],
+    (_old: DaxEntry, marks: DaxMarks) => ({
+      next: [locked, { ...marks, dirty: true }],
+      result: null,
+    }),
+  );
   yield* spin_unlock(xa_lock);
   const fault = yield* k.dax_pfn_insert(vmf, pfn_to_page(k, pfn));
   yield* k.dax_unlock_entry(mapping, pgoff, locked);

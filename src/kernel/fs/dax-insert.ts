@@ -1,5 +1,5 @@
 // DAX: what the file system answered, put into the entry. Source: fs/dax.c.
-import { type Code, rmw } from "../../explore/access.ts";
+import type { Code } from "../../explore/access.ts";
 import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
 import type { Iomap } from "../include/linux/fs.ts";
 import { VM_SYNC } from "../include/linux/mm_types.ts";
@@ -8,7 +8,8 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { xa_locked } from "../lib/xarray.ts";
 import type { VmFaultInfo } from "../mm/memory.ts";
-import { entryCell, marksCell } from "./dax-entry.ts";
+import { marksCell } from "./dax-entry.ts";
+import { storeEntries } from "./dax-store.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -74,7 +75,7 @@ export function* dax_insert_entry(
   yield* spin_lock(k, xa_lock);
   yield* k.dax_disassociate_entry(entry, mapping, false);
   yield* k.dax_associate_entry(wanted, mapping, pgoff, shared);
-  yield* rmw([entryCell(mapping, pgoff), marks], (_old: DaxEntry | null, old: DaxMarks) => ({
+  yield* storeEntries(k, mapping, [pgoff], [marks], (_old: DaxEntry | null, old: DaxMarks) => ({
     next: [wanted, { dirty: old.dirty || dirty, towrite: old.towrite || towrite }],
     result: null,
   }));

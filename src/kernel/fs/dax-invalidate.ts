@@ -1,13 +1,13 @@
 // DAX: removing entries. Source: fs/dax.c.
-import { type Code, rmw } from "../../explore/access.ts";
+import type { Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import { NO_MARKS } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
-import { pmdStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import { marksCell, slotOf } from "./dax-entry.ts";
+import { marksCell, placeOf } from "./dax-entry.ts";
+import { storeEntries } from "./dax-store.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -43,12 +43,12 @@ export function* __dax_invalidate_entry(
   yield* spin_lock(k, xa_lock);
   const entry = yield* k.get_unlocked_entry(mapping, index);
   if (entry !== null) {
-    const cell = slotOf(k, mapping, index, entry);
-    const marks = marksCell(mapping, entry.pmd ? pmdStart(k, index) : index);
+    const place = placeOf(k, index, entry);
+    const marks = marksCell(mapping, place);
     const { dirty, towrite } = trunc ? NO_MARKS : yield* READ_ONCE(marks);
     if (!dirty && !towrite) {
       yield* k.dax_disassociate_entry(entry, mapping, trunc);
-      yield* rmw([cell, marks], () => ({ next: [null, NO_MARKS], result: null }));
+      yield* storeEntries(k, mapping, [place], [marks], () => ({ next: [null, NO_MARKS], result: null }));
       removed = true;
     }
   }

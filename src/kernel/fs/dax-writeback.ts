@@ -9,7 +9,8 @@ import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { xa_locked } from "../lib/xarray.ts";
-import { entryCell, marksCell, nextEntry, pagesOf } from "./dax-entry.ts";
+import { marksCell, nextEntry, pagesOf, placeOf } from "./dax-entry.ts";
+import { entryCell, storeEntries } from "./dax-store.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -93,11 +94,10 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
   if (entry.locked) return;
   const { xa_lock, i_mmap, i_mmap_rwsem } = mapping;
   const count = entry.pmd ? pmdPages(k) : 1;
-  const first = entry.pmd ? pmdStart(k, index) : index;
-  const cell = entryCell(mapping, first);
+  const first = placeOf(k, index, entry);
   const marks = marksCell(mapping, first);
   const unflushed = pagesOf(k, entry).map((page) => page.unflushed);
-  yield* rmw([cell, marks], (_old: DaxEntry, old: DaxMarks) => ({
+  yield* storeEntries(k, mapping, [first], [marks], (_old: DaxEntry, old: DaxMarks) => ({
     next: [
       { ...entry, locked: true },
       { ...old, towrite: false },
@@ -115,7 +115,7 @@ export function* dax_writeback_one(k: Kernel, mapping: AddressSpace, index: numb
   });
 
   yield* spin_lock(k, xa_lock);
-  yield* rmw([cell, marks], (_old: DaxEntry, old: DaxMarks) => ({
+  yield* storeEntries(k, mapping, [first], [marks], (_old: DaxEntry, old: DaxMarks) => ({
     next: [
       { ...entry, locked: false },
       { ...old, dirty: false },

@@ -2,7 +2,7 @@
 // as names of table functions, so that a change of a function takes effect through them, too.
 // Source: include/linux/fs.h, include/linux/iomap.h.
 import type { Pfn } from "../../../base/brand.ts";
-import { type Cell, cell, modelled } from "../../../explore/access.ts";
+import { type Cell, cell, ghostCell, modelled } from "../../../explore/access.ts";
 import type { Modelled } from "../../../explore/value.ts";
 import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
 import { newSpinlock, type Spinlock } from "../../kernel/locking/spinlock.ts";
@@ -79,6 +79,10 @@ export interface AddressSpace extends Modelled {
   /** The marks of each entry. An index without an entry has none. */
   readonly i_marks: readonly Cell<DaxMarks>[];
   readonly xa_lock: Spinlock;
+  /** Ghost state: who has locked the entry in each slot; null also where it is not known. */
+  readonly entryLockers: readonly Cell<string | null>[];
+  /** Ghost state: the first store to an entry that was not allowed, in one sentence; or null. */
+  readonly misuse: Cell<string | null>;
   /** The mappings of the file, by i_mmap_rwsem. */
   readonly i_mmap: Cell<readonly VmArea[]>;
   readonly i_mmap_rwsem: Rwsem;
@@ -160,6 +164,8 @@ export function newInode(
     i_pages: blocks.map((_, i) => cell<DaxEntry | null>(`${name}.i_pages[${i}]`, null)),
     i_marks: blocks.map((_, i) => cell<DaxMarks>(`${name}.i_marks[${i}]`, NO_MARKS)),
     xa_lock: newSpinlock(`${name}.xa_lock`),
+    entryLockers: blocks.map((_, i) => ghostCell<string | null>(`${name}.entryLockers[${i}]`, null)),
+    misuse: ghostCell<string | null>(`${name}.misuse`, null),
     i_mmap: cell<readonly VmArea[]>(`${name}.i_mmap`, []),
     i_mmap_rwsem: newRwsem(`${name}.i_mmap_rwsem`),
   });
