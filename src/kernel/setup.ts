@@ -185,7 +185,8 @@ export function createProcess(k: Kernel, name: string, pages: number): MmStruct 
  * Maps pages of a file from virtual page `address` on: shared and writable, from the first page of the file on, if not
  * told otherwise.
  *
- * @param flags Without VM_SHARED the mapping is private: `VM_WRITE`.
+ * @param flags Without VM_SHARED the mapping is private: `VM_WRITE`. Without VM_WRITE a store is a SIGSEGV: `VM_SHARED` is
+ * what a program gets that has opened the file for reading only, too.
  * @param pgoff The page of the file that `address` shows.
  * @returns the mapping, for munmap(); vm_munmap() and zap_page_range() take a part away.
  */

@@ -1,7 +1,3 @@
-// Page-table entries: what they refer to, and what a program that touches one meets. Source: mm/memory.c. How
-// entries come is in memory-insert.ts, how they go in memory-zap.ts; those of a PMD and a PUD are in huge_memory.ts
-// and huge_memory-pud.ts.
-import { requireUse } from "../../base/errors.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { is_zero_pfn, pfn_to_page } from "../include/linux/mm.ts";
 import {
@@ -14,8 +10,7 @@ import {
   VM_SHARED,
   type VmArea,
 } from "../include/linux/mm_types.ts";
-import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../include/linux/pgtable.ts";
-import { down_read, up_read } from "../kernel/locking/rwsem.ts";
+import { pmd_offset, pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { type Spinlock, spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -25,7 +20,6 @@ declare module "../kernel.ts" {
     vm_normal_page: typeof vm_normal_page;
     get_locked_pte: typeof get_locked_pte;
     handle_mm_fault: typeof handle_mm_fault;
-    touch: typeof touch;
   }
 }
 
@@ -132,36 +126,4 @@ export function* handle_mm_fault(
   const pgoff = vma.vm_pgoff + address - vma.vm_start;
   const { huge_fault } = vma.vm_file.i_sb.s_type;
   return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
-}
-
-/**
- * A program may touch what has been unmapped, and gets a signal. What was never mapped it touches by mistake.
- *
- * @throws {@link PagelifeError} PL210
- */
-export function requireMappedOnce(mm: MmStruct, address: number): void {
-  requireUse(
-    mm.vmas.some((v) => v.vm_start <= address && address < v.vm_start + v.vm_pages),
-    `process ${mm.name} touches page ${address}, where it never has a mapping`,
-  );
-}
-
-/**
- * The program touches an address: if the page table does not let it, a fault brings the page.
- *
- * Ours: what the hardware does, and `arch/x86/mm/fault.c:do_user_addr_fault()` @ v6.12.
- */
-export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean): Code<VmFault> {
-  const pudp = pud_offset(k, mm, address);
-  let entry: LowerEntry | UpperEntry = pudp === null ? TABLE : yield* READ_ONCE(pudp);
-  const pmdp = pmd_offset(k, mm, address);
-  if (entry === TABLE && pmdp !== null) entry = yield* READ_ONCE(pmdp);
-  if (entry === TABLE) entry = yield* READ_ONCE(pte_offset(mm, address));
-  if (isLeaf(entry) && (entry.write || !write)) return "NOPAGE";
-  yield* down_read(k, mm.mmap_lock);
-  const vma = yield* k.vma_lookup(mm, address);
-  if (vma === null) requireMappedOnce(mm, address);
-  const fault = vma === null ? "SIGSEGV" : yield* k.handle_mm_fault(vma, address, write);
-  yield* up_read(k, mm.mmap_lock);
-  return fault;
 }

@@ -29,6 +29,7 @@ export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmA
  * Makes a mapping known to its process and its file, after the file has seen it.
  *
  * Models `mm/vma.c:vma_link()` @ v6.12, with call_mmap(). The vm_area_struct exists from setup on.
+ * Left out: VM_MAYWRITE, and with it mprotect(): how a file was opened says no more than VM_WRITE does (VM_SHARED).
  *
  * @returns 0, or the negative error of the file.
  * @throws {@link PagelifeError} PL210 if something is mapped there: the kernel would choose another place.

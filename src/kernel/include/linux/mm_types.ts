@@ -142,6 +142,11 @@ export interface MmStruct extends Modelled {
 
 /** vm_flags. */
 export const VM_WRITE = 1 << 1;
+/**
+ * MAP_SHARED: the kernel's VM_MAYSHARE. Of a file that was opened for reading only, do_mmap() takes VM_SHARED and
+ * VM_MAYWRITE away again; here that is a mapping with VM_SHARED and without VM_WRITE, as of a file that may be written to.
+ * Neither is a COW mapping. One without VM_SHARED always is: a private mapping has VM_MAYWRITE, whatever its file.
+ */
 export const VM_SHARED = 1 << 3;
 export const VM_HUGEPAGE = 1 << 4;
 export const VM_NOHUGEPAGE = 1 << 5;
