@@ -73,6 +73,16 @@ export const freeUnchargesAlways = twin(
   },
 );
 
+export const p2pmemMmapFailsForFirst = twin(
+  "p2pmem-mmap-fails-for-first",
+  "there is no memory for the page table of a process called first that maps memory of a PCI device",
+  {
+    *vm_insert_page(k, vma, address, page) {
+      return vma.vm_mm.name === "first" ? "SIGBUS" : yield* k.below.vm_insert_page(vma, address, page);
+    },
+  },
+);
+
 export const deviceTwins = [
   pudZapKeepsReference,
   deviceFaultOutsideOfSrcu,
@@ -80,4 +90,5 @@ export const deviceTwins = [
   mappingIsSetOnTails,
   folioMissesLastTail,
   freeUnchargesAlways,
+  p2pmemMmapFailsForFirst,
 ];

@@ -38,7 +38,7 @@ import {
 import { gupTwins } from "./gup-twins.ts";
 import { anonExclusive, gupUnshare, gupUnshareFiles } from "./gup-unshare.ts";
 import { mmTwins } from "./mm-twins.ts";
-import { gupLongtermFiles, p2pdmaMmap } from "./p2pdma.ts";
+import { gupLongtermFiles, p2pdmaMmap, p2pmemMmapFails } from "./p2pdma.ts";
 import { stuckWaitRemedies } from "./stuck-wait.ts";
 import { twins } from "./twins.ts";
 import { vmaSplitPrepared } from "./vma-split.ts";
@@ -110,6 +110,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   xfsCowHole,
   devicePrivateWait,
   hmmFaultOom,
+  p2pmemMmapFails,
 ]);
 
 /** Where a kernel is not the release .0 that it is named after. */

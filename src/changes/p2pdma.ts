@@ -1,5 +1,11 @@
 // Memory of PCI devices comes to programs, and GUP asks before it gives it out.
-import { p2pdma_page_free, p2pmem_alloc_mmap, p2pmem_prepare_page } from "../kernel/drivers/pci/p2pdma.ts";
+import {
+  p2pdma_page_free,
+  p2pmem_alloc_mmap,
+  p2pmem_insert_failed,
+  p2pmem_insert_failed_reset,
+  p2pmem_prepare_page,
+} from "../kernel/drivers/pci/p2pdma.ts";
 import { kernfs_vma_fault } from "../kernel/fs/kernfs/file.ts";
 import { MEMORY_DEVICE_PCI_P2PDMA } from "../kernel/include/linux/memremap.ts";
 import { isTail } from "../kernel/include/linux/mm.ts";
@@ -14,7 +20,7 @@ export const p2pdmaMmap = change({
   source: "commit 7e9c7ef83d78, with 4003f107fa2e for GUP, L. Gunthorpe, v6.2",
   about: "Before, only the kernel used such memory: no page table had it, and GUP did not meet it.",
   brings: ["createP2pmem"],
-  adds: { p2pmem_alloc_mmap, p2pmem_prepare_page, p2pdma_page_free, kernfs_vma_fault },
+  adds: { p2pmem_alloc_mmap, p2pmem_prepare_page, p2pmem_insert_failed, p2pdma_page_free, kernfs_vma_fault },
   functions: {
     /**
      * Models `mm/gup.c:is_valid_gup_args()` @ v6.12: memory of a device that may go at any time is not pinned for long.
@@ -28,8 +34,8 @@ export const p2pdmaMmap = change({
     /**
      * Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.12: the pgmap of this page is looked at, without a
      * reference to it in GUP without locks.
-     * Left out: of a tail of a DAX device that word is the link to its head, and what is read through it is garbage; here
-     * that is never the type of a PCI device.
+     * Left out: of a tail of a DAX device that word is the link to its head, and what is read through it is garbage: a part
+     * of `private` of the first tail, on x86-64, which is 0 and no type. So the answer is right by luck, and nobody is told.
      */
     *is_pci_p2pdma_page(_k, page) {
       if (page.zone !== "ZONE_DEVICE") return false;
@@ -53,6 +59,16 @@ export const p2pdmaMmap = change({
       yield* WRITE_ONCE(folio._refcount, 1);
     },
   },
+});
+
+export const p2pmemMmapFails = change({
+  name: "p2pmem-mmap-way-out",
+  subject: "PCI/P2PDMA: the way out of p2pmem_alloc_mmap() gives back what it took",
+  source: "between v6.15 and v7.2 (Hou Tao)",
+  about:
+    "Before, where a page could not be mapped, the reference of the pgmap was not dropped, and the device could not go any " +
+    "more. Since v6.15 the count was left at 1, too.",
+  functions: { p2pmem_insert_failed: p2pmem_insert_failed_reset },
 });
 
 /** Models `mm/vma.c:vma_needs_dirty_tracking()` @ v6.12. Left out: file systems that write back without such notice. */

@@ -26,6 +26,7 @@ import {
 } from "./memory-failure-vs-fault-on-shared-page.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
+import { mmapVsMmapOfP2pmem } from "./mmap-vs-mmap-of-p2pmem.ts";
 import { munmapOfPartVsPunchHoleOfHugePage } from "./munmap-of-part-vs-punch-hole-of-huge-page.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
 import { munmapVsPinOfDeviceDax } from "./munmap-vs-pin-of-device-dax.ts";
@@ -123,6 +124,7 @@ export const catalogue: readonly Scenario[] = [
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   pinVsMunmapOfP2pmem,
+  mmapVsMmapOfP2pmem,
   longtermPinsOfCoherentPage,
   twoFaultsOnDevicePage,
   staleStoreVsPunchHole,

@@ -1,7 +1,8 @@
 // Memory of a PCI device that a program maps: what its pages count, where they are, and what the device is held by.
 import { describe, expect, it } from "vitest";
-import { kernels } from "../../src/changes/kernels.ts";
+import { kernels, v7_2 } from "../../src/changes/kernels.ts";
 import { VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
+import { change, withChanges } from "../../src/kernel/kernel.ts";
 import { EINVAL, EREMOTEIO, FOLL_LONGTERM, FOLL_PCI_P2PDMA } from "../../src/kernel/mm/gup-flags.ts";
 import { boot } from "../../src/kernel/sequential.ts";
 import { createProcess, mapFile } from "../../src/kernel/setup.ts";
@@ -85,4 +86,36 @@ it.each(kernels.slice(0, 3))("$release has none for programs", (version) => {
       createP2pmem(k, 1);
     }),
   ).toThrow(/PL304.*from v6.2 on/);
+});
+
+// Before v7.2 the reference of the pgmap stays, and since v6.15 the count of the page, too.
+it.each([
+  { release: "v6.12", left: "2 pooled, 2, counts 1 1" },
+  { release: "v6.15", left: "2 pooled, 2, counts 0 1" },
+  { release: "v7.2", left: "2 pooled, 1, counts 0 0" },
+])("$release: a mapping of which the second page fails is undone", ({ release, left }) => {
+  const version = kernels.find((k) => k.release === release) ?? v7_2;
+  const fails = change({
+    name: "test/second-page-fails",
+    subject: "there is no memory for the table of the second page",
+    source: "a test",
+    functions: {
+      *vm_insert_page(k, vma, address, page) {
+        return address === 1 ? "SIGBUS" : yield* k.below.vm_insert_page(vma, address, page);
+      },
+    },
+  });
+  const machine = boot(withChanges(version, [fails]));
+  const p2pmem = machine.run(function* (k) {
+    const file = createP2pmem(k, 2);
+    const mm = createProcess(k, "mm", 2);
+    const vma = yield* mapFile(k, mm, file, 0, 2);
+    const there = yield* k.vma_lookup(mm, vma.vm_start);
+    expect(there).toBe(null);
+    return file.p2pmem;
+  });
+  if (p2pmem === null || "blocked" in p2pmem) throw new Error("no memory");
+  const { see, counts } = machine;
+  const each = [0, 1].map((i) => counts(FIRST_P2PMEM_PFN + i).refcount).join(" ");
+  expect(`${see(p2pmem.pool).length} pooled, ${see(p2pmem.ref).count}, counts ${each}`).toBe(left);
 });

@@ -6,6 +6,7 @@ import { type MmStruct, overlaps, type VmArea } from "../include/linux/mm_types.
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { unmap_region } from "./vma.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -26,7 +27,8 @@ export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmA
 }
 
 /**
- * Makes a mapping known to its process and its file, after the file has seen it.
+ * Makes a mapping known to its process and its file, after the file has seen it. What a file that refuses has mapped
+ * already is taken away again.
  *
  * Models `mm/vma.c:vma_link()` @ v6.12, with call_mmap(). The vm_area_struct exists from setup on.
  * Left out: VM_MAYWRITE, and with it mprotect(): how a file was opened says no more than VM_WRITE does (VM_SHARED).
@@ -39,11 +41,12 @@ export function* mmap(k: Kernel, vma: VmArea): Code<number> {
   yield* down_write(k, mmap_lock);
   const call = vma.vm_file.i_sb.s_type.mmap;
   const error = call === null ? 0 : yield* k[call](vma);
+  const mapped = yield* READ_ONCE(mm_mt);
   if (error !== 0) {
+    yield* unmap_region(k, vma.vm_mm, [vma], mapped, false);
     yield* up_write(mmap_lock);
     return error;
   }
-  const mapped = yield* READ_ONCE(mm_mt);
   const end = vma.vm_start + vma.vm_pages;
   requireUse(
     !mapped.some((v) => overlaps(v, vma.vm_start, end)),

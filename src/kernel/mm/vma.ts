@@ -29,11 +29,10 @@ declare module "../kernel.ts" {
  * Takes away all that a process has mapped in a range. Where a mapping reaches out of it, that is split first, and the
  * rest stays. What is not mapped, since another thread was faster, is no error.
  *
- * Models `mm/mmap.c:vm_munmap()` @ v6.12, with `mm/vma.c:do_vmi_align_munmap()`, vms_gather_munmap_vmas(),
- * vms_complete_munmap_vmas() and vms_clear_ptes(): entries first, then the files forget the mappings, the tables go, and
- * the references at the very end. The TLB is flushed after each mapping, or at the end, as tlb_end_vma() has it.
- * Left out: that mmap_lock is only held for reading from the moment when the process has forgotten the mappings;
- * batches of references that are dropped before the end; the limit of the number of mappings.
+ * Models `mm/mmap.c:vm_munmap()` @ v6.12, with `mm/vma.c:do_vmi_align_munmap()`, vms_gather_munmap_vmas() and
+ * vms_complete_munmap_vmas().
+ * Left out: that mmap_lock is only held for reading from the moment when the process has forgotten the mappings; the
+ * limit of the number of mappings.
  *
  * @param first First virtual page number; `end` is one past the last.
  * @returns 0, or a negative error: of an empty range, or of a device whose mapping cannot be split there. The split at the
@@ -57,22 +56,43 @@ export function* vm_munmap(k: Kernel, mm: MmStruct, first: number, end: number):
   if (gone.length > 0) {
     const others = mapped.filter((v) => !gone.includes(v));
     yield* WRITE_ONCE(mm.mm_mt, others);
-    yield* inc_tlb_flush_pending(mm);
-    let pages: readonly Page[] = [];
-    let unflushed = false;
-    for (const vma of gone) {
-      const zapped = yield* k.unmap_page_range(vma, vma.vm_start, vma.vm_start + vma.vm_pages, true);
-      pages = [...pages, ...zapped.pages];
-      unflushed = unflushed || zapped.cleared;
-      const flushed = unflushed && (yield* k.tlb_end_vma(mm));
-      if (flushed) unflushed = false;
-    }
-    for (const vma of gone) yield* unlinkFile(k, vma);
-    for (const vma of gone) yield* freeTables(k, vma, others);
-    yield* k.tlb_finish_mmu(mm, pages, unflushed);
+    yield* unmap_region(k, mm, gone, others, true);
   }
   yield* up_write(mm.mmap_lock);
   return 0;
+}
+
+/**
+ * Takes entries, tables and references of mappings that a process knows no longer: entries first, then the files forget the
+ * mappings, the tables go, and the references at the very end. The TLB is flushed after each mapping, or at the end, as
+ * tlb_end_vma() has it.
+ *
+ * Models `mm/vma.c:unmap_region()` @ v6.12, as vms_clear_ptes() is made, too.
+ * Left out: batches of references that are dropped before the end.
+ *
+ * @param others The mappings that stay.
+ * @param known Does the file know these, and is to forget them?
+ */
+export function* unmap_region(
+  k: Kernel,
+  mm: MmStruct,
+  gone: readonly VmArea[],
+  others: readonly VmArea[],
+  known: boolean,
+): Code {
+  yield* inc_tlb_flush_pending(mm);
+  let pages: readonly Page[] = [];
+  let unflushed = false;
+  for (const vma of gone) {
+    const zapped = yield* k.unmap_page_range(vma, vma.vm_start, vma.vm_start + vma.vm_pages, true);
+    pages = [...pages, ...zapped.pages];
+    unflushed = unflushed || zapped.cleared;
+    const flushed = unflushed && (yield* k.tlb_end_vma(mm));
+    if (flushed) unflushed = false;
+  }
+  if (known) for (const vma of gone) yield* unlinkFile(k, vma);
+  for (const vma of gone) yield* freeTables(k, vma, others);
+  yield* k.tlb_finish_mmu(mm, pages, unflushed);
 }
 
 /**

@@ -8,6 +8,7 @@ import type { DevPagemap } from "../../include/linux/memremap.ts";
 import { pfn_to_page } from "../../include/linux/mm.ts";
 import { type Page, VM_SHARED, type VmArea } from "../../include/linux/mm_types.ts";
 import type { Kernel } from "../../kernel.ts";
+import { WRITE_ONCE } from "../../lib/atomic.ts";
 import { percpu_ref_get, percpu_ref_put, percpu_ref_tryget_live } from "../../lib/percpu-refcount.ts";
 import { EINVAL, ENODEV, ENOMEM } from "../../mm/gup-flags.ts";
 
@@ -15,6 +16,7 @@ declare module "../../kernel.ts" {
   interface KernelFunctions {
     p2pmem_alloc_mmap: typeof p2pmem_alloc_mmap;
     p2pmem_prepare_page: typeof p2pmem_prepare_page;
+    p2pmem_insert_failed: typeof p2pmem_insert_failed;
     p2pdma_page_free: typeof p2pdma_page_free;
   }
 }
@@ -42,7 +44,8 @@ function* gen_pool_free(pgmap: DevPagemap, first: Pfn, pages: number): Code {
  * A program maps memory of the device: all of it is mapped at once, and each page belongs to its entry from then on.
  *
  * Models `drivers/pci/p2pdma.c:p2pmem_alloc_mmap()` @ v6.12.
- * Left out: the look at pdev->p2pdma under RCU; failure of vm_insert_page(), which would want memory for a table.
+ * Left out: the look at pdev->p2pdma under RCU. That vm_insert_page() fails, since there is no memory for a table, only a
+ * change can bring about.
  * Context: mmap_lock held for writing.
  *
  * @returns 0, or a negative error.
@@ -60,7 +63,11 @@ export function* p2pmem_alloc_mmap(k: Kernel, vma: VmArea): Code<number> {
   for (let i = 0; i < vma.vm_pages; i++) {
     const page = pfn_to_page(k, toPfn(first + i));
     yield* k.p2pmem_prepare_page(page);
-    yield* k.vm_insert_page(vma, vma.vm_start + i, page);
+    if ((yield* k.vm_insert_page(vma, vma.vm_start + i, page)) !== "NOPAGE") {
+      yield* gen_pool_free(pgmap, page.pfn, vma.vm_pages - i);
+      yield* k.p2pmem_insert_failed(pgmap, page);
+      return -ENOMEM;
+    }
     yield* percpu_ref_get(pgmap.ref);
     yield* k.put_page(page);
   }
@@ -74,6 +81,24 @@ export function* p2pmem_alloc_mmap(k: Kernel, vma: VmArea): Code<number> {
  * Models what is not there in `drivers/pci/p2pdma.c:p2pmem_alloc_mmap()` @ v6.12.
  */
 export function* p2pmem_prepare_page(_k: Kernel, _page: Page): Code {}
+
+/**
+ * A page could not be mapped, and is in the pool again.
+ *
+ * Models what is not there in `drivers/pci/p2pdma.c:p2pmem_alloc_mmap()` @ v6.12: the reference of the pgmap is not dropped.
+ */
+export function* p2pmem_insert_failed(_k: Kernel, _pgmap: DevPagemap, _page: Page): Code {}
+
+/**
+ * The same with the reference of the pgmap dropped; and with the count of the page taken back, when others may have got
+ * the page already.
+ *
+ * Models set_page_count() in the way out of `drivers/pci/p2pdma.c:p2pmem_alloc_mmap()` @ v7.2.
+ */
+export function* p2pmem_insert_failed_reset(_k: Kernel, pgmap: DevPagemap, page: Page): Code {
+  yield* WRITE_ONCE(page._refcount, 0);
+  yield* percpu_ref_put(pgmap.ref);
+}
 
 /**
  * Takes a page back that nobody maps or holds any more, and the reference of the pgmap with it.
