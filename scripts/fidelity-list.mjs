@@ -177,7 +177,8 @@ export const notModelled = {
   memmap_init_zone_device: "setup makes the struct pages; nothing runs beside it",
   page_pgmap: "one read of word 0 of the head, made where it is needed",
   mlock_pte_range: "passes over device memory; mlock() of a DAX mapping does not come here",
-  fuse_dax_mmap: "setup makes the mappings; VM_MIXEDMAP has no effect on what is modelled",
+  fuse_dax_mmap:
+    "setup makes the mappings: mapFile() gives those of fuse VM_MIXEDMAP, so that fork() copies their entries",
   fs_dax_get: "setup mounts the file system",
   fs_put_dax: "device removal belongs to the other half of the subsystem",
   pmem_attach_disk: "setup makes the device",

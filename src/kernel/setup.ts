@@ -27,6 +27,7 @@ import {
   type Pte,
   type UpperEntry,
   VM_HUGEPAGE,
+  VM_MIXEDMAP,
   VM_SHARED,
   VM_WRITE,
   type VmArea,
@@ -200,7 +201,7 @@ export function* mapFile(
   pgoff: number = 0,
 ): Code<VmArea> {
   const vma = newVma(mm, {
-    vm_flags: flags,
+    vm_flags: inode.i_sb.s_type.mixedmap ? flags | VM_MIXEDMAP : flags,
     vm_start: address,
     vm_pages: pages,
     vm_pgoff: pgoff,

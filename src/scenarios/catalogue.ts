@@ -6,6 +6,7 @@ import { collapseRangeVsDirtyPage } from "./collapse-range-vs-dirty-page.ts";
 import { collapseRangeVsPin } from "./collapse-range-vs-pin.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
+import { forkVsMunmapOfHugeFusePage } from "./fork-vs-munmap-of-huge-fuse-page.ts";
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
 import { forkVsPin } from "./fork-vs-pin.ts";
 import { forkVsPunchHole } from "./fork-vs-punch-hole.ts";
@@ -91,6 +92,7 @@ export const catalogue: readonly Scenario[] = [
   umountVsPin,
   umountOfFuseVsPin,
   forkVsMunmapOfHugePage,
+  forkVsMunmapOfHugeFusePage,
   forkVsPin,
   readPinVsStore,
   folioPutVsPunchHole,

@@ -22,8 +22,8 @@ export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
 }
 
 /**
- * Gives a child the mappings of its parent. Only entries of private mappings that have pages of their own are copied;
- * the rest comes with faults. Setup has made the child, with createChild().
+ * Gives a child the mappings of its parent. Entries of those that have private pages of their own, or VM_MIXEDMAP, are
+ * copied; the rest comes with faults. Setup has made the child, with createChild().
  *
  * Models `mm/mmap.c:dup_mmap()` @ v6.12; earlier kernels have it in kernel/fork.c.
  * Left out: VM_DONTCOPY, VM_WIPEONFORK, reference counts of the file.
@@ -39,7 +39,7 @@ export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {
     const there = yield* READ_ONCE(child.mm_mt);
     yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
     yield* linkFile(k, copy);
-    if (own) yield* k.copy_page_range(copy, vma);
+    yield* k.copy_page_range(copy, vma);
   }
   yield* k.flush_tlb_mm(parent);
   yield* up_write(child.mmap_lock);

@@ -1,8 +1,15 @@
-// What fork() does with the entries of private mappings. Source: mm/memory.c, mm/huge_memory.c.
+// What fork() does with the entries of mappings. Source: mm/memory.c, mm/huge_memory.c.
 import { assert } from "../../base/assert.ts";
 import type { Cell, Code } from "../../explore/access.ts";
 import { folio_test_anon, page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import { type LowerEntry, type Pte, TABLE, VM_SHARED, type VmArea } from "../include/linux/mm_types.ts";
+import {
+  type LowerEntry,
+  type Pte,
+  TABLE,
+  VM_MIXEDMAP,
+  VM_SHARED,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
 import { folio_ref_inc } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import {
@@ -21,6 +28,7 @@ import { atomic_add, clear_bits, READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts"
 import { pmd_alloc } from "./huge_memory-pud.ts";
 import { set_pte_at } from "./memory.ts";
 import { addNewAnonRmap, ownPte } from "./memory-private.ts";
+import { hasAnonVma } from "./rmap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -32,13 +40,24 @@ declare module "../kernel.ts" {
 }
 
 /**
- * Copies the entries of a private mapping that has pages of its own to a child.
+ * Is a child to have the entries at once? Others come with its faults.
  *
- * Models `mm/memory.c:copy_page_range()` @ v6.12, for a mapping with an anon_vma; others are not copied at all.
- * Left out: entries of a PUD: DAX devices are not mapped privately.
+ * Models `mm/memory.c:vma_needs_copy()` @ v6.12; v5.10 asks the same in copy_page_range().
+ */
+function* vma_needs_copy(src: VmArea): Code<boolean> {
+  return (src.vm_flags & VM_MIXEDMAP) !== 0 || (yield* hasAnonVma(src));
+}
+
+/**
+ * Copies the entries of a mapping to a child, if the child does not get them by faults: of one that has pages of its own,
+ * or whose file gives it VM_MIXEDMAP.
+ *
+ * Models `mm/memory.c:copy_page_range()` @ v6.12.
+ * Left out: entries of a PUD: mappings of DAX devices are neither.
  * Context: mmap_lock of both held for writing.
  */
 export function* copy_page_range(k: Kernel, dst: VmArea, src: VmArea): Code {
+  if (!(yield* vma_needs_copy(src))) return;
   const { write_protect_seq } = src.vm_mm;
   const cow = (src.vm_flags & VM_SHARED) === 0;
   if (cow) yield* atomic_add(write_protect_seq, 1);

@@ -31,6 +31,7 @@ export const dax_fs_type = {
   name: "dax",
   huge_fault: "dev_dax_huge_fault",
   writenotify: false,
+  mixedmap: false,
   mmap: null,
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;

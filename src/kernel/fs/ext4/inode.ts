@@ -29,6 +29,7 @@ export const ext4: FileSystemType = {
   name: "ext4",
   huge_fault: "ext4_dax_fault",
   writenotify: true,
+  mixedmap: false,
   mmap: null,
   iomap_begin: "ext4_iomap_begin",
   iomap_end: null,

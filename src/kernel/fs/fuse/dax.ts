@@ -31,6 +31,7 @@ export const fuse: FileSystemType = {
   name: "fuse",
   huge_fault: "fuse_dax_fault",
   writenotify: true,
+  mixedmap: true,
   mmap: null,
   iomap_begin: "fuse_iomap_begin",
   iomap_end: null,

@@ -12,12 +12,13 @@ declare module "../../kernel.ts" {
 
 /**
  * `fs/sysfs/mount.c:sysfs_fs_type`, of the file that gives out the memory of a PCI device. It has none of the other
- * operations, and nothing calls them. It asks for notice of writes, whatever is mapped (kernfs_vma_page_mkwrite()).
+ * operations, and nothing calls them. Its mappings have VM_MIXEDMAP from vm_insert_page(). It asks for notice of writes, whatever is mapped (kernfs_vma_page_mkwrite()).
  */
 export const sysfs_fs_type = {
   name: "sysfs",
   huge_fault: "kernfs_vma_fault",
   writenotify: true,
+  mixedmap: true,
   mmap: "p2pmem_alloc_mmap",
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;

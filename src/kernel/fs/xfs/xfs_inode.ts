@@ -32,6 +32,7 @@ export const xfs: FileSystemType = {
   name: "xfs",
   huge_fault: "xfs_dax_fault",
   writenotify: true,
+  mixedmap: false,
   mmap: null,
   iomap_begin: "xfs_iomap_begin",
   iomap_end: "xfs_dax_write_iomap_end",

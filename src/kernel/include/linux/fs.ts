@@ -25,6 +25,8 @@ export interface FileSystemType {
     | "kernfs_vma_fault";
   /** Is it told of the first store to a page, by page_mkwrite() or pfn_mkwrite()? */
   readonly writenotify: boolean;
+  /** Have its mappings VM_MIXEDMAP? The file says so when it is mapped: fork() copies their entries. */
+  readonly mixedmap: boolean;
   /** file_operations: what the file does when it is mapped, if anything. */
   readonly mmap: "p2pmem_alloc_mmap" | null;
   /** iomap_ops: which block, and what to do when the access is done. */
