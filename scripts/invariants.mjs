@@ -65,7 +65,6 @@ function checks(src) {
     "# Checks within the code",
     "",
     "These are no rules to import: the code itself finds that something is wrong, and the execution ends there.",
-    "Among them is I8 (`pgmap-is-valid`); I7 is among the warnings below (`no-disassociation-of-referenced-folio`).",
     "",
     ...table(checksIn(src, ["kernel", "changes"], FAIL)),
     "Warnings of the kernel, which do not stop it; `no-warning` says that there are none:",
@@ -110,8 +109,9 @@ export function invariants(src) {
     "All of them suit huge pages: what is counted, they ask of the folio that a page is part of. `pincountCountsPins`,",
     "`folioHasOnePgmap` and `sharedTailsAreNotWritten` are about folios of several pages alone.",
     "",
-    "`entryLockIsHeld` and `noStoreToForeignBlock` are about steps: the subsystem makes a note of the first that was wrong,",
-    "and goes on.",
+    "`entryLockIsHeld`, `pgmapIsValid` and `noStoreToForeignBlock` are about steps: the subsystem makes a note of the first",
+    "that was wrong, and goes on. `referencedFolioStaysInFile` and `pinsArePutAsTaken` ask of counts what such notes say of a",
+    "page. A change of one's own that replaces a function makes these notes by calling what the kernel's function calls.",
     "",
   ];
   const section = (name, when) => {

@@ -1,7 +1,8 @@
 // Taking a folio apart when it leaves its last file, as v7.2 has it.
 import type { Code } from "../explore/access.ts";
+import { noteTakenAway } from "../kernel/fs/dax-associate.ts";
 import { folio_order, folio_page } from "../kernel/include/linux/mm.ts";
-import type { Folio, PageMapping, Word0 } from "../kernel/include/linux/mm_types.ts";
+import type { Folio, PageMapping } from "../kernel/include/linux/mm_types.ts";
 import { PG_head } from "../kernel/include/linux/page-flags.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { clear_bits, READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
@@ -24,7 +25,7 @@ declare module "../kernel/kernel.ts" {
 function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
   const pgmap = yield* READ_ONCE(folio.pgmap);
   const order = yield* folio_order(k, folio);
-  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+  yield* WRITE_ONCE<PageMapping>(folio.mapping, null, [noteTakenAway(k, folio)]);
   yield* WRITE_ONCE(folio.index, 0);
   if (order === 0) {
     yield* WRITE_ONCE(folio.pgmap, pgmap);
@@ -34,7 +35,7 @@ function* dax_folio_reset_order(k: Kernel, folio: Folio): Code<number> {
   for (let i = 0; i < 2 ** order; i++) {
     const page = folio_page(k, folio, i);
     yield* clear_bits(page.flags, PG_head);
-    yield* WRITE_ONCE<Word0>(page.pgmap, null);
+    yield* k.clear_compound_head(page);
     yield* WRITE_ONCE<PageMapping>(page.mapping, null);
     yield* WRITE_ONCE(page.index, 0);
     yield* WRITE_ONCE(page.pgmap, pgmap);

@@ -1,9 +1,8 @@
 // Folios of DAX devices, and coherent memory that moves before it is pinned for long.
 
 import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
-import { isTail } from "../kernel/include/linux/mm.ts";
+import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
-import { READ_ONCE } from "../kernel/lib/atomic.ts";
 import { EAGAIN, FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
 import { check_and_migrate_movable_pages, migrate_device_coherent_folio } from "../kernel/mm/gup-longterm.ts";
 
@@ -38,9 +37,9 @@ export const deviceCoherent = change({
      * Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.12: coherent memory must be free to move.
      * Left out: CMA, ZONE_MOVABLE.
      */
-    *folio_is_longterm_pinnable(_k, folio) {
-      const pgmap = yield* READ_ONCE(folio.pgmap);
-      return pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_COHERENT;
+    *folio_is_longterm_pinnable(k, folio) {
+      const pgmap = yield* followPgmap(k, folio.page);
+      return pgmap?.type !== MEMORY_DEVICE_COHERENT;
     },
 
     /** Models `mm/gup.c:__gup_longterm_locked()` @ v6.12. */

@@ -4,9 +4,9 @@ import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_PRIVATE,
 } from "../kernel/include/linux/memremap.ts";
-import { isTail } from "../kernel/include/linux/mm.ts";
+import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import {
   device_private_fault_get,
   device_private_fault_lock,
@@ -60,8 +60,8 @@ export const zoneDeviceRefcount = change({
 
     /** Models `mm/memremap.c:free_zone_device_page()` @ v6.0, for private device memory. */
     *free_zone_device_folio(k, folio) {
-      const pgmap = yield* READ_ONCE(folio.pgmap);
-      if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_PRIVATE) {
+      const pgmap = yield* followPgmap(k, folio.page);
+      if (pgmap?.type !== MEMORY_DEVICE_PRIVATE) {
         yield* k.below.free_zone_device_folio(folio);
         return;
       }
@@ -87,8 +87,8 @@ export const devicePrivateZero = change({
 
     /** Models `mm/memremap.c:free_zone_device_page()` @ v6.1, for private and coherent memory. */
     *free_zone_device_folio(k, folio) {
-      const pgmap = yield* READ_ONCE(folio.pgmap);
-      if (pgmap === null || isTail(pgmap) || !isDriverMemory(pgmap)) {
+      const pgmap = yield* followPgmap(k, folio.page);
+      if (pgmap === null || !isDriverMemory(pgmap)) {
         yield* k.below.free_zone_device_folio(folio);
         return;
       }

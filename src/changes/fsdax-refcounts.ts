@@ -2,6 +2,7 @@
 // reference, an idle page has none, and break-layouts waits for 0.
 import { change } from "../kernel/kernel.ts";
 import {
+  clear_compound_head,
   dax_folio_is_shared,
   dax_folio_make_shared,
   dax_folio_put,
@@ -19,6 +20,12 @@ export const fsdaxRefcounts = change({
   about:
     "Before, an FS-DAX page had a base reference, a mapping took none, and every put had to look for 2 -> 1. " +
     "Afterwards a mapping holds a reference and counts, and the last put wakes who waits for 0.",
-  adds: { vmf_insert_page_mkwrite, dax_folio_is_shared, dax_folio_make_shared, dax_folio_put },
+  adds: {
+    vmf_insert_page_mkwrite,
+    dax_folio_is_shared,
+    dax_folio_make_shared,
+    dax_folio_put,
+    clear_compound_head,
+  },
   functions: { ...putFunctions, ...gupFunctions, ...memoryFunctions, ...daxFunctions, ...deviceFunctions },
 });

@@ -1,5 +1,7 @@
 // Changes that break on purpose what GUP asks about a page before it gives it out.
+import { MEMORY_DEVICE_PCI_P2PDMA } from "../kernel/include/linux/memremap.ts";
 import { isMapping, isTail, page_folio } from "../kernel/include/linux/mm.ts";
+import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { down_read, up_read } from "../kernel/kernel/locking/rwsem.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
@@ -46,6 +48,18 @@ export const gupIgnoresP2pdma = twin(
       return false;
     },
     check_vma_flags: () => 0,
+  },
+);
+
+export const pgmapOfTail = twin(
+  "pgmap-of-tail",
+  "GUP asks the page itself for its pgmap, as before v6.15, whether it is a tail or not",
+  {
+    *is_pci_p2pdma_page(k, page) {
+      if (page.zone !== "ZONE_DEVICE") return false;
+      const pgmap = yield* followPgmap(k, page);
+      return pgmap?.type === MEMORY_DEVICE_PCI_P2PDMA;
+    },
   },
 );
 
@@ -102,6 +116,7 @@ export const gupTwins = [
   coherentIsPinnable,
   unpinnableKeepsReference,
   gupIgnoresP2pdma,
+  pgmapOfTail,
   munmapFreesP2pdma,
   pinWithoutUnshare,
   gupIgnoresFork,

@@ -4,6 +4,7 @@ import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.t
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
 import { daxMappingEndsFlushed } from "./dax-mapping-ends-flushed.ts";
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
+import { daxResetKeepsPgmap } from "./dax-reset-keeps-pgmap.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
 import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
 import {
@@ -134,6 +135,7 @@ export const changes: readonly Change[] = [
   zapWaitsForPmdLock,
   xfsNotifyWithoutAgf,
   daxMappingEndsFlushed,
+  daxResetKeepsPgmap,
   ...twins,
   ...mmTwins,
   ...gupTwins,

@@ -3,6 +3,7 @@
 import { GUP_PIN_COUNTING_BIAS, page_folio, pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
 import {
+  folio_ref_add,
   folio_ref_sub,
   folio_ref_sub_and_test,
   folio_ref_try_add,
@@ -225,6 +226,19 @@ export const unpinWithBias = twin(
   },
 );
 
+export const pinWithBias = twin(
+  "pin-with-bias",
+  "pins of a large folio are taken without locks as those of a page of its own",
+  {
+    *try_grab_folio_fast(k, page, refs, flags) {
+      if (!(flags & FOLL_PIN)) return yield* k.below.try_grab_folio_fast(page, refs, flags);
+      const folio = yield* k.below.try_grab_folio_fast(page, refs, flags & ~FOLL_PIN);
+      if (folio !== null) yield* folio_ref_add(folio, refs * (GUP_PIN_COUNTING_BIAS - 1));
+      return folio;
+    },
+  },
+);
+
 export const unpinDropsTwice = twin("unpin-drops-twice", "a pin is given back twice", {
   *gup_put_folio(k, folio, refs, flags) {
     yield* k.below.gup_put_folio(folio, refs, flags);
@@ -277,6 +291,7 @@ export const mmTwins = [
   zapTrustsSpecial,
   skipHeadRecheck,
   unpinWithBias,
+  pinWithBias,
   unpinDropsTwice,
   childIsLinkedLate,
   splitBeforeRmapLock,

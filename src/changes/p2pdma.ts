@@ -8,10 +8,10 @@ import {
 } from "../kernel/drivers/pci/p2pdma.ts";
 import { kernfs_vma_fault } from "../kernel/fs/kernfs/file.ts";
 import { MEMORY_DEVICE_PCI_P2PDMA } from "../kernel/include/linux/memremap.ts";
-import { isTail } from "../kernel/include/linux/mm.ts";
 import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../kernel/include/linux/mm_types.ts";
+import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
+import { WRITE_ONCE } from "../kernel/lib/atomic.ts";
 import { EFAULT, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 
 export const p2pdmaMmap = change({
@@ -33,14 +33,13 @@ export const p2pdmaMmap = change({
 
     /**
      * Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.12: the pgmap of this page is looked at, without a
-     * reference to it in GUP without locks.
-     * Left out: of a tail of a DAX device that word is the link to its head, and what is read through it is garbage: a part
-     * of `private` of the first tail, on x86-64, which is 0 and no type. So the answer is right by luck, and nobody is told.
+     * reference to it in GUP without locks. Of a tail of a DAX device that word is the link to its head, and what is read
+     * through it is a part of `private` of the first tail, on x86-64, which is 0 and no type: right by luck.
      */
-    *is_pci_p2pdma_page(_k, page) {
+    *is_pci_p2pdma_page(k, page) {
       if (page.zone !== "ZONE_DEVICE") return false;
-      const pgmap = yield* READ_ONCE(page.pgmap);
-      return pgmap !== null && !isTail(pgmap) && pgmap.type === MEMORY_DEVICE_PCI_P2PDMA;
+      const pgmap = yield* followPgmap(k, page);
+      return pgmap?.type === MEMORY_DEVICE_PCI_P2PDMA;
     },
 
     /**
@@ -49,8 +48,8 @@ export const p2pdmaMmap = change({
      * Left out: mem_cgroup_uncharge() of what is never charged.
      */
     *free_zone_device_folio(k, folio) {
-      const pgmap = yield* READ_ONCE(folio.pgmap);
-      if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_PCI_P2PDMA) {
+      const pgmap = yield* followPgmap(k, folio.page);
+      if (pgmap?.type !== MEMORY_DEVICE_PCI_P2PDMA) {
         yield* k.below.free_zone_device_folio(folio);
         return;
       }

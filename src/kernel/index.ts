@@ -6,6 +6,8 @@
 export { type Pfn, pfn } from "../base/brand.ts";
 export { countsOf, type Mapping, mappersOf, mappings, type PageCounts } from "./counts.ts";
 export {
+  noteGiven,
+  noteTakenAway,
   warnOfDoubleAssociation,
   warnOfForeignMapping,
 } from "./fs/dax-associate.ts";
@@ -57,6 +59,7 @@ export {
   VM_SYNC,
   VM_WRITE,
 } from "./include/linux/mm_types.ts";
+export { followPgmap, page_pgmap } from "./include/linux/mmzone.ts";
 export * from "./include/linux/page_ref.ts";
 export {
   isLeaf,

@@ -13,7 +13,7 @@ import {
   rssCountsMappings,
 } from "./invariants/counts.ts";
 import { pooledPageIsUnused } from "./invariants/devices.ts";
-import { entryLockIsHeld } from "./invariants/entries.ts";
+import { entryLockIsHeld, referencedFolioStaysInFile } from "./invariants/entries.ts";
 import {
   associationsCountEntries,
   mappingShowsBlockOfFile,
@@ -24,7 +24,13 @@ import {
   sharedBlockIsNotWritable,
   unflushedPageIsDirty,
 } from "./invariants/files.ts";
-import { folioHasOnePgmap, pincountCountsPins, sharedTailsAreNotWritten } from "./invariants/folios.ts";
+import {
+  folioHasOnePgmap,
+  pgmapIsValid,
+  pincountCountsPins,
+  pinsArePutAsTaken,
+  sharedTailsAreNotWritten,
+} from "./invariants/folios.ts";
 import type { KernelInvariant } from "./invariants/rule.ts";
 
 export * from "./invariants/counts.ts";
@@ -51,6 +57,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   noLongtermPinOfFsdax,
   pinnedAnonPageIsExclusive,
   pincountCountsPins,
+  pinsArePutAsTaken,
   rssCountsMappings,
   noPinOnFreeBlock,
   noMappingOfFreeBlock,
@@ -59,8 +66,10 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   mappingShowsBlockOfFile,
   associationsCountEntries,
   entryLockIsHeld,
+  referencedFolioStaysInFile,
   unflushedPageIsDirty,
   noMappingOfDeadDevice,
+  pgmapIsValid,
   folioHasOnePgmap,
   sharedTailsAreNotWritten,
   pooledPageIsUnused,

@@ -4,6 +4,7 @@ import type { Pfn } from "../base/brand.ts";
 import { type Cell, cell, ghostCell, modelled } from "../explore/access.ts";
 import type { Modelled } from "../explore/value.ts";
 import type { SuperBlock } from "./include/linux/fs.ts";
+import type { DevPagemap } from "./include/linux/memremap.ts";
 import { type Geometry, type MmStruct, newZeroPage, type Page } from "./include/linux/mm_types.ts";
 import type { QueueEntry } from "./kernel/sched/wait.ts";
 
@@ -33,6 +34,8 @@ export interface World {
   readonly tasks: readonly Task[];
   /** struct pages by page frame number; grows in setup only. */
   readonly mem_map: Map<Pfn, Page>;
+  /** The pgmap of each page frame of device memory, one cell for each range; grows in setup only. */
+  readonly pgmap_array: Map<Pfn, Cell<DevPagemap | null>>;
   /** Pages of ordinary memory that nobody has, lowest first. */
   readonly free_ram: Cell<readonly Pfn[]>;
   /** Pages charged to the control group, of which there is one. */
@@ -82,6 +85,7 @@ export function newWorld(
     geometry,
     tasks,
     mem_map: new Map(),
+    pgmap_array: new Map(),
     free_ram: cell<readonly Pfn[]>("free_ram", []),
     memcg_usage: cell("memcg.usage", 0),
     zero_page: newZeroPage(0),

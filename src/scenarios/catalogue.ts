@@ -30,6 +30,7 @@ import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { mmapVsMmapOfP2pmem } from "./mmap-vs-mmap-of-p2pmem.ts";
 import { munmapOfPartVsPunchHoleOfHugePage } from "./munmap-of-part-vs-punch-hole-of-huge-page.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
+import { munmapVsPgmapOfTail } from "./munmap-vs-pgmap-of-tail.ts";
 import { munmapVsPinOfDeviceDax } from "./munmap-vs-pin-of-device-dax.ts";
 import {
   munmapVsPinOfHugePage,
@@ -125,6 +126,7 @@ export const catalogue: readonly Scenario[] = [
   killDaxVsStore,
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
+  munmapVsPgmapOfTail,
   pinVsMunmapOfP2pmem,
   mmapVsMmapOfP2pmem,
   longtermPinsOfCoherentPage,

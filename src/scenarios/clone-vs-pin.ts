@@ -5,6 +5,7 @@ import {
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
   noWarning,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
@@ -58,7 +59,14 @@ export const cloneVsPin = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, associationsCountEntries, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    associationsCountEntries,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v6.1": holds,
     "v6.12": holds,

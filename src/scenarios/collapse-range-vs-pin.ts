@@ -5,6 +5,7 @@ import {
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
   noWarning,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
@@ -54,7 +55,14 @@ export const collapseRangeVsPin = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, mappingShowsBlockOfFile, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    mappingShowsBlockOfFile,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": holds,
     "v5.18": {

@@ -7,6 +7,7 @@ import {
   mappingShowsBlockOfFile,
   noMappingOfFreeBlock,
   noWarning,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -46,6 +47,7 @@ const read = {
 };
 
 const invariants = [
+  referencedFolioStaysInFile,
   associationsCountEntries,
   mapcountCountsMappings,
   noMappingOfFreeBlock,

@@ -1,6 +1,13 @@
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  entryLockIsHeld,
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencedFolioStaysInFile,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { mappedFile, pinPage } from "./furniture.ts";
 
@@ -46,7 +53,14 @@ export const fsyncVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    entryLockIsHeld,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
     "v5.18": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },

@@ -6,6 +6,8 @@ import {
   mappingShowsBlockOfFile,
   noMappingOfFreeBlock,
   noWarning,
+  pgmapIsValid,
+  referencedFolioStaysInFile,
   referencesAddUp,
   rssCountsMappings,
 } from "../kernel/invariants.ts";
@@ -59,6 +61,8 @@ export const munmapOfPartVsPunchHoleOfHugePage = scenario<World>({
     },
   },
   invariants: [
+    referencedFolioStaysInFile,
+    pgmapIsValid,
     noMappingOfFreeBlock,
     mappingShowsBlockOfFile,
     mapcountWithinCount,

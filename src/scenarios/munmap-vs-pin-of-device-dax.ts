@@ -8,6 +8,7 @@ import {
   mapcountWithinCount,
   noWarning,
   pincountCountsPins,
+  pinsArePutAsTaken,
   referencesAddUp,
   rssCountsMappings,
   sharedTailsAreNotWritten,
@@ -66,6 +67,7 @@ export const munmapVsPinOfDeviceDax = scenario<World>({
     },
   },
   invariants: [
+    pinsArePutAsTaken,
     heldPageIsReferenced,
     countNotBelowIdle,
     mapcountWithinCount,

@@ -5,6 +5,7 @@ import {
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
   noWarning,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
@@ -44,7 +45,14 @@ export const munmapVsPunchHole = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, mapcountWithinCount, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    mapcountWithinCount,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "holds", because: "a mapping holds no reference" },
     "v5.18": { verdict: "holds", because: "a mapping holds no reference" },

@@ -1,4 +1,10 @@
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencedFolioStaysInFile,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { type PinnedFile, pinnedFile, punchHole, unpin } from "./pinned-file.ts";
 
@@ -24,7 +30,13 @@ export const refaultDuringWait = scenario<PinnedFile>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "holds", because: "idle is 1, mapped or not, and put_page() wakes" },
     "v5.18": {

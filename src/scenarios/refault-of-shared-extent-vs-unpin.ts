@@ -4,6 +4,9 @@ import {
   associationsCountEntries,
   mapcountCountsMappings,
   noWarning,
+  pgmapIsValid,
+  pinsArePutAsTaken,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -39,7 +42,15 @@ const read = {
   },
 };
 
-const invariants = [associationsCountEntries, mapcountCountsMappings, referencesAddUp, noWarning];
+const invariants = [
+  referencedFolioStaysInFile,
+  pgmapIsValid,
+  pinsArePutAsTaken,
+  associationsCountEntries,
+  mapcountCountsMappings,
+  referencesAddUp,
+  noWarning,
+];
 
 export const refaultOfSharedExtentVsUnpin = scenario<World>({
   name: "refault-of-shared-extent-vs-unpin",
@@ -71,8 +82,11 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
       because: "the words of the page are written again, and its count is not looked at",
     },
     "v6.15": {
-      verdict: "holds",
-      because: "the kernel looks at the counts of large folios only when they leave their file",
+      verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
+      because:
+        "the folio leaves its file with the reference, for a moment; its count stays right, and the kernel looks at " +
+        "the counts of large folios only, and says nothing",
     },
     "v7.2": {
       verdict: "invariant",

@@ -2,6 +2,8 @@ import {
   noMappingOfFreeBlock,
   noStoreToForeignBlock,
   noWarning,
+  pgmapIsValid,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
@@ -45,7 +47,14 @@ export const staleStoreVsSplitOfHugePage = scenario<CachedFile>({
     },
     store,
   },
-  invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    pgmapIsValid,
+    noStoreToForeignBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": nested,
     "v5.18": nested,

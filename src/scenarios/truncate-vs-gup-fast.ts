@@ -1,7 +1,13 @@
 import type { Code } from "../explore/access.ts";
 import type { Inode } from "../kernel/include/linux/fs.ts";
 import type { MmStruct } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencedFolioStaysInFile,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
@@ -54,7 +60,13 @@ export const truncateVsGupFast = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": {
       verdict: "holds",
@@ -146,7 +158,13 @@ export const truncateVsGup = scenario<World>({
       },
     },
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v5.18": missedWakeup,

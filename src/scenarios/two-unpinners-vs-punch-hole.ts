@@ -7,6 +7,8 @@ import {
   noMappingOfFreeBlock,
   noPinOnFreeBlock,
   noWarning,
+  pinsArePutAsTaken,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -69,6 +71,8 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
     },
   },
   invariants: [
+    referencedFolioStaysInFile,
+    pinsArePutAsTaken,
     countNotBelowIdle,
     heldPageIsReferenced,
     noPinOnFreeBlock,
@@ -159,6 +163,8 @@ export const releasePagesVsPunchHole = scenario<World>({
     },
   },
   invariants: [
+    referencedFolioStaysInFile,
+    pinsArePutAsTaken,
     countNotBelowIdle,
     heldPageIsReferenced,
     noPinOnFreeBlock,

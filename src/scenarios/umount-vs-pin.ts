@@ -1,7 +1,13 @@
 import type { Code } from "../explore/access.ts";
 import type { FileSystemName, Inode, SuperBlock } from "../kernel/include/linux/fs.ts";
 import type { Page } from "../kernel/include/linux/mm_types.ts";
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencedFolioStaysInFile,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, type ScenarioThread, scenario } from "../kernel/scenario.ts";
 import { mappedFile, pinPage } from "./furniture.ts";
@@ -52,7 +58,13 @@ export const umountVsPin = scenario<World>({
   closed: "The process has unmapped and closed the file; its pin holds neither the file nor the mount.",
   setup: pinnedAndUnmapped("ext4"),
   threads,
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": forgotten,
     "v5.18": forgotten,
@@ -93,7 +105,13 @@ export const umountOfFuseVsPin = scenario<World>({
   closed: "As umount-vs-pin. That the host gives a page of the window to another file stands for its reuse.",
   setup: pinnedAndUnmapped("fuse"),
   threads,
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": forgotten,
     "v5.18": forgotten,

@@ -1,4 +1,10 @@
-import { noMappingOfFreeBlock, noPinOnFreeBlock, noWarning, referencesAddUp } from "../kernel/invariants.ts";
+import {
+  noMappingOfFreeBlock,
+  noPinOnFreeBlock,
+  noWarning,
+  referencedFolioStaysInFile,
+  referencesAddUp,
+} from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
 import { type PinnedFile, pinnedFile, punchHole, unpin } from "./pinned-file.ts";
 
@@ -16,7 +22,13 @@ export const unpinVsPunchHole = scenario<PinnedFile>({
     punch: punchHole,
     unpin,
   },
-  invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  invariants: [
+    referencedFolioStaysInFile,
+    noPinOnFreeBlock,
+    noMappingOfFreeBlock,
+    referencesAddUp,
+    noWarning,
+  ],
   expected: {
     "v5.10": { verdict: "holds", because: "the last unit of a pin is dropped with put_page(), which wakes" },
     "v5.18": {

@@ -5,6 +5,7 @@ import {
   mapcountCountsMappings,
   mappingShowsBlockOfFile,
   noWarning,
+  referencedFolioStaysInFile,
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
@@ -47,6 +48,7 @@ export const writeIntoHoleVsReadFault = scenario<World>({
     },
   },
   invariants: [
+    referencedFolioStaysInFile,
     associationsCountEntries,
     mapcountCountsMappings,
     mappingShowsBlockOfFile,
@@ -59,8 +61,11 @@ export const writeIntoHoleVsReadFault = scenario<World>({
     "v6.1": { verdict: "holds", because: "a read marks the entry dirty here, and so it is not removed" },
     "v6.12": { verdict: "holds", because: "a mapping has no reference, and is gone a moment later" },
     "v6.15": {
-      verdict: "holds",
-      because: "the kernel looks at the counts of large folios only when they leave their file",
+      verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
+      because:
+        "the folio leaves its file with the reference of the mapping; the kernel looks at the counts of large folios " +
+        "only, and says nothing",
     },
     "v7.2": {
       verdict: "invariant",

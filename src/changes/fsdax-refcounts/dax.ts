@@ -2,7 +2,7 @@
 // Source: fs/dax.c.
 import { pfn as toPfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
-import { warnOfDoubleAssociation } from "../../kernel/fs/dax-associate.ts";
+import { noteGiven, noteTakenAway, warnOfDoubleAssociation } from "../../kernel/fs/dax-associate.ts";
 import { WARN } from "../../kernel/include/asm-generic/bug.ts";
 import type { DaxEntry } from "../../kernel/include/linux/dax.ts";
 import { folio_order, folio_page, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
@@ -18,6 +18,7 @@ declare module "../../kernel/kernel.ts" {
     dax_folio_is_shared: typeof dax_folio_is_shared;
     dax_folio_make_shared: typeof dax_folio_make_shared;
     dax_folio_put: typeof dax_folio_put;
+    clear_compound_head: typeof clear_compound_head;
   }
 }
 
@@ -38,6 +39,15 @@ export function* dax_folio_make_shared(_k: Kernel, folio: Folio): Code {
 }
 
 /**
+ * Clears the word of a page that is the link of a tail to its head, and that is the pgmap of a head.
+ *
+ * Models `include/linux/page-flags.h:clear_compound_head()` @ v6.15.
+ */
+export function* clear_compound_head(_k: Kernel, page: Page): Code {
+  yield* WRITE_ONCE<Word0>(page.pgmap, null);
+}
+
+/**
  * Takes a folio away from a file: it is one file less, or none has it any more. A large one is taken apart then;
  * clearing the mapping of its first tail clears the counts that lie there. Of a page of its own, only the mapping
  * goes, and nobody asks for its count.
@@ -50,7 +60,7 @@ export function* dax_folio_put(k: Kernel, folio: Folio): Code {
     yield* WRITE_ONCE(folio.index, share - 1);
     if (share > 1) return;
   }
-  yield* WRITE_ONCE<PageMapping>(folio.mapping, null);
+  yield* WRITE_ONCE<PageMapping>(folio.mapping, null, [noteTakenAway(k, folio)]);
   const order = yield* folio_order(k, folio);
   if (order === 0) return;
   yield* WRITE_ONCE(folio_page(k, folio, 1).order, 0);
@@ -58,7 +68,7 @@ export function* dax_folio_put(k: Kernel, folio: Folio): Code {
     const pgmap = yield* READ_ONCE(folio.pgmap);
     const page = folio_page(k, folio, i);
     yield* clear_bits(page.flags, PG_head);
-    yield* WRITE_ONCE<Word0>(page.pgmap, null);
+    yield* k.clear_compound_head(page);
     yield* WRITE_ONCE<PageMapping>(page.mapping, null);
     yield* WRITE_ONCE(page.pgmap, pgmap);
     yield* WRITE_ONCE(page.index, 0);
@@ -150,7 +160,7 @@ export const daxFunctions: Partial<KernelFunctions> = {
         );
       }
     }
-    yield* WRITE_ONCE<PageMapping>(folio.mapping, mapping);
+    yield* WRITE_ONCE<PageMapping>(folio.mapping, mapping, [noteGiven(folio)]);
     yield* WRITE_ONCE(folio.index, index);
   },
 

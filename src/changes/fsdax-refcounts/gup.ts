@@ -1,11 +1,11 @@
 // GUP of pages whose mapping holds a reference, without a look at a devmap bit. Source: mm/gup.c.
-import { fail } from "../../explore/access.ts";
 import {
   MEMORY_DEVICE_COHERENT,
   MEMORY_DEVICE_FS_DAX,
   MEMORY_DEVICE_PCI_P2PDMA,
 } from "../../kernel/include/linux/memremap.ts";
-import { is_zero_page, isTail, page_folio, pfn_to_page } from "../../kernel/include/linux/mm.ts";
+import { is_zero_page, pfn_to_page } from "../../kernel/include/linux/mm.ts";
+import { followPgmap, page_pgmap } from "../../kernel/include/linux/mmzone.ts";
 import { pfnAt } from "../../kernel/include/linux/pgtable.ts";
 import type { KernelFunctions } from "../../kernel/kernel.ts";
 import { READ_ONCE } from "../../kernel/lib/atomic.ts";
@@ -21,18 +21,12 @@ export const gupFunctions: Partial<KernelFunctions> = {
 
   /**
    * Models `include/linux/memremap.h:is_pci_p2pdma_page()` @ v6.15: the pgmap of the head is looked at, by GUP without
-   * locks before any reference is held. I8: whoever follows the pgmap of a page finds one.
+   * locks before any reference is held.
    */
   *is_pci_p2pdma_page(k, page) {
     if (page.zone !== "ZONE_DEVICE") return false;
-    const folio = yield* page_folio(k, page);
-    const pgmap = yield* READ_ONCE(folio.pgmap);
-    if (pgmap !== null && !isTail(pgmap)) return pgmap.type === MEMORY_DEVICE_PCI_P2PDMA;
-    const found = pgmap === null ? "0" : "a link to a head";
-    return fail(
-      "pgmap-is-valid",
-      `${k.current.name} follows the pgmap of pfn 0x${folio.page.pfn.toString(16)}, which is ${found}`,
-    );
+    const pgmap = yield* page_pgmap(k, page);
+    return pgmap?.type === MEMORY_DEVICE_PCI_P2PDMA;
   },
 
   /** Models `mm/gup.c:gup_put_folio()` @ v6.15. */
@@ -46,10 +40,9 @@ export const gupFunctions: Partial<KernelFunctions> = {
    * Models `include/linux/mm.h:folio_is_longterm_pinnable()` @ v6.15: a file system waits for short pins
    * only, and coherent memory must be free to move.
    */
-  *folio_is_longterm_pinnable(_k, folio) {
-    const pgmap = yield* READ_ONCE(folio.pgmap);
-    if (pgmap === null || isTail(pgmap)) return true;
-    return pgmap.type !== MEMORY_DEVICE_COHERENT && pgmap.type !== MEMORY_DEVICE_FS_DAX;
+  *folio_is_longterm_pinnable(k, folio) {
+    const pgmap = yield* followPgmap(k, folio.page);
+    return pgmap?.type !== MEMORY_DEVICE_COHERENT && pgmap?.type !== MEMORY_DEVICE_FS_DAX;
   },
 
   /** Models `mm/gup.c:gup_fast_pmd_leaf()` @ v6.15: one step takes all the references. */

@@ -1,10 +1,10 @@
 // DAX: which file a page belongs to, as the page itself knows it. Source: fs/dax.c.
-import type { Code } from "../../explore/access.ts";
+import type { Code, GhostUpdate } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
 import type { DaxEntry } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping } from "../include/linux/mm.ts";
-import type { Page, PageMapping } from "../include/linux/mm_types.ts";
+import type { Folio, Page, PageMapping } from "../include/linux/mm_types.ts";
 import { page_ref_count } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -18,6 +18,18 @@ declare module "../kernel.ts" {
     dax_disassociate_page: typeof dax_disassociate_page;
   }
 }
+
+/** Ghost state: no file has the folio from this step on, in which its mapping is cleared. */
+export const noteTakenAway = (k: Kernel, folio: Folio): GhostUpdate => {
+  const { name } = k.current;
+  return { cell: folio.page.takenAwayBy, update: () => name };
+};
+
+/** Ghost state: a file has the folio from this step on. */
+export const noteGiven = (folio: Folio): GhostUpdate => ({
+  cell: folio.page.takenAwayBy,
+  update: () => null,
+});
 
 /**
  * Says in each page which file and which page of it the entry stands for.

@@ -7,12 +7,12 @@ import type { Value } from "../../explore/value.ts";
 /** Ghost state that changes in the same step. */
 type Ghosts = readonly GhostUpdate[];
 
-export function* READ_ONCE<T extends Value>(cell: Cell<T>): Code<T> {
-  return yield* read(cell);
+export function* READ_ONCE<T extends Value>(cell: Cell<T>, ghosts: Ghosts = []): Code<T> {
+  return yield* read(cell, { ghosts });
 }
 
-export function* WRITE_ONCE<T extends Value>(cell: Cell<T>, value: T): Code {
-  yield* write(cell, value);
+export function* WRITE_ONCE<T extends Value>(cell: Cell<T>, value: T, ghosts: Ghosts = []): Code {
+  yield* write(cell, value, { ghosts });
 }
 
 export function* smp_load_acquire<T extends Value>(cell: Cell<T>): Code<T> {

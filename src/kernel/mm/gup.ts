@@ -1,8 +1,9 @@
 // get_user_pages: references and pins through a user's address, as its callers know it. Source: mm/gup.c.
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
-import { is_zero_page, page_folio } from "../include/linux/mm.ts";
-import type { Page } from "../include/linux/mm_types.ts";
+import { is_zero_page, isTail, page_folio } from "../include/linux/mm.ts";
+import type { Page, PinnedAs, Word0 } from "../include/linux/mm_types.ts";
+import { PG_head } from "../include/linux/page-flags.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { EINVAL, FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
@@ -60,28 +61,51 @@ export function* gup_fast_fallback(
   return [...pages, ...rest];
 }
 
-/** Ghost state: the caller holds these pages from here on. */
-function* noteHeld(k: Kernel, pages: readonly Page[], kind: "heldPins" | "heldGets", flags: number): Code {
+/** Ghost state: the caller holds references to these pages from here on. */
+function* noteGets(k: Kernel, pages: readonly Page[]): Code {
+  const { name } = k.current;
+  for (const page of pages) {
+    if (is_zero_page(k, page)) continue;
+    yield* rmw([page.heldGets], (held: readonly string[]) => ({ next: [[...held, name]], result: null }), {
+      note: { text: () => `holds pfn 0x${page.pfn.toString(16)}` },
+    });
+  }
+}
+
+/**
+ * Ghost state: the caller holds pins of these pages from here on. How they were counted is what the pages are part of
+ * now: as long as they are pinned, that must not change.
+ */
+function* notePins(k: Kernel, pages: readonly Page[], flags: number): Code {
   const { name } = k.current;
   const long = flags & FOLL_LONGTERM ? 1 : 0;
   for (const page of pages) {
     if (is_zero_page(k, page)) continue;
     yield* rmw(
-      [page[kind], page.longtermPins],
-      (held: readonly string[], pins: number) => ({ next: [[...held, name], pins + long], result: null }),
+      [page.heldPins, page.longtermPins, page.pinnedAs, page.pgmap, page.flags],
+      (held: readonly string[], pins: number, as: readonly PinnedAs[], word0: Word0, bits: number) => {
+        const head = isTail(word0) ? word0.head : page.pfn;
+        const apart = isTail(word0) || (bits & PG_head) !== 0;
+        return { next: [[...held, name], pins + long, [...as, { head, apart }], word0, bits], result: null };
+      },
       { note: { text: () => `holds pfn 0x${page.pfn.toString(16)}` } },
     );
   }
 }
 
+/** Which of those who hold a page lets go of it: the caller, or another whose hold he gives back. */
+const holderAt = (held: readonly string[], name: string): number => Math.max(0, held.indexOf(name));
+
+const without = <T>(list: readonly T[], at: number): T[] => list.filter((_, i) => i !== at);
+
 /** Ghost state: the caller uses the page no longer, or hands back what another task took. */
-function* noteReleased(k: Kernel, page: Page, kind: "heldPins" | "heldGets"): Code {
+function* noteUnpinned(k: Kernel, page: Page): Code {
   const { name } = k.current;
   yield* rmw(
-    [page[kind]],
-    (held: readonly string[]) => {
-      const at = Math.max(0, held.indexOf(name));
-      return { next: [held.filter((_, i) => i !== at)], result: null };
+    [page.heldPins, page.pinnedAs],
+    (held: readonly string[], as: readonly PinnedAs[]) => {
+      const at = holderAt(held, name);
+      return { next: [without(held, at), without(as, at)], result: null };
     },
     { note: { text: () => "" } },
   );
@@ -100,7 +124,7 @@ export function* get_user_pages_fast(
 ): Code<readonly Page[] | number> {
   if (!k.is_valid_gup_args(flags | FOLL_GET)) return -EINVAL;
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_GET);
-  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldGets", flags);
+  if (typeof pages !== "number") yield* noteGets(k, pages);
   return pages;
 }
 
@@ -132,7 +156,7 @@ export function* pin_user_pages_fast(
 ): Code<readonly Page[] | number> {
   if (!k.is_valid_gup_args(flags | FOLL_PIN)) return -EINVAL;
   const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_PIN);
-  if (typeof pages !== "number") yield* noteHeld(k, pages, "heldPins", flags);
+  if (typeof pages !== "number") yield* notePins(k, pages, flags);
   return pages;
 }
 
@@ -157,7 +181,7 @@ export function* pin_user_pages_fast_only(
  */
 export function* unpin_user_page(k: Kernel, page: Page): Code {
   if (is_zero_page(k, page)) return;
-  yield* noteReleased(k, page, "heldPins");
+  yield* noteUnpinned(k, page);
   const folio = yield* page_folio(k, page);
   yield* k.gup_put_folio(folio, 1, FOLL_PIN);
 }
@@ -174,7 +198,12 @@ export function* put_user_page(k: Kernel, page: Page): Code {
 
 /** Ghost state: the caller uses the page that it got no longer, however it drops the reference next. */
 export function* user_is_done(k: Kernel, page: Page): Code {
-  yield* noteReleased(k, page, "heldGets");
+  const { name } = k.current;
+  yield* rmw(
+    [page.heldGets],
+    (held: readonly string[]) => ({ next: [without(held, holderAt(held, name))], result: null }),
+    { note: { text: () => "" } },
+  );
 }
 
 /** Models `mm/gup.c:unpin_user_pages()` @ v6.12, without its batching by folio. */

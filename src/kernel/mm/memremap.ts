@@ -10,8 +10,9 @@ import {
   type MemoryType,
   type PercpuRef,
 } from "../include/linux/memremap.ts";
-import { folio_test_anon, idleCountOf, isTail, pfn_to_page } from "../include/linux/mm.ts";
+import { folio_test_anon, idleCountOf, pfn_to_page } from "../include/linux/mm.ts";
 import { type Folio, newPage, type Page, type PageMapping } from "../include/linux/mm_types.ts";
+import { followPgmap } from "../include/linux/mmzone.ts";
 import { folio_ref_inc, folio_ref_sub_return } from "../include/linux/page_ref.ts";
 import { PG_anon_exclusive } from "../include/linux/page-flags.ts";
 import type { Kernel } from "../kernel.ts";
@@ -58,12 +59,14 @@ export function memremap_pages(
     ref: cell<PercpuRef>(`${name}.ref`, { count: 1, dead: false }),
     pool: cell(`${name}.pool`, pool),
   });
+  const range = cell<DevPagemap | null>(`pgmap_array[${hex(first)}]`, pgmap);
   pfns.forEach((pfn, i) => {
     requireUse(
       !k.world.mem_map.has(pfn),
       `pfn ${hex(pfn)} is there twice: give one of the devices another first page`,
     );
     const isHead = i % 2 ** vmemmap_shift === 0;
+    k.world.pgmap_array.set(pfn, range);
     k.world.mem_map.set(pfn, newPage(pfn, pgmap, isHead ? idleCountOf(k, type) : 0, owner));
   });
   return pgmap;
@@ -84,15 +87,16 @@ export function* memmap_init_compound(k: Kernel, pgmap: DevPagemap, pfns: readon
 }
 
 /**
- * Keeps the pgmap of a page frame alive for as long as its struct page is looked at.
+ * Keeps the pgmap of a page frame alive for as long as its struct page is looked at. The page is not asked for it.
  *
  * Models `mm/memremap.c:get_dev_pagemap()` @ v6.12.
- * Left out: the look-up under RCU, by page frame: here the struct page of the head says which pgmap it is.
+ * Left out: RCU, which keeps the pgmap until its reference is taken; ranges stay where they are.
  */
 export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
-  let pgmap = yield* READ_ONCE(pfn_to_page(k, pfn).pgmap);
-  if (isTail(pgmap)) pgmap = yield* READ_ONCE(pfn_to_page(k, pgmap.head).pgmap);
-  requireUse(pgmap !== null && !isTail(pgmap), `pfn ${hex(pfn)} is no device memory`);
+  const range = k.world.pgmap_array.get(pfn_to_page(k, pfn).pfn);
+  requireUse(range, `pfn ${hex(pfn)} is no device memory`);
+  const pgmap = yield* READ_ONCE(range);
+  if (pgmap === null) return null;
   const live = yield* percpu_ref_tryget_live(pgmap.ref);
   return live ? pgmap : null;
 }
@@ -110,8 +114,8 @@ export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap): Code {
  * parameter; callers of v5.18 pass 1.
  */
 export function* __put_devmap_managed_folio_refs(k: Kernel, folio: Folio, refs: number): Code<boolean> {
-  const pgmap = yield* READ_ONCE(folio.pgmap);
-  if (pgmap === null || "head" in pgmap || pgmap.type !== MEMORY_DEVICE_FS_DAX) return false;
+  const pgmap = yield* followPgmap(k, folio.page);
+  if (pgmap?.type !== MEMORY_DEVICE_FS_DAX) return false;
   if ((yield* folio_ref_sub_return(folio, refs)) === 1) yield* k.wake_up_var(folio._refcount);
   return true;
 }
@@ -134,8 +138,8 @@ export function* free_zone_device_folio(_k: Kernel, folio: Folio): Code {
  * Models `include/linux/mm.h:put_devmap_managed_page()` @ v5.10, with `mm/memremap.c:free_devmap_managed_page()`.
  */
 export function* free_at_base_reference(k: Kernel, folio: Folio, refs: number): Code<boolean> {
-  const pgmap = yield* READ_ONCE(folio.pgmap);
-  if (pgmap === null || isTail(pgmap) || pgmap.type !== MEMORY_DEVICE_PRIVATE) {
+  const pgmap = yield* followPgmap(k, folio.page);
+  if (pgmap?.type !== MEMORY_DEVICE_PRIVATE) {
     return yield* __put_devmap_managed_folio_refs(k, folio, refs);
   }
   if ((yield* folio_ref_sub_return(folio, refs)) === 1) {

@@ -42,6 +42,15 @@ export interface LargeCounts {
   readonly [field: string]: number;
 }
 
+/** How a pin was counted when it was taken. */
+export interface PinnedAs {
+  /** Head of the folio that the page was part of, by its page frame number. */
+  readonly head: Pfn;
+  /** In the `_pincount` of a large folio; else as references of a page of its own. */
+  readonly apart: boolean;
+  readonly [field: string]: number | boolean;
+}
+
 /** struct page. The cells are its words; all but the counts belong to whoever holds the entry lock. */
 export interface Page extends Modelled {
   readonly pfn: Pfn;
@@ -67,8 +76,14 @@ export interface Page extends Modelled {
   /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
   readonly heldGets: Cell<readonly string[]>;
+  /** Ghost state: how each pin of `heldPins` was counted, in the same order. */
+  readonly pinnedAs: Cell<readonly PinnedAs[]>;
   /** Ghost state: how often the page was pinned for long. */
   readonly longtermPins: Cell<number>;
+  /** Ghost state: who took the folio of the page away from its last file, while no file has it; else null. */
+  readonly takenAwayBy: Cell<string | null>;
+  /** Ghost state: who first took word 0 for a pgmap where it was none, in one sentence; or null. */
+  readonly misread: Cell<string | null>;
   /** Ghost state: the files that the block behind the page belongs to, joined by " and ", or "free". */
   readonly block_owner: Cell<string>;
   /** Ghost state: stores to the page are in the CPU's caches; a power cut loses them. */
@@ -195,7 +210,10 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number, ow
     memcg_data: cell(`${name}.memcg_data`, 0),
     heldPins: ghostCell<readonly string[]>(`${name}.heldPins`, []),
     heldGets: ghostCell<readonly string[]>(`${name}.heldGets`, []),
+    pinnedAs: ghostCell<readonly PinnedAs[]>(`${name}.pinnedAs`, []),
     longtermPins: ghostCell(`${name}.longtermPins`, 0),
+    takenAwayBy: ghostCell<string | null>(`${name}.takenAwayBy`, null),
+    misread: ghostCell<string | null>(`${name}.misread`, null),
     block_owner: ghostCell(`${name}.block_owner`, owner),
     unflushed: ghostCell(`${name}.unflushed`, false),
   }) as Omit<Page, "folio"> & { folio?: Folio };
