@@ -3,7 +3,6 @@
 
 import type { Code } from "../explore/access.ts";
 import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax-associate.ts";
-import { sb_end_write_unless_frozen, sb_start_write_unless_frozen } from "../kernel/fs/super-freeze.ts";
 import {
   PAGE_MAPPING_DAX_SHARED,
   type Page,
@@ -110,8 +109,8 @@ export const daxPreRemove = change({
     "stores meanwhile.",
   after: ["fsdax-reflink"],
   functions: {
-    sb_start_write: sb_start_write_unless_frozen,
-    sb_end_write: sb_end_write_unless_frozen,
+    /** Ours: XFS freezes itself when its device goes. */
+    sb_counts_writers: (k, sb) => sb.s_type.holder || k.below.sb_counts_writers(sb),
 
     /** Models the notification in `drivers/dax/super.c:kill_dax()` @ v6.12. */
     *kill_dax_notifies(k, sb) {

@@ -104,6 +104,8 @@ export const freezeHoldsNobodyOff = twin(
   {
     *sb_start_write() {},
     *sb_end_write() {},
+    *sb_start_pagefault() {},
+    *sb_end_pagefault() {},
   },
 );
 

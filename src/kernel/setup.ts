@@ -14,6 +14,7 @@ import {
   type FileSystemType,
   type Inode,
   newInode,
+  newSbWriters,
   type SuperBlock,
 } from "./include/linux/fs.ts";
 import { MEMORY_DEVICE_FS_DAX, MEMORY_DEVICE_GENERIC } from "./include/linux/memremap.ts";
@@ -40,6 +41,12 @@ import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
 
+/** What can be chosen when a file system is mounted. */
+export interface MountOptions {
+  readonly rmapbt?: boolean;
+  readonly freezes?: boolean;
+}
+
 const fileSystems: Readonly<Record<FileSystemName, FileSystemType>> = { ext4, xfs, fuse };
 
 /**
@@ -47,7 +54,8 @@ const fileSystems: Readonly<Record<FileSystemName, FileSystemType>> = { ext4, xf
  *
  * @param type  Which file system; ext4 if not given.
  * @param first Page frame number of the first block.
- * @param options `rmapbt`: does XFS know which files have a block? It does, if not told otherwise.
+ * @param options `rmapbt`: does XFS know which files have a block? It does, if not told otherwise. `freezes`: may somebody
+ *   freeze it? Not, if not told otherwise: a search takes longer where he may.
  * @returns the file system, for createFile().
  */
 export function mountDax(
@@ -55,13 +63,13 @@ export function mountDax(
   blocks: number,
   type: FileSystemName = "ext4",
   first: number = FIRST_PFN,
-  options: { readonly rmapbt?: boolean } = {},
+  options: MountOptions = {},
 ): SuperBlock {
   const s_type = fileSystems[type];
   requireUse(s_type, `no file system is called "${type}"; there are ${Object.keys(fileSystems).join(", ")}`);
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
   k.memremap_pages(MEMORY_DEVICE_FS_DAX, pfns);
-  return newSuperBlock(k, s_type, pfns, "", pfns, options.rmapbt);
+  return newSuperBlock(k, s_type, pfns, "", pfns, options);
 }
 
 /** @param name What the names of its cells begin with. */
@@ -71,16 +79,17 @@ export function newSuperBlock(
   pfns: readonly Pfn[],
   name: string,
   free: readonly Pfn[],
-  s_rmapbt: boolean = true,
+  options: MountOptions = {},
 ): SuperBlock {
   const sb: SuperBlock = modelled("super_block", {
     s_type,
     free_blocks: cell<readonly Pfn[]>(`${name}free_blocks`, free),
     refcountbt: cell<readonly Pfn[]>(`${name}refcountbt`, []),
     s_inodes: [],
-    s_rmapbt,
+    s_rmapbt: options.rmapbt ?? true,
     s_agf: newRwsem(`${name}s_agf`),
-    s_writers: newRwsem(`${name}s_writers`),
+    s_freezes: options.freezes ?? false,
+    s_writers: newSbWriters(name),
     s_shutdown: cell(`${name}s_shutdown`, false),
     s_dax_dev: modelled("dax_device", {
       pfns,

@@ -27,9 +27,17 @@ export function valueText(value: unknown): string {
   if (typeof pfn === "number" && kind !== "empty")
     return `${kind === "zero" ? "zero page" : `pfn 0x${pfn.toString(16)}`}${lock}`;
   if (typeof kind === "string") return `${kind}${lock}`;
+  const { readers, writer } = value as { readers?: Value; writer?: Value };
+  if (Array.isArray(readers)) return lockText(readers, writer);
   const { name } = value as { name?: Value };
   if (typeof name === "string") return name;
   return (value as Partial<Modelled>)[identity] ?? "…";
+}
+
+/** Who has a lock for reading, or has it or wants it for writing. */
+function lockText(readers: readonly Value[], writer: Value): string {
+  const writers = typeof writer === "string" ? [`${writer} (writer)`] : [];
+  return [...readers, ...writers].join("+") || "none";
 }
 
 /** An argument as a call prints it, or null where it says nothing to a reader. */

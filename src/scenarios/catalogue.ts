@@ -10,6 +10,7 @@ import { forkVsMunmapOfHugeFusePage } from "./fork-vs-munmap-of-huge-fuse-page.t
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
 import { forkVsPin } from "./fork-vs-pin.ts";
 import { forkVsPunchHole } from "./fork-vs-punch-hole.ts";
+import { freezeVsTruncateOfPinnedPage } from "./freeze-vs-truncate-of-pinned-page.ts";
 import { fsyncVsPunchHole } from "./fsync-vs-punch-hole.ts";
 import { fsyncVsReadFault } from "./fsync-vs-read-fault.ts";
 import { fsyncVsStoreBesideHugePage } from "./fsync-vs-store-beside-huge-page.ts";
@@ -124,6 +125,7 @@ export const catalogue: readonly Scenario[] = [
   memoryFailureVsReadFaultOnSharedPage,
   killDaxVsReadFault,
   killDaxVsStore,
+  freezeVsTruncateOfPinnedPage,
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   munmapVsPgmapOfTail,

@@ -182,6 +182,8 @@ export function* ext4_truncate(k: Kernel, inode: Inode, size: number): Code {
 export function* ext4_evict_inode(k: Kernel, inode: Inode): Code {
   yield* k.truncate_inode_pages_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
   if ((yield* READ_ONCE(inode.i_nlink)) > 0) return;
+  yield* k.sb_start_intwrite(inode.i_sb);
   yield* WRITE_ONCE(inode.i_size, 0);
   yield* k.ext4_truncate(inode, 0);
+  yield* k.sb_end_intwrite(inode.i_sb);
 }

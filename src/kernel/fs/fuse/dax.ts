@@ -47,7 +47,7 @@ export const fuse: FileSystemType = {
  * Brings a page of a file into a page table, unless the file is being cut.
  *
  * Models `fs/fuse/dax.c:__fuse_dax_fault()` @ v6.12.
- * Left out: waiting for a free range.
+ * Left out: waiting for a free range; sb_start_pagefault() of a write, since nobody can freeze fuse.
  */
 export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const { invalidate_lock } = vmf.vma.vm_file.i_mapping;

@@ -32,7 +32,7 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const { vm_file, vm_flags } = vmf.vma;
   const { invalidate_lock } = vm_file.i_mapping;
   const writes = vmf.write && (vm_flags & VM_SHARED) !== 0;
-  if (writes) yield* k.sb_start_write(vm_file.i_sb);
+  if (writes) yield* k.sb_start_pagefault(vm_file.i_sb);
   yield* down_read(k, invalidate_lock);
   const remapping = yield* k.xfs_fault_waits(vm_file, writes);
   if (remapping) {
@@ -43,7 +43,7 @@ export function* xfs_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   if (typeof fault === "number") fault = yield* k.dax_finish_sync_fault(vmf, fault);
   if (remapping) yield* up_write(invalidate_lock);
   else yield* up_read(k, invalidate_lock);
-  if (writes) yield* k.sb_end_write(vm_file.i_sb);
+  if (writes) yield* k.sb_end_pagefault(vm_file.i_sb);
   return fault;
 }
 

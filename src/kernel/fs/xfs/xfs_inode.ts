@@ -195,11 +195,14 @@ function* xfs_prepare_shift(k: Kernel, inode: Inode, from: number): Code {
  *
  * Models the eviction of an inode of XFS @ v6.12: `fs/inode.c:evict()`, for XFS has no evict_inode of its
  * own, and `fs/xfs/xfs_inode.c:xfs_inactive()`.
+ * Simplified: from v5.15 on a worker gives the blocks back, later, and only he waits if the file system is frozen.
  */
 export function* xfs_fs_evict_inode(k: Kernel, inode: Inode): Code {
   yield* k.truncate_inode_pages_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
   if ((yield* READ_ONCE(inode.i_nlink)) > 0) return;
+  yield* k.sb_start_intwrite(inode.i_sb);
   for (let index = 0; index < inode.i_data.length; index++) {
     yield* dropBlock(k, inode, extentOf(inode, index));
   }
+  yield* k.sb_end_intwrite(inode.i_sb);
 }

@@ -21,7 +21,7 @@ declare module "../../kernel.ts" {
  *
  * Models `fs/xfs/xfs_notify_failure.c:xfs_dax_notify_failure()` and `xfs_dax_notify_ddev_failure()` @ v6.12, which v7.2
  * has as xfs_dax_notify_dev_failure(). Before the device goes, the file system is frozen, which holds off stores, and
- * not loads.
+ * not loads. Afterwards it is thawed, for whoever else had frozen it, too.
  * Left out: bad metadata.
  *
  * @returns 0, or -EOPNOTSUPP if it does not know which files have a block.
@@ -34,11 +34,12 @@ export function* xfs_dax_notify_failure(
 ): Code<number> {
   if (!sb.s_rmapbt) return -EOPNOTSUPP;
   const goes = flags === "MF_MEM_PRE_REMOVE";
-  if (goes) yield* k.freeze_super(sb);
+  const frozen = goes && (yield* k.freeze_super(sb, "kernel")) === 0;
   yield* k.xfs_rmap_query_range(sb, pfns, flags);
   if (goes) {
     yield* WRITE_ONCE(sb.s_shutdown, true);
-    yield* k.thaw_super(sb);
+    if (frozen) yield* k.thaw_super(sb, "kernel");
+    yield* k.thaw_super(sb, "userspace");
   }
   return 0;
 }

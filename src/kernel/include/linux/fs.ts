@@ -118,6 +118,35 @@ export interface Inode extends Modelled {
   readonly i_sb: SuperBlock;
 }
 
+/** enum freeze_holder: a program, by FIFREEZE; or the file system itself. */
+export type FreezeHolder = "userspace" | "kernel";
+
+/** sb_writers.frozen, and who has frozen the file system. */
+export interface Frozen {
+  readonly state: "unfrozen" | "freezing" | "frozen";
+  readonly holders: readonly FreezeHolder[];
+  readonly [field: string]: string | readonly FreezeHolder[];
+}
+
+/** struct sb_writers: who writes, by the level at which a freeze holds him off. */
+export interface SbWriters {
+  readonly frozen: Cell<Frozen>;
+  /** SB_FREEZE_WRITE: system calls. */
+  readonly write: Rwsem;
+  /** SB_FREEZE_PAGEFAULT: faults that make a page writable. */
+  readonly pagefault: Rwsem;
+  /** SB_FREEZE_FS: what the file system changes of its own accord. */
+  readonly fs: Rwsem;
+}
+
+/** @param name What the names of its cells begin with; the locks are called as lockdep calls them. */
+export const newSbWriters = (name: string): SbWriters => ({
+  frozen: cell<Frozen>(`${name}s_writers.frozen`, { state: "unfrozen", holders: [] }),
+  write: newRwsem(`${name}sb_writers`),
+  pagefault: newRwsem(`${name}sb_pagefaults`),
+  fs: newRwsem(`${name}sb_internal`),
+});
+
 /** struct super_block. */
 export interface SuperBlock extends Modelled {
   readonly s_type: FileSystemType;
@@ -131,8 +160,9 @@ export interface SuperBlock extends Modelled {
   readonly s_rmapbt: boolean;
   /** XFS: the header of the one allocation group; who locks its buffer holds it as a writer does. */
   readonly s_agf: Rwsem;
-  /** Who writes, and who has frozen the file system. */
-  readonly s_writers: Rwsem;
+  /** May somebody freeze it? Those who write are counted, then. */
+  readonly s_freezes: boolean;
+  readonly s_writers: SbWriters;
   /** XFS: it has been shut down, and answers with errors. */
   readonly s_shutdown: Cell<boolean>;
   readonly s_dax_dev: DaxDevice;
