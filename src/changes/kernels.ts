@@ -2,7 +2,7 @@
 import { v5_10 } from "../kernel/base.ts";
 import { type Change, type KernelVersion, laterKernel } from "../kernel/kernel.ts";
 import { daxFolioResetOrder } from "./dax-folio-reset-order.ts";
-import { daxMappingEndsFlushed } from "./dax-mapping-ends-flushed.ts";
+import { daxMappingEndsFlushed, mixedmapEndsFlushed } from "./dax-mapping-ends-flushed.ts";
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxResetKeepsPgmap } from "./dax-reset-keeps-pgmap.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
@@ -70,6 +70,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
  */
 export const v6_1 = laterKernel("v6.1", v5_18, [
   daxMkcleanRange,
+  mixedmapEndsFlushed,
   gupPut,
   anonExclusive,
   gupUnshare,

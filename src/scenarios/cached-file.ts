@@ -1,7 +1,7 @@
 // A mapped file of which a CPU has cached a translation, and who meets over it: the file is punched out, and the program
 // stores by the translation.
 import type { Cell, Code } from "../explore/access.ts";
-import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { FileSystemName, Inode } from "../kernel/include/linux/fs.ts";
 import type { Pte, VmArea } from "../kernel/include/linux/mm_types.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ScenarioThread } from "../kernel/scenario.ts";
@@ -15,9 +15,9 @@ export interface CachedFile {
   readonly tlb: Cell<Pte | null>;
 }
 
-/** Maps a file of ext4, and touches its first page. */
-export function* cachedFile(k: Kernel, pages: number): Code<CachedFile> {
-  const { inode, mm, vma } = yield* mappedFile(k, "ext4", pages);
+/** Maps a file, and touches its first page. */
+export function* cachedFile(k: Kernel, pages: number, type: FileSystemName = "ext4"): Code<CachedFile> {
+  const { inode, mm, vma } = yield* mappedFile(k, type, pages);
   yield* k.touch(mm, 0, true);
   const tlb = yield* cacheTranslation(k, mm, 0);
   return { inode, vma, tlb };

@@ -62,7 +62,10 @@ import { twoFilesFaultOnSharedExtent } from "./two-files-fault-on-shared-extent.
 import { releasePagesVsPunchHole, twoUnpinnersVsPunchHole } from "./two-unpinners-vs-punch-hole.ts";
 import { umountVsDirtyPage } from "./umount-vs-dirty-page.ts";
 import { umountOfFuseVsPin, umountVsPin } from "./umount-vs-pin.ts";
-import { unlinkedMappingVsPunchHole } from "./unlinked-mapping-vs-punch-hole.ts";
+import {
+  unlinkedMappingVsPunchHole,
+  unlinkedMappingVsPunchHoleOfFuse,
+} from "./unlinked-mapping-vs-punch-hole.ts";
 import { unpinVsEvictOfSharedExtent } from "./unpin-vs-evict-of-shared-extent.ts";
 import { unpinVsPunchAfterUnshare } from "./unpin-vs-punch-after-unshare.ts";
 import { unpinVsPunchHole } from "./unpin-vs-punch-hole.ts";
@@ -136,6 +139,7 @@ export const catalogue: readonly Scenario[] = [
   staleStoreVsPunchHole,
   staleStoreVsSplitOfHugePage,
   unlinkedMappingVsPunchHole,
+  unlinkedMappingVsPunchHoleOfFuse,
   collapseRangeVsPin,
   cloneVsPin,
   writeFaultVsClone,

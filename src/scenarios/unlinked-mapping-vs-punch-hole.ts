@@ -1,3 +1,4 @@
+import { FALLOC_FL_PUNCH_HOLE } from "../kernel/include/linux/fs.ts";
 import {
   noMappingOfFreeBlock,
   noStoreToForeignBlock,
@@ -54,4 +55,39 @@ export const unlinkedMappingVsPunchHole = scenario<CachedFile>({
       because: "the count is 0 before the flush of the munmap; the block is freed, and the store reaches it",
     },
   ],
+});
+
+const flushedForMixedmap: Expectation = {
+  verdict: "holds",
+  because: "mmu_gather: Force tlb-flush VM_PFNMAP vmas (v5.19): the file forgets the mapping after the flush",
+};
+
+export const unlinkedMappingVsPunchHoleOfFuse = scenario<CachedFile>({
+  name: "unlinked-mapping-vs-punch-hole-of-fuse",
+  question: "And of virtio-fs, whose mappings have VM_MIXEDMAP?",
+  claim: "The fix of CVE-2022-39188 (b67fbebd4cf9, v5.19) is for mappings with VM_PFNMAP or VM_MIXEDMAP.",
+  closed: "Nobody pins; the file system is virtio-fs.",
+  tlb: "ipi",
+  setup: (k) => cachedFile(k, 1, "fuse"),
+  threads: {
+    punch: {
+      title: "punch hole",
+      cpu: 0,
+      *run(k, { inode }) {
+        yield* k.vfs_fallocate(inode, FALLOC_FL_PUNCH_HOLE, 0, 1);
+      },
+    },
+    munmap,
+    store,
+  },
+  invariants: [noStoreToForeignBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
+  expected: {
+    "v5.10": unmapped,
+    "v5.18": unmapped,
+    "v5.18+mixedmap-ends-flushed": flushedForMixedmap,
+    "v6.1": flushedForMixedmap,
+    "v6.12": flushedForMixedmap,
+    "v6.15": flushedForMixedmap,
+    "v7.2": flushedForMixedmap,
+  },
 });

@@ -2,7 +2,7 @@
 // arch/x86/mm/tlb.c. In the model `ipi` a flush waits for every CPU that runs the mm with interrupts
 // off: it takes a snapshot of them, and each strikes itself off when it turns interrupts on again.
 import { acquire, type Code, rmw } from "../../explore/access.ts";
-import type { MmStruct, Page, Pte } from "../include/linux/mm_types.ts";
+import { type MmStruct, type Page, type Pte, VM_MIXEDMAP, type VmArea } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, atomic_read, WRITE_ONCE } from "../lib/atomic.ts";
 
@@ -96,15 +96,25 @@ export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
  * One mapping of those that munmap() takes away has no entries any more. Where flushes are merged over mappings, the
  * TLB is flushed at the very end only.
  *
- * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v6.12: x86 has CONFIG_MMU_GATHER_MERGE_VMAS, arm64 has not.
- * Left out: mappings with VM_PFNMAP or VM_MIXEDMAP, which flush everywhere from v5.19 on: those of fuse have the latter,
- * those of other DAX files and devices neither.
+ * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v5.18: x86 has CONFIG_MMU_GATHER_MERGE_VMAS, arm64 has not.
  *
  * @returns whether the TLB was flushed.
  */
-export function* tlb_end_vma(k: Kernel, mm: MmStruct): Code<boolean> {
+export function* tlb_end_vma(k: Kernel, vma: VmArea): Code<boolean> {
   if (k.world.tlb === "ipi") return false;
-  yield* k.flush_tlb_mm(mm);
+  yield* k.flush_tlb_mm(vma.vm_mm);
+  return true;
+}
+
+/**
+ * The same, but for a mapping of which pages are not counted the flush is not put off: nothing else tells when nobody can
+ * reach them any more.
+ *
+ * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v6.12; v7.2 flushes for such mappings in free_pgtables(), as early.
+ */
+export function* tlb_end_vma_mixedmap(k: Kernel, vma: VmArea): Code<boolean> {
+  if ((vma.vm_flags & VM_MIXEDMAP) === 0) return yield* tlb_end_vma(k, vma);
+  yield* k.flush_tlb_mm(vma.vm_mm);
   return true;
 }
 

@@ -87,7 +87,7 @@ export function* unmap_region(
     const zapped = yield* k.unmap_page_range(vma, vma.vm_start, vma.vm_start + vma.vm_pages, true);
     pages = [...pages, ...zapped.pages];
     unflushed = unflushed || zapped.cleared;
-    const flushed = unflushed && (yield* k.tlb_end_vma(mm));
+    const flushed = unflushed && (yield* k.tlb_end_vma(vma));
     if (flushed) unflushed = false;
   }
   if (known) for (const vma of gone) yield* unlinkFile(k, vma);
