@@ -10,7 +10,7 @@ import {
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { pmd_offset, pmdPages, pmdStart, pud_offset, pudPages, pudStart } from "../include/linux/pgtable.ts";
-import { down_write, up_write } from "../kernel/locking/rwsem.ts";
+import { down_write, downgrade_write, up_read, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
 import { EINVAL } from "./gup-flags.ts";
@@ -27,12 +27,12 @@ declare module "../kernel.ts" {
 
 /**
  * Takes away all that a process has mapped in a range. Where a mapping reaches out of it, that is split first, and the
- * rest stays. What is not mapped, since another thread was faster, is no error.
+ * rest stays. From the moment when the process has forgotten the mappings, others of it may fault elsewhere. What is not
+ * mapped, since another thread was faster, is no error.
  *
  * Models `mm/mmap.c:vm_munmap()` @ v6.12, with `mm/vma.c:do_vmi_align_munmap()`, vms_gather_munmap_vmas() and
  * vms_complete_munmap_vmas().
- * Left out: that mmap_lock is only held for reading from the moment when the process has forgotten the mappings; the
- * limit of the number of mappings.
+ * Left out: the limit of the number of mappings.
  *
  * @param first First virtual page number; `end` is one past the last.
  * @returns 0, or a negative error: of an empty range, or of a device whose mapping cannot be split there. The split at the
@@ -56,9 +56,10 @@ export function* vm_munmap(k: Kernel, mm: MmStruct, first: number, end: number):
   if (gone.length > 0) {
     const others = mapped.filter((v) => !gone.includes(v));
     yield* WRITE_ONCE(mm.mm_mt, others);
+    yield* downgrade_write(k, mm.mmap_lock);
     yield* unmap_region(k, mm, gone, others, true);
-  }
-  yield* up_write(mm.mmap_lock);
+    yield* up_read(k, mm.mmap_lock);
+  } else yield* up_write(mm.mmap_lock);
   return 0;
 }
 
