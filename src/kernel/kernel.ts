@@ -177,28 +177,56 @@ function resolve({ layers }: KernelVersion, top: number): Map<string, number> {
   return found;
 }
 
+/** Binds a function of a table to the kernel that calls it. */
+const bind = Symbol("bind");
+
+interface Binder {
+  [bind](name: string, layer: number): unknown;
+}
+
+/** By version, and the layer that all above is left out of: what is the same for every task. */
+const tables = new WeakMap<KernelVersion, Map<number, object>>();
+
+/** A prototype with a getter for each function: most of them never run, and binding all takes longer than most runs. */
+function tableUpTo(version: KernelVersion, top: number): object {
+  const known = tables.get(version) ?? new Map<number, object>();
+  tables.set(version, known);
+  const made = known.get(top) ?? {};
+  if (known.has(top)) return made;
+  known.set(top, made);
+  for (const [name, layer] of resolve(version, top)) {
+    Object.defineProperty(made, name, {
+      get(this: Binder) {
+        return this[bind](name, layer);
+      },
+    });
+  }
+  return made;
+}
+
 /**
- * A kernel that runs as a task: all functions bound to it. Each layer has a kernel of its own, which
- * differs in `below` only; it is made when a function of the layer first runs, since most never do.
+ * A kernel that runs as a task: its functions, each bound to it when it is first called. Each layer has a kernel of its
+ * own, which differs in `below` only.
  */
 export function runKernel(version: KernelVersion, world: World, task: Task): Kernel {
   const { layers, release, lacks } = version;
   const kernels: Kernel[] = [];
 
   const callsUpTo = (top: number): object => {
-    const calls: Record<string, unknown> = {};
-    for (const [name, layer] of resolve(version, top)) {
-      const fn = layers[layer]?.functions[name] as TableFunction;
-      const call = (...args: never[]): unknown => fn(kernelOf(layer), ...args);
-      const guard = guardOf(name);
-      calls[name] =
-        guard === null
-          ? call
-          : (...args: never[]) => {
-              guard(args);
-              return call(...args);
-            };
-    }
+    const calls: object = Object.create(tableUpTo(version, top), {
+      [bind]: {
+        value(name: string, layer: number) {
+          const fn = layers[layer]?.functions[name] as TableFunction;
+          const guard = guardOf(name);
+          const value = (...args: never[]): unknown => {
+            guard?.(args);
+            return fn(kernelOf(layer), ...args);
+          };
+          Object.defineProperty(calls, name, { value });
+          return value;
+        },
+      },
+    });
     return calls;
   };
   const all = callsUpTo(layers.length - 1);
