@@ -25,6 +25,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "lab/**/*.test.ts"],
     testTimeout: 60_000,
+    // Most files load the whole subsystem, which takes longer than many of their tests.
+    isolate: false,
     // Half of the tests wait for a command that they run, so a worker for each core pays.
     maxWorkers: "100%",
   },
