@@ -13,6 +13,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   12: "ENOMEM",
   14: "EFAULT",
   16: "EBUSY",
+  18: "EXDEV",
   19: "ENODEV",
   22: "EINVAL",
   95: "EOPNOTSUPP",
@@ -40,6 +41,10 @@ const expected: Readonly<Partial<Record<FunctionName, Fault>>> = {
   pin_user_pages_fast: pages,
   pin_user_pages_fast_only: pages,
   vfs_fallocate: errno,
+  vfs_clone_file_range: errno,
+  generic_shutdown_super: errno,
+  freeze_super: errno,
+  thaw_super: errno,
 };
 
 /** An error that setup has not asked for, and the result in place of which it is. */

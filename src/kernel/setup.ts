@@ -135,6 +135,7 @@ export function* createDevDax(
  *
  * @param filled How many of them have a block, from the first; the others are holes. All, if not given.
  * @returns the file, for mapFile() and the system calls.
+ * @throws {@link PagelifeError} PL210 if not so many blocks are free.
  */
 export function* createFile(
   k: Kernel,
@@ -143,11 +144,16 @@ export function* createFile(
   pages: number,
   filled: number = pages,
 ): Code<Inode> {
+  requireUse(filled <= pages, `${name} has ${pages} pages, of which ${filled} cannot have a block`);
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
   sb.s_inodes.push(inode);
   for (let index = 0; index < filled; ) {
     const taken = yield* takeBlocks(k, inode, inode.i_data.slice(index, filled), false);
-    if (taken === null) break;
+    requireUse(
+      taken,
+      `${name} is to have ${filled} blocks, and only ${index} were free: mount more, or leave holes, ` +
+        `createFile(k, sb, "${name}", ${pages}, ${index})`,
+    );
     index += taken.pages;
   }
   // As after fsync().

@@ -6,7 +6,7 @@ import { checkCell } from "../../src/cli/check-cell.ts";
 import { type Code, fail } from "../../src/explore/index.ts";
 import { EBUSY, EINVAL } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import { FALLOC_FL_PUNCH_HOLE, type Inode, type SuperBlock } from "../../src/kernel/include/linux/fs.ts";
-import { type MmStruct, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
+import { type MmStruct, VM_WRITE, type VmArea } from "../../src/kernel/include/linux/mm_types.ts";
 import { pte_offset } from "../../src/kernel/include/linux/pgtable.ts";
 import { unflushedPageIsDirty } from "../../src/kernel/invariants.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
@@ -20,6 +20,7 @@ interface World {
   readonly sb: SuperBlock;
   readonly inode: Inode;
   readonly mm: MmStruct;
+  readonly vma: VmArea;
 }
 
 const types = ["ext4", "xfs"] as const;
@@ -31,10 +32,10 @@ const world = (type: Type) =>
     const sb = mountDax(k, 2, type, FIRST_PFN, { freezes: true });
     const inode = yield* createFile(k, sb, "file", 1);
     const mm = createProcess(k, "mm", 2);
-    yield* mapFile(k, mm, inode, 0, 1);
+    const vma = yield* mapFile(k, mm, inode, 0, 1);
     k.current.mm = mm;
     yield* k.touch(mm, 0, true);
-    return { sb, inode, mm };
+    return { sb, inode, mm, vma };
   };
 
 /** What an operation waits for on a frozen file system, or `nothing`. */
@@ -56,6 +57,13 @@ function waitsFor(
 
 const unlink = (k: Kernel, { inode }: World): Code => k.vfs_unlink(inode);
 
+const unmap = (k: Kernel, { vma }: World): Code => k.munmap(vma);
+
+function* unmapAndUnlink(k: Kernel, w: World): Code {
+  yield* unmap(k, w);
+  yield* unlink(k, w);
+}
+
 describe.each(types)("on a frozen %s", (type) => {
   it.each<[string, string, (k: Kernel, w: World) => Code<unknown>, ((k: Kernel, w: World) => Code)?]>([
     ["a store to a page that was writable", "sb_pagefaults", (k, { mm }) => k.touch(mm, 0, true)],
@@ -64,8 +72,13 @@ describe.each(types)("on a frozen %s", (type) => {
     ["truncate(2)", "sb_writers", (k, { inode }) => k.do_truncate(inode, 0)],
     ["fallocate(2)", "sb_writers", (k, { inode }) => k.vfs_fallocate(inode, FALLOC_FL_PUNCH_HOLE, 0, 1)],
     ["unlink(2)", "sb_writers", unlink],
-    ["the last close of a file without a name", "sb_internal", (k, { inode }) => k.evict(inode), unlink],
-    ["the last close of a file with a name", "nothing", (k, { inode }) => k.evict(inode)],
+    [
+      "the last close of a file without a name",
+      "sb_internal",
+      (k, { inode }) => k.evict(inode),
+      unmapAndUnlink,
+    ],
+    ["the last close of a file with a name", "nothing", (k, { inode }) => k.evict(inode), unmap],
     ["a load", "nothing", (k, { mm }) => k.touch(mm, 0, false)],
     ["a pin for reading", "nothing", (k) => k.pin_user_pages_fast(0, 1, 0)],
     ["fsync(2)", "nothing", (k, { inode }) => k.vfs_fsync(inode)],
@@ -157,7 +170,7 @@ describe.each(types)("a store to %s while it is frozen", (type) => {
       { scenario: freezeVsStore(type), kernel, changes: twin, tlb: undefined, memory: "sc" },
       { maxStates: 100_000 },
     );
-    return verdict.verdict === "violation" ? verdict.property : verdict.verdict;
+    return verdict.verdict === "violation" ? `${verdict.property}` : verdict.verdict;
   };
 
   it.each(kernels)("waits until it is thawed ($release)", async (kernel) => {

@@ -1,8 +1,10 @@
 // The virtual file system: system calls on files, by the operations of their file system.
 // Source: fs/open.c, fs/read_write.c, fs/remap_range.c, fs/sync.c, fs/inode.c, fs/super.c.
 import { requireUse } from "../../base/errors.ts";
-import type { Code } from "../../explore/access.ts";
+import { type Code, rmw } from "../../explore/access.ts";
+import { EBUSY, EXDEV } from "../include/asm-generic/errno-base.ts";
 import type { FallocMode, Inode, SuperBlock } from "../include/linux/fs.ts";
+import type { VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
@@ -27,10 +29,14 @@ declare module "../kernel.ts" {
  *
  * Models `fs/open.c:do_truncate()` @ v6.12.
  *
- * @param size In pages.
+ * @param size In pages; at most as many as the file was made with.
  */
 export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
-  const { i_rwsem } = inode;
+  const { i_data, i_rwsem, name } = inode;
+  requireUse(
+    size >= 0 && size <= i_data.length,
+    `do_truncate() of ${name} to ${size} pages: it was made with room for ${i_data.length}`,
+  );
   const { setattr } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
@@ -101,13 +107,18 @@ export function* vfs_fsync(k: Kernel, inode: Inode): Code {
  * Lets a file share the blocks of another: FICLONERANGE, from the start of both.
  *
  * Models `fs/remap_range.c:vfs_clone_file_range()` @ v6.12.
+ *
+ * @param pages How many, from the first.
+ * @returns 0, or -EXDEV for files of two file systems, or -EINVAL for one file or more pages than `from` has.
  */
-export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
+export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code<number> {
   const { name, remap_file_range } = from.i_sb.s_type;
   requireUse(remap_file_range !== null, `${name} cannot share blocks between files`);
+  if (from.i_sb !== to.i_sb) return -EXDEV;
   yield* k.sb_start_write(to.i_sb);
-  yield* k[remap_file_range](from, to, pages);
+  const rc = yield* k[remap_file_range](from, to, pages);
   yield* k.sb_end_write(to.i_sb);
+  return rc;
 }
 
 /** Models `fs/namei.c:vfs_unlink()` @ v6.12: the file has no name any more. */
@@ -121,17 +132,36 @@ export function* vfs_unlink(k: Kernel, inode: Inode): Code {
 
 /**
  * The last user closes a file, and its inode is forgotten: written back first if the file has a name. A process that
- * maps or has opened the file holds it, and a pin of its pages does not: the caller sees to it that nobody has the file.
+ * maps or has opened the file holds it, and a pin of its pages does not: the caller sees to it that nobody has the file
+ * open.
  *
  * Models `fs/inode.c:iput_final()` and `evict()` @ v6.12. fuse has generic_delete_inode() as its drop_inode, which asks
  * for no writing back.
  * Left out: that an inode with a name stays in memory until that is short.
+ *
+ * @throws {@link PagelifeError} PL210 if somebody maps the file, or it is forgotten already: there is a user left, or none
+ *   that could be the last.
  */
 export function* evict(k: Kernel, inode: Inode): Code {
+  const { name } = inode;
   const { drops_inode, evict_inode } = inode.i_sb.s_type;
-  const keeps = !drops_inode && (yield* READ_ONCE(inode.i_nlink)) > 0;
-  if (keeps) yield* write_inode_now(k, inode);
+  const [mapped, freeing, named] = yield* beginToForget(inode);
+  requireUse(!mapped, `evict() of ${name}, which a process maps: who maps a file is a user of it`);
+  requireUse(!freeing, `evict() of ${name}, which is forgotten already: its last user closes it once`);
+  if (!drops_inode && named) yield* write_inode_now(k, inode);
   yield* k[evict_inode](inode);
+}
+
+/** Sets I_FREEING, in the step in which the last user goes: is the file mapped, was it set before, has it a name? */
+function* beginToForget({ i_freeing, i_nlink, i_mapping }: Inode): Code<readonly boolean[]> {
+  return yield* rmw(
+    [i_freeing, i_nlink, i_mapping.i_mmap],
+    (freeing: boolean, nlink: number, vmas: readonly VmArea[]) => ({
+      next: [true, nlink, vmas],
+      result: [vmas.length > 0, freeing, nlink > 0],
+    }),
+    { note: { quiet: true } },
+  );
 }
 
 /** Models `fs/fs-writeback.c:write_inode_now()` @ v6.12. */
@@ -142,14 +172,25 @@ function* write_inode_now(k: Kernel, inode: Inode): Code {
 
 /**
  * Unmounts a file system: all is written back, then all its inodes are forgotten. The files are there again after the
- * next mount, with nothing in the page cache.
+ * next mount, with nothing in the page cache. Who maps a file keeps it mounted, and a pin does not.
  *
- * Models `fs/super.c:generic_shutdown_super()` @ v6.12, with sync_filesystem() and evict_inodes().
+ * Models `fs/super.c:generic_shutdown_super()` @ v6.12, with sync_filesystem() and evict_inodes(), and the test of
+ * propagate_mount_busy() in `fs/namespace.c:do_umount()`.
+ * Left out: who has a file open without mapping it; that a frozen file system goes when it is thawed.
+ *
+ * @returns 0, or -EBUSY if a process maps a file.
  */
-export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code {
-  yield* k.sync_filesystem(sb);
+export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number> {
   const { evict_inode } = sb.s_type;
+  const maps = sb.s_inodes.map(({ i_mapping }) => i_mapping.i_mmap);
+  const busy = yield* rmw(maps, (...vmas: (readonly VmArea[])[]) => ({
+    next: vmas,
+    result: vmas.some((of) => of.length > 0),
+  }));
+  if (busy) return -EBUSY;
+  yield* k.sync_filesystem(sb);
   for (const inode of sb.s_inodes) yield* k[evict_inode](inode);
+  return 0;
 }
 
 /** Models `fs/sync.c:sync_filesystem()` @ v6.12: the pages of all files go to disk. */

@@ -2,6 +2,7 @@
 // Source: fs/xfs/xfs_reflink.c.
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../../explore/access.ts";
+import { EINVAL } from "../../include/asm-generic/errno-base.ts";
 import type { Inode, Iomap } from "../../include/linux/fs.ts";
 import { pfn_to_page } from "../../include/linux/mm.ts";
 import { down_write, downgrade_write, up_read, up_write } from "../../kernel/locking/rwsem.ts";
@@ -159,41 +160,52 @@ export function* xfs_reflink_end_cow(k: Kernel, inode: Inode, index: number, pag
 /**
  * Lets a file share the blocks of another.
  *
- * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep() and
- * xfs_reflink_remap_blocks(); from the start of both files.
+ * Models `fs/xfs/xfs_file.c:xfs_file_remap_range()` @ v6.12, with xfs_reflink_remap_prep(),
+ * xfs_reflink_remap_blocks() and xfs_reflink_update_dest(); from the start of both files.
  * xfs_ilock2_io_mmap() comes first, xfs_iunlock2_remapping() last. While blocks are remapped, the source can be read; faults on it
  * wait (XFS_IREMAPPING), from v6.12 on only those that write.
  * Left out: pNFS leases, the comparison for FIDEDUPERANGE.
  *
  * @param pages How many pages, from the first.
+ * @returns 0, or the -EINVAL of generic_remap_checks(), after the locks were taken and the layouts broken: for one file,
+ *   of which the ranges overlap, and for more pages than `from` has.
  */
-export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: number): Code {
+export function* xfs_file_remap_range(k: Kernel, from: Inode, to: Inode, pages: number): Code<number> {
   const one = from.name <= to.name ? from : to;
   const two = one === from ? to : from;
   yield* down_write(k, one.i_rwsem);
   if (one !== two) yield* down_write(k, two.i_rwsem);
   yield* k.xfs_mmaplock_two_inodes_and_break_dax_layout(from, to);
+  const size = yield* READ_ONCE(from.i_size);
+  if (one === two || pages > size) {
+    yield* up_write(to.i_mapping.invalidate_lock);
+    if (one !== two) yield* up_write(from.i_mapping.invalidate_lock);
+    yield* up_write(to.i_rwsem);
+    if (one !== two) yield* up_write(from.i_rwsem);
+    return -EINVAL;
+  }
   // generic_remap_file_range_prep() and xfs_flush_unmap_range()
   yield* k.dax_writeback_mapping_range(from.i_mapping, 0, pages);
   yield* k.dax_writeback_mapping_range(to.i_mapping, 0, pages);
   yield* xfs_reflink_set_inode_flag(from, to);
   yield* k.truncate_pagecache_range(to, 0, pages);
   yield* WRITE_ONCE(from.i_remapping, true);
-  if (one !== two) {
-    yield* downgrade_write(k, from.i_rwsem);
-    yield* downgrade_write(k, from.i_mapping.invalidate_lock);
-  }
+  yield* downgrade_write(k, from.i_rwsem);
+  yield* downgrade_write(k, from.i_mapping.invalidate_lock);
   for (let index = 0; index < pages; index++) {
     const extent = extentOf(to, index);
     const block = yield* READ_ONCE(extentOf(from, index));
     yield* dropBlock(k, to, extent);
     if (block !== null) yield* shareBlock(k, to, extent, block);
   }
+  const grows = pages > (yield* READ_ONCE(to.i_size));
+  if (grows) yield* WRITE_ONCE(to.i_size, pages);
   yield* WRITE_ONCE(from.i_remapping, false);
-  if (one !== two) yield* up_read(k, from.i_mapping.invalidate_lock);
+  yield* up_read(k, from.i_mapping.invalidate_lock);
   yield* up_write(to.i_mapping.invalidate_lock);
-  if (one !== two) yield* up_read(k, from.i_rwsem);
+  yield* up_read(k, from.i_rwsem);
   yield* up_write(to.i_rwsem);
+  return 0;
 }
 
 /** Models `fs/xfs/xfs_reflink.c:xfs_reflink_set_inode_flag()` @ v6.12: ILOCK of both is held. */

@@ -1,4 +1,5 @@
 // Errors of system calls; functions return them as negative numbers. Source: include/uapi/asm-generic/errno-base.h.
 export const EBUSY = 16;
+export const EXDEV = 18;
 export const EINVAL = 22;
 export const EFBIG = 27;

@@ -111,6 +111,8 @@ export interface Inode extends Modelled {
   readonly i_reflink: Cell<boolean>;
   /** XFS_IREMAPPING: blocks of it are being shared with another file, and write faults wait. */
   readonly i_remapping: Cell<boolean>;
+  /** I_FREEING: its last user has closed it, and it is being forgotten, or has been. */
+  readonly i_freeing: Cell<boolean>;
   /** Names of the file; without one its blocks go when the last user closes it. */
   readonly i_nlink: Cell<number>;
   /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
@@ -186,6 +188,7 @@ export function newInode(
     i_cow: blocks.map((_, i) => cell<Pfn | null>(`${name}.i_cow[${i}]`, null)),
     i_reflink: cell(`${name}.i_reflink`, false),
     i_remapping: cell(`${name}.i_remapping`, false),
+    i_freeing: cell(`${name}.i_freeing`, false),
     i_nlink: cell(`${name}.i_nlink`, 1),
     i_dirty: cell(`${name}.i_dirty`, false),
     i_sb: sb,
