@@ -1,9 +1,10 @@
-// The functions of Linux that decide over the life of an FS-DAX page, by file: what docs/fidelity.md must
+// The functions of Linux that decide over the life of a page of device memory, by file: what docs/fidelity.md must
 // account for. A function that no comment of the code names needs a reason here.
 export const wanted = {
   "mm/internal.h": ["gup_must_unshare"],
   "include/linux/mm.h": [
     "put_page",
+    "page_is_devmap_managed",
     "folio_put",
     "folio_put_refs",
     "put_devmap_managed_page_refs",
@@ -14,7 +15,7 @@ export const wanted = {
     "folio_has_pincount",
     "folio_mapcount",
   ],
-  "mm/swap.c": ["__folio_put", "release_pages", "folios_put_refs"],
+  "mm/swap.c": ["__put_page", "__folio_put", "put_devmap_managed_page", "release_pages", "folios_put_refs"],
   "include/linux/mmzone.h": ["is_zone_device_page", "page_pgmap", "zone_device_pages_have_same_pgmap"],
   "mm/memremap.c": [
     "memremap_pages",
@@ -27,11 +28,18 @@ export const wanted = {
     "zone_device_page_init",
     "__put_devmap_managed_page_refs",
     "__put_devmap_managed_folio_refs",
+    "devmap_managed_enable_get",
+    "devmap_managed_enable_put",
+    "free_devmap_managed_page",
   ],
-  "include/linux/memremap.h": ["is_pci_p2pdma_page"],
+  "include/linux/memremap.h": ["is_pci_p2pdma_page", "folio_is_fsdax", "zone_device_private_split_cb"],
+  "mm/sparse-vmemmap.c": ["vmemmap_populate_compound_pages"],
   "mm/mm_init.c": ["__init_zone_device_page", "memmap_init_compound", "memmap_init_zone_device"],
   "mm/page_alloc.c": ["prep_compound_page"],
   "mm/gup.c": [
+    "try_get_compound_head",
+    "try_grab_compound_head",
+    "put_compound_head",
     "try_get_folio",
     "try_grab_folio",
     "try_grab_folio_fast",
@@ -52,21 +60,36 @@ export const wanted = {
     "gup_fast",
     "internal_get_user_pages_fast",
     "check_and_migrate_movable_pages",
+    "collect_longterm_unpinnable_pages",
     "collect_longterm_unpinnable_folios",
     "migrate_longterm_unpinnable_folios",
   ],
   "mm/migrate_device.c": [
+    "migrate_device_coherent_page",
     "migrate_device_coherent_folio",
+    "migrate_device_range",
     "migrate_vma_setup",
     "migrate_vma_collect_pmd",
+    "migrate_vma_collect_huge_pmd",
     "migrate_device_unmap",
     "migrate_vma_check_page",
     "migrate_vma_pages",
+    "__migrate_device_pages",
+    "migrate_vma_insert_page",
+    "migrate_vma_insert_huge_pmd_page",
+    "migrate_vma_split_unmapped_folio",
     "migrate_vma_finalize",
   ],
-  "lib/test_hmm.c": ["dmirror_devmem_fault", "dmirror_devmem_free"],
+  "lib/test_hmm.c": [
+    "dmirror_devmem_alloc_page",
+    "dmirror_devmem_fault",
+    "dmirror_devmem_free",
+    "dmirror_devmem_folio_split",
+    "dmirror_device_evict_chunk",
+  ],
   "mm/memory.c": [
     "vm_normal_page",
+    "__vm_normal_page",
     "insert_pfn",
     "insert_page_into_pte_locked",
     "__vm_insert_mixed",
@@ -77,10 +100,14 @@ export const wanted = {
     "do_swap_page",
     "do_wp_page",
     "zap_nonpresent_ptes",
+    "remove_device_exclusive_entry",
+    "restore_exclusive_pte",
   ],
+  "mm/rmap.c": ["make_device_exclusive", "make_device_exclusive_range"],
   "mm/huge_memory.c": [
     "vmf_insert_pfn_pmd",
     "insert_pfn_pmd",
+    "insert_pmd",
     "vmf_insert_folio_pmd",
     "vmf_insert_pfn_pud",
     "vmf_insert_folio_pud",
@@ -89,6 +116,8 @@ export const wanted = {
     "zap_huge_pud",
     "__split_huge_pmd_locked",
     "follow_devmap_pmd",
+    "do_huge_pmd_device_private",
+    "vma_is_special_huge",
   ],
   "mm/mlock.c": ["mlock_pte_range"],
   "fs/dax.c": [
@@ -155,7 +184,15 @@ export const wanted = {
   ],
   "drivers/dax/bus.c": ["kill_dev_dax"],
   "drivers/dax/super.c": ["kill_dax", "dax_holder_notify_failure", "fs_dax_get", "fs_put_dax"],
-  "drivers/pci/p2pdma.c": ["p2pmem_alloc_mmap", "p2pdma_page_free", "p2pdma_folio_free"],
+  "drivers/dax/fsdev.c": ["fsdev_dax_probe", "fsdev_clear_folio_state"],
+  "drivers/pci/p2pdma.c": [
+    "p2pmem_alloc_mmap",
+    "p2pdma_page_free",
+    "p2pdma_folio_free",
+    "pci_alloc_p2pmem",
+    "pci_free_p2pmem",
+    "pci_p2pdma_release",
+  ],
   "drivers/nvdimm/pmem.c": ["pmem_attach_disk", "pmem_release_disk", "pmem_pagemap_memory_failure"],
   "mm/memory-failure.c": [
     "memory_failure_dev_pagemap",
@@ -165,17 +202,45 @@ export const wanted = {
   ],
 };
 
+const NO_STATIC_KEY = "the static key is on while there is FS-DAX memory, and a constant";
+const NO_HUGE_PRIVATE = "private device memory is mapped page by page: no folio of it is large";
+const NO_EXCLUSIVE = "exclusive access of a device to ordinary memory, of which no page here is";
+const NO_FSDEV = "setup makes the devices: none changes from a DAX device to one that a file system has";
+const NO_KERNEL_P2P = "kernel users of the memory of a PCI device; programs that map it are modelled";
+
 /** Why no function of the code models it. */
 export const notModelled = {
+  devmap_managed_enable_get: NO_STATIC_KEY,
+  devmap_managed_enable_put: NO_STATIC_KEY,
+  folio_is_fsdax: "one look at the type of the pgmap, made where it is needed",
+  zone_device_private_split_cb: NO_HUGE_PRIVATE,
+  migrate_vma_collect_huge_pmd: NO_HUGE_PRIVATE,
+  migrate_vma_insert_huge_pmd_page: NO_HUGE_PRIVATE,
+  migrate_vma_split_unmapped_folio: NO_HUGE_PRIVATE,
+  do_huge_pmd_device_private: NO_HUGE_PRIVATE,
+  dmirror_devmem_folio_split: NO_HUGE_PRIVATE,
+  migrate_vma_insert_page:
+    "no memory moves to a device here, only back: setup gives a process its pages there",
+  migrate_device_range: "device removal belongs to the other half of the subsystem",
+  dmirror_device_evict_chunk: "device removal belongs to the other half of the subsystem",
+  vmemmap_populate_compound_pages:
+    "setup makes the struct pages: those of tails that share memory are as many as there are tails",
+  remove_device_exclusive_entry: NO_EXCLUSIVE,
+  restore_exclusive_pte: NO_EXCLUSIVE,
+  make_device_exclusive: NO_EXCLUSIVE,
+  make_device_exclusive_range: NO_EXCLUSIVE,
+  fsdev_dax_probe: NO_FSDEV,
+  fsdev_clear_folio_state: NO_FSDEV,
+  pci_alloc_p2pmem: NO_KERNEL_P2P,
+  pci_free_p2pmem: NO_KERNEL_P2P,
+  pci_p2pdma_release: "device removal belongs to the other half of the subsystem",
   zone_device_pages_have_same_pgmap: "no bio is built: device memory is reached by GUP only",
   is_zone_device_page: "the zone of a page is a constant of it, and no step",
   memunmap_pages: "device removal belongs to the other half of the subsystem",
   pageunmap_range: "device removal belongs to the other half of the subsystem",
   pagemap_range: "setup makes the struct pages; nothing runs beside it",
   __init_zone_device_page: "setup makes the struct pages; nothing runs beside it",
-  memmap_init_compound: "setup makes the struct pages; nothing runs beside it",
   memmap_init_zone_device: "setup makes the struct pages; nothing runs beside it",
-  page_pgmap: "one read of word 0 of the head, made where it is needed",
   mlock_pte_range: "passes over device memory; mlock() of a DAX mapping does not come here",
   fuse_dax_mmap:
     "setup makes the mappings: mapFile() gives those of fuse VM_MIXEDMAP, so that fork() copies their entries",
@@ -187,6 +252,12 @@ export const notModelled = {
 
 /** Functions that have another name in the version whose name is used here. */
 export const renamed = {
+  __put_page: "__folio_put",
+  page_is_devmap_managed: "put_devmap_managed_folio_refs",
+  __vm_normal_page: "vm_normal_page",
+  collect_longterm_unpinnable_pages: "check_and_migrate_movable_pages",
+  migrate_device_coherent_page: "migrate_device_coherent_folio",
+  __migrate_device_pages: "migrate_vma_pages",
   put_devmap_managed_page_refs: "put_devmap_managed_folio_refs",
   __put_devmap_managed_page_refs: "__put_devmap_managed_folio_refs",
   free_zone_device_page: "free_zone_device_folio",

@@ -25,7 +25,7 @@ export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
  * Gives a child the mappings of its parent. Entries of those that have private pages of their own, or VM_MIXEDMAP, are
  * copied; the rest comes with faults. Setup has made the child, with createChild().
  *
- * Models `mm/mmap.c:dup_mmap()` @ v6.12; earlier kernels have it in kernel/fork.c.
+ * Models `kernel/fork.c:dup_mmap()` @ v6.12; later kernels have it in mm/mmap.c.
  * Left out: VM_DONTCOPY, VM_WIPEONFORK, reference counts of the file.
  */
 export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {

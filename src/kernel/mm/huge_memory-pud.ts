@@ -41,7 +41,8 @@ declare module "../kernel.ts" {
 /**
  * The page whose count falls when a PUD entry is cleared.
  *
- * Models what `mm/huge_memory.c:zap_huge_pud()` @ v6.12 asks of vma_is_special_huge(), which is true of DAX: none.
+ * Models what `mm/huge_memory.c:zap_huge_pud()` @ v6.12 asks of
+ * `include/linux/mm.h:vma_is_special_huge()`, which is true of DAX: none.
  */
 export const zapped_page_pud = (_k: Kernel, _pud: Pte): Page | null => null;
 

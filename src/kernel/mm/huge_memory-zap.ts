@@ -23,7 +23,8 @@ declare module "../kernel.ts" {
 /**
  * The page whose count falls when a PMD entry is cleared.
  *
- * Models what `mm/huge_memory.c:zap_huge_pmd()` @ v6.12 asks of vma_is_special_huge(), which is true of DAX.
+ * Models what `mm/huge_memory.c:zap_huge_pmd()` @ v6.12 asks of
+ * `include/linux/mm.h:vma_is_special_huge()`, which is true of DAX.
  */
 export const zapped_page_pmd = (k: Kernel, pmd: Pte): Page | null => k.vm_normal_page_pmd(pmd);
 

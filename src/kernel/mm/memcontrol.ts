@@ -13,7 +13,7 @@ declare module "../kernel.ts" {
 /**
  * Charges a new folio of one page.
  *
- * Models `mm/memcontrol.c:mem_cgroup_charge()` @ v6.12.
+ * Models `include/linux/memcontrol.h:mem_cgroup_charge()` @ v6.12.
  * Left out: limits, reclaim.
  */
 export function* mem_cgroup_charge(k: Kernel, folio: Folio): Code {
@@ -28,8 +28,8 @@ export function* mem_cgroup_charge(k: Kernel, folio: Folio): Code {
  * Takes back what a folio that is freed was charged with. Every freed page of device memory comes here; of those that a
  * file system or a device has, none was ever charged.
  *
- * Models `mm/memcontrol.c:mem_cgroup_uncharge()` @ v6.12. The look at an uncharged folio is no step of its own: nobody
- * writes to its word.
+ * Models `include/linux/memcontrol.h:mem_cgroup_uncharge()` @ v6.12. The look at an uncharged folio is no step of its
+ * own: nobody writes to its word.
  */
 export function* mem_cgroup_uncharge(k: Kernel, folio: Folio): Code {
   yield* rmw(

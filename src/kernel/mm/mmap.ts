@@ -18,7 +18,7 @@ declare module "../kernel.ts" {
 /**
  * The mapping that an address is in.
  *
- * Models `mm/mmap.c:vma_lookup()` @ v6.12.
+ * Models `include/linux/mm.h:vma_lookup()` @ v6.12.
  * Context: mmap_lock held.
  */
 export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmArea | null> {

@@ -15,7 +15,7 @@ declare module "../kernel.ts" {
   }
 }
 
-/** Models `include/linux/mm_types.h:inc_tlb_flush_pending()` @ v6.12; nobody asks where no translation is cached. */
+/** Models `include/linux/mm_inline.h:inc_tlb_flush_pending()` @ v6.12; nobody asks where no translation is cached. */
 export function* inc_tlb_flush_pending(mm: MmStruct): Code {
   if (mm.tlbs.length > 0) yield* atomic_add(mm.tlb_flush_pending, 1);
 }
@@ -23,13 +23,13 @@ export function* inc_tlb_flush_pending(mm: MmStruct): Code {
 /**
  * The end of a zap: did another one run meanwhile? Then it may have cleared what is not flushed yet.
  *
- * Models `include/linux/mm_types.h:mm_tlb_flush_nested()` @ v6.12.
+ * Models `include/linux/mm_inline.h:mm_tlb_flush_nested()` @ v6.12.
  */
 export function* mm_tlb_flush_nested(mm: MmStruct): Code<boolean> {
   return mm.tlbs.length > 0 && (yield* atomic_read(mm.tlb_flush_pending)) > 1;
 }
 
-/** Models `include/linux/mm_types.h:dec_tlb_flush_pending()` @ v6.12. */
+/** Models `include/linux/mm_inline.h:dec_tlb_flush_pending()` @ v6.12. */
 export function* dec_tlb_flush_pending(mm: MmStruct): Code {
   if (mm.tlbs.length > 0) yield* atomic_add(mm.tlb_flush_pending, -1);
 }
@@ -96,7 +96,7 @@ export function* zap_drop_references(k: Kernel, pages: Gathered): Code {
  * One mapping of those that munmap() takes away has no entries any more. Where flushes are merged over mappings, the
  * TLB is flushed at the very end only.
  *
- * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v5.18: x86 has CONFIG_MMU_GATHER_MERGE_VMAS, arm64 has not.
+ * Models `include/asm-generic/tlb.h:tlb_end_vma()` @ v5.18, which arm64 uses; x86 has an empty one of its own.
  *
  * @returns whether the TLB was flushed.
  */

@@ -21,7 +21,7 @@ declare module "../../kernel.ts" {
   }
 }
 
-/** Takes so many pages in a row. Models `lib/genalloc.c:gen_pool_alloc_owner()` @ v6.12, first fit. */
+/** Takes so many pages in a row. Models `include/linux/genalloc.h:gen_pool_alloc_owner()` @ v6.12, first fit. */
 function* gen_pool_alloc(pgmap: DevPagemap, pages: number): Code<Pfn | null> {
   return yield* rmw([pgmap.pool], (pool: readonly Pfn[]) => {
     const fits = (first: Pfn): boolean =>

@@ -54,8 +54,8 @@ export type OnSize = (size: number) => Code;
  * Locks a file, looks at its size, breaks its layouts, and does something with it. What is refused is refused before the
  * layouts are broken: nothing is unmapped, and nobody is waited for.
  *
- * Models the beginning and the end of `fs/ext4/inode.c:ext4_punch_hole()` and `fs/ext4/extents.c:ext4_collapse_range()`
- * @ v6.1.
+ * Models beginning and end of `fs/ext4/inode.c:ext4_punch_hole()` and `fs/ext4/extents.c:ext4_collapse_range()` @ v6.1,
+ * and of ext4_insert_range().
  * Left out: waiting for direct I/O on the file itself.
  *
  * @returns what `refuses` says; 0 if that is null.

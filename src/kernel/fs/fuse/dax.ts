@@ -120,8 +120,8 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
  * Takes pages of the window away from a file, after nobody uses them any more, for other files to have. The host keeps
  * what is in them, and a later fault brings it back in another place of the window.
  *
- * Models `fs/fuse/dax.c:lookup_and_reclaim_dmap()`, `reclaim_one_dmap_locked()` and `dmap_writeback_invalidate()`
- * @ v6.12, for a range of any length.
+ * Models `fs/fuse/dax.c:lookup_and_reclaim_dmap()` @ v6.12, for a range of any length, with `reclaim_one_dmap_locked()`
+ * and `dmap_writeback_invalidate()`.
  * Left out: dmap->refcnt, by which a range is passed over that is read or written by a system call just now; who asks
  * for it: a worker when few ranges are left, and read(2) and write(2) that find none.
  *

@@ -32,14 +32,14 @@ export const pmd_offset = (k: Kernel, mm: MmStruct, address: number): Cell<Upper
 export const pud_offset = (k: Kernel, mm: MmStruct, address: number): Cell<UpperEntry> | null =>
   mm.puds[Math.floor(address / pudPages(k))] ?? null;
 
-/** Models `include/linux/pgtable.h:pte_offset_map()` @ v6.12. */
+/** Models `include/linux/mm.h:pte_offset_map()` @ v6.12. */
 export function pte_offset(mm: MmStruct, address: number): Cell<LowerEntry> {
   const ptep = mm.page_table[address];
   requireUse(ptep, `process ${mm.name} has no page ${address}, but ${mm.page_table.length} from page 0 on`);
   return ptep;
 }
 
-/** Does an entry of an upper level map memory itself? Models `pmd_leaf()` and `pud_leaf()` @ v7.2. */
+/** Does an entry of an upper level map memory itself? Models `arch/x86/include/asm/pgtable.h:pmd_leaf()` and `pud_leaf()` @ v7.2. */
 export const isLeaf = (entry: LowerEntry | UpperEntry): entry is Pte => pte_present(entry);
 
 /** The page frame that a leaf gives to an address. */
