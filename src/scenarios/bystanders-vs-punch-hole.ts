@@ -74,6 +74,7 @@ export const bystandersVsPunchHole = scenario<World>({
     "v5.10": flagsOnly,
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because:
         "a get without locks that finds its entry gone gives the reference back with gup_put_folio(), without the hook " +
         "that sees a one-based page become idle; the marks themselves do no harm",

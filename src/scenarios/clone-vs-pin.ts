@@ -78,6 +78,7 @@ export const cloneVsPin = scenario<World>({
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the target's block is freed while its page is pinned",
     },
   ],

@@ -15,6 +15,7 @@ const writtenBack: Expectation = {
 };
 const marksAreGone: Expectation = {
   verdict: "invariant",
+  rule: "unflushed-page-is-dirty",
   because:
     "break-layouts has taken the entries with their marks, and filemap_write_and_wait_range() finds none",
 };
@@ -61,6 +62,7 @@ export const collapseRangeVsDirtyPage = scenario<World>({
       change: "twin/collapse-does-not-write-back",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "truncate_pagecache() takes the entry of what moves, and its mark",
     },
   ],

@@ -67,6 +67,7 @@ export const collapseRangeVsPin = scenario<World>({
     "v5.10": holds,
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v6.1": holds,
@@ -79,6 +80,7 @@ export const collapseRangeVsPin = scenario<World>({
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the first block is freed while its page is pinned",
     },
   ],

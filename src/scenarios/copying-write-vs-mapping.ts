@@ -71,18 +71,22 @@ export const copyingWriteVsMapping = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "mapping-shows-block-of-file",
       because: "write(2) takes away nothing that is mapped, and the program goes on to see the old block",
     },
     "v6.12": {
       verdict: "invariant",
+      rule: "mapping-shows-block-of-file",
       because: "a load between the invalidation and the end of the copy maps the old block again",
     },
     "v6.15": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "a load between the invalidation and the end of the copy maps the old block again",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because:
         "as in v6.12; and the folio leaves its file with the reference of the mapping: the kernel warns",
     },
@@ -109,10 +113,12 @@ export const copyingWriteVsHugeMapping = scenario<World>({
     "v6.12": { verdict: "holds", because: "each page counts for itself, and a mapping has no reference" },
     "v6.15": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio is reset to pages of order 0 while its one mapping and reference are there",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio is reset to pages of order 0 while its one mapping and reference are there",
     },
   },

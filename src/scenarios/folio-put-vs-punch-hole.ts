@@ -43,14 +43,27 @@ export const folioPutVsPunchHole = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
-    "v5.18": { verdict: "missed-wakeup", because: "folio_put() does not look for 2 -> 1" },
+    "v5.18": {
+      verdict: "missed-wakeup",
+      rule: "layout-break-returns",
+      because: "folio_put() does not look for 2 -> 1",
+    },
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "the merged fix is in gup_put_folio(); folio_put() stays as it was",
     },
-    "v6.1": { verdict: "missed-wakeup", because: "folio_put() does not look for 2 -> 1" },
-    "v6.12": { verdict: "missed-wakeup", because: "folio_put() does not look for 2 -> 1" },
+    "v6.1": {
+      verdict: "missed-wakeup",
+      rule: "layout-break-returns",
+      because: "folio_put() does not look for 2 -> 1",
+    },
+    "v6.12": {
+      verdict: "missed-wakeup",
+      rule: "layout-break-returns",
+      because: "folio_put() does not look for 2 -> 1",
+    },
     "v6.15": {
       verdict: "holds",
       because: "an idle page has no reference, so every last put frees and wakes",

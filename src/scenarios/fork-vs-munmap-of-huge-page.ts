@@ -68,6 +68,7 @@ export const forkVsMunmapOfHugePage = scenario<World>({
     "v6.12": notCopied,
     "v6.15": {
       verdict: "invariant",
+      rule: "mapcount-counts-mappings",
       because:
         "the entry is special, and copied without a count: two map the folio, which counts one, and each will drop one. " +
         "Our prediction from the source, not seen on a machine",

@@ -83,6 +83,7 @@ export const forkVsPunchHole = scenario<World>({
     "v5.10": holds,
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v6.1": holds,
@@ -95,6 +96,7 @@ export const forkVsPunchHole = scenario<World>({
       change: "twin/child-is-linked-late",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-mapping-of-free-block",
       because:
         "the punch hole does not see the child's mapping, and the child has the entry when the block is free",
     },
@@ -102,6 +104,7 @@ export const forkVsPunchHole = scenario<World>({
       change: "twin/free-uncharges-always",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "charges-add-up",
       because: "a page of a file, which nobody was charged with, is freed",
     },
   ],

@@ -29,6 +29,7 @@ function* pinnedPageAndLog(k: Kernel): Code<World> {
 
 const circle: Expectation = {
   verdict: "deadlock",
+  rule: "layout-break-returns",
   because:
     "truncate waits for the pin in the midst of a write, freeze_super() waits for truncate and lets nobody begin to " +
     "write, and who has the pin is about to write; only a signal to truncate ends it",
@@ -72,6 +73,7 @@ export const freezeVsTruncateOfPinnedPage = scenario<World>({
     "v5.10": circle,
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "and where who has the pin comes first, his unpin does not wake truncate",
     },
     "v5.18+fsdax-wakeup/gup-put": circle,

@@ -62,12 +62,21 @@ export const fsyncVsPunchHole = scenario<World>({
     noWarning,
   ],
   expected: {
-    "v5.10": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
-    "v5.18": { verdict: "invariant", because: "the locked entry is passed over, and the block freed" },
-    "v6.1": { verdict: "invariant", because: passedOver },
-    "v6.12": { verdict: "invariant", because: passedOver },
+    "v5.10": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "the locked entry is passed over, and the block freed",
+    },
+    "v5.18": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "the locked entry is passed over, and the block freed",
+    },
+    "v6.1": { verdict: "invariant", rule: "no-pin-on-free-block", because: passedOver },
+    "v6.12": { verdict: "invariant", rule: "no-pin-on-free-block", because: passedOver },
     "v6.12+scan-waits-for-locked-entries": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the scan waits for the entry, and then looks at the next one",
     },
     "v6.12+scan-waits-for-locked-entries+scan-looks-at-the-entry-again": {
@@ -76,6 +85,7 @@ export const fsyncVsPunchHole = scenario<World>({
     },
     "v6.15": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the scan waits for the entry, and then looks at the next one",
     },
     "v7.2": {

@@ -53,13 +53,34 @@ export const fsyncVsReadFault = scenario<World>({
   },
   invariants: [entryLockIsHeld, unflushedPageIsDirty, referencesAddUp, noWarning],
   expected: {
-    "v5.10": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
-    "v5.18": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
-    "v6.1": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
-    "v6.12": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
-    "v6.15": { verdict: "assertion", because: "the entry is locked by the fault, and passed over" },
+    "v5.10": {
+      verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
+      because: "the entry is locked by the fault, and passed over",
+    },
+    "v5.18": {
+      verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
+      because: "the entry is locked by the fault, and passed over",
+    },
+    "v6.1": {
+      verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
+      because: "the entry is locked by the fault, and passed over",
+    },
+    "v6.12": {
+      verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
+      because: "the entry is locked by the fault, and passed over",
+    },
+    "v6.15": {
+      verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
+      because: "the entry is locked by the fault, and passed over",
+    },
     "v7.2": {
       verdict: "assertion",
+      rule: "fsync-flushes-what-was-stored",
       because: "the entry is locked by the fault, and passed over. No fix known",
     },
   },

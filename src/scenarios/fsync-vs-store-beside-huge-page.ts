@@ -12,6 +12,7 @@ interface World {
 
 const firstPageOnly: Expectation = {
   verdict: "invariant",
+  rule: "unflushed-page-is-dirty",
   because:
     "fsync() leaves the right to write with who maps the second page alone, and the entry is clean afterwards",
 };

@@ -38,18 +38,29 @@ export const fuseTruncateVsPin = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
-    "v5.10": { verdict: "invariant", because: "only the first page is unmapped and looked at" },
-    "v5.18": { verdict: "invariant", because: "only the first page is unmapped and looked at" },
+    "v5.10": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "only the first page is unmapped and looked at",
+    },
+    "v5.18": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "only the first page is unmapped and looked at",
+    },
     "v5.18+fuse-whole-file": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "truncation waits, and gup_put_folio() drops the pin without the hook",
     },
     "v6.1": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because: "only the first page is unmapped and looked at; stable 6.1.192 has the fix",
     },
     "v6.12": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because:
         "in 6.12.0 only the first page is unmapped and looked at; its stable series has the fix (6.12.117 passes -1)",
     },

@@ -48,6 +48,7 @@ export const gupVsTouch = scenario<World>({
     "v5.18": { verdict: "holds", because: "the base reference keeps the count of a mapped page above 0" },
     "v5.18+fsdax-no-extra-reference": {
       verdict: "invariant",
+      rule: "no-warning",
       because: "the fast path finds a count of 0 and gives up; the slow path warns, and answers -ENOMEM",
     },
     "v6.1": { verdict: "holds", because: "the base reference keeps the count of a mapped page above 0" },

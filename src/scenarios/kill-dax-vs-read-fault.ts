@@ -31,6 +31,7 @@ const unbind: ScenarioThread<World> = {
 
 const nobodyIsTold: Expectation = {
   verdict: "invariant",
+  rule: "no-mapping-of-dead-device",
   because: "nobody is told, and nothing is unmapped",
 };
 const frozen: Expectation = {
@@ -62,17 +63,24 @@ export const killDaxVsReadFault = scenario<World>({
   expected: {
     "v5.10": nobodyIsTold,
     "v5.18": nobodyIsTold,
-    "v6.1": { verdict: "invariant", because: "a fault that comes after the unmapping maps it again" },
+    "v6.1": {
+      verdict: "invariant",
+      rule: "no-mapping-of-dead-device",
+      because: "a fault that comes after the unmapping maps it again",
+    },
     "v6.12": {
       verdict: "invariant",
+      rule: "no-mapping-of-dead-device",
       because: "a fault that comes between the unmapping and the shutdown maps it again",
     },
     "v6.15": {
       verdict: "invariant",
+      rule: "no-mapping-of-dead-device",
       because: "a fault that comes between the unmapping and the shutdown maps it again",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "no-mapping-of-dead-device",
       because: "a fault that comes between the unmapping and the shutdown maps it again",
     },
   },
@@ -102,6 +110,7 @@ export const killDaxVsStore = scenario<World>({
     "v5.18": nobodyIsTold,
     "v6.1": {
       verdict: "invariant",
+      rule: "no-mapping-of-dead-device",
       because: "nothing is frozen, and a fault after the unmapping maps it again",
     },
     "v6.12": frozen,
@@ -113,6 +122,7 @@ export const killDaxVsStore = scenario<World>({
       change: "twin/freeze-holds-nobody-off",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-mapping-of-dead-device",
       because: "a store that comes between the unmapping and the shutdown maps it again",
     },
   ],

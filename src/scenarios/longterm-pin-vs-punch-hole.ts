@@ -69,6 +69,7 @@ export const longtermPinVsPunchHole = scenario<World>({
       change: "twin/fsdax-longterm-pinnable",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-longterm-pin-of-fsdax",
       because: "the fast path pins it for reading; for writing gup_fast_folio_allowed() still refuses a file",
     },
     {
@@ -81,6 +82,7 @@ export const longtermPinVsPunchHole = scenario<World>({
       change: "twin/vma-longterm-allowed",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-longterm-pin-of-fsdax",
       because: "the slow path pins it",
     },
   ],

@@ -43,7 +43,7 @@ const claim =
 const closed =
   "Memory fails while nobody has touched the page yet; the first fault on it comes at the same time.";
 const both = "each waits for what the other has locked: the AGF, and the entry";
-const deadlock: Expectation = { verdict: "deadlock", because: both };
+const deadlock: Expectation = { verdict: "deadlock", rule: "entry-waiter-is-served", because: both };
 const dropped: Expectation = {
   verdict: "holds",
   because: "nothing is waited for while the AGF is locked",
@@ -70,6 +70,7 @@ export const memoryFailureVsWriteFaultOnSharedPage = scenario<World>({
       change: "twin/entry-unlock-wakes-nobody",
       kernel: "v7.2+xfs-notify-without-agf",
       expect: "missed-wakeup",
+      rule: "entry-waiter-is-served",
       because: "who comes second waits for an entry that nobody has locked any more",
     },
   ],
@@ -85,7 +86,11 @@ export const memoryFailureVsReadFaultOnSharedPage = scenario<World>({
   invariants: [referencesAddUp, noWarning],
   expected: {
     "v6.1": { verdict: "holds", because: "a read does not ask whether others have the block" },
-    "v6.12": { verdict: "deadlock", because: `since v6.2 reads ask, too; ${both}` },
+    "v6.12": {
+      verdict: "deadlock",
+      rule: "entry-waiter-is-served",
+      because: `since v6.2 reads ask, too; ${both}`,
+    },
     "v6.15": deadlock,
     "v7.2": deadlock,
     "v7.2+xfs-notify-without-agf": dropped,
@@ -95,6 +100,7 @@ export const memoryFailureVsReadFaultOnSharedPage = scenario<World>({
       change: "twin/reads-ask-who-shares",
       kernel: "v6.1",
       expect: "deadlock",
+      rule: "entry-waiter-is-served",
       because: "with that question of v6.2 a read waits for the AGF, too",
     },
   ],

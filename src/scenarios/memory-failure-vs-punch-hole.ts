@@ -50,6 +50,7 @@ export const memoryFailureVsPunchHole = scenario<World>({
     "v6.12": { verdict: "holds", because: "the entry stays locked until the page is unmapped" },
     "v6.15": {
       verdict: "invariant",
+      rule: "no-warning",
       because:
         "break-layouts waits for the locked entry and then passes over it; truncation finds it, and warns. Fixed in v6.16",
     },
@@ -67,18 +68,21 @@ export const memoryFailureVsPunchHole = scenario<World>({
       change: "twin/entry-goes-without-its-page",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "associations-count-entries",
       because: "the page says of an entry that has gone",
     },
     {
       change: "twin/lock-folio-looks-once",
       kernel: "v6.12",
       expect: "assertion",
+      rule: "no-lock-of-missing-entry",
       because: "the entry has gone between the look at the page and the lock of the entries",
     },
     {
       change: "twin/lock-folio-looks-once",
       kernel: "v7.2",
       expect: "assertion",
+      rule: "no-lock-of-missing-entry",
       because: "the entry has gone between the look at the page and the lock of the entries",
     },
   ],

@@ -48,10 +48,12 @@ export const memoryFailureVsSecondFile = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-warning",
       because: "the second file to read finds the page associated with the first: the kernel warns",
     },
     "v6.12": {
       verdict: "assertion",
+      rule: "no-dereference-of-a-mark",
       because: "dax_lock_folio() takes PAGE_MAPPING_DAX_SHARED, which is 1, for a pointer",
     },
     "v6.15": {

@@ -84,6 +84,7 @@ export const munmapOfPartVsPunchHoleOfHugePage = scenario<World>({
       change: "twin/split-before-rmap-lock",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because:
         "with the order from before v6.3 the entry goes without a lock of the file, and the folio looks idle before both " +
         "counts have fallen",

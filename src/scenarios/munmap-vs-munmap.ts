@@ -64,6 +64,7 @@ export const munmapVsMunmap = scenario<World>({
     "v5.18": { verdict: "holds", because: "mappings count for nothing; only the get raises the count, to 2" },
     "v5.18+fsdax-no-extra-reference": {
       verdict: "invariant",
+      rule: "mapped-page-is-referenced",
       because:
         "an idle page has a count of 0, and the mapping adds nothing: a page with no reference is mapped",
     },
@@ -80,24 +81,28 @@ export const munmapVsMunmap = scenario<World>({
       change: "twin/insert-page-one-based",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "mapcount-counts-mappings",
       because: "the special entry hides the page from the zap, which never drops what the insertion took",
     },
     {
       change: "twin/insert-without-mapcount",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "mapcount-counts-mappings",
       because: "the zap lowers a mapcount that was never raised",
     },
     {
       change: "twin/zap-keeps-rss",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "rss-counts-mappings",
       because: "the size of the process does not come back to 0",
     },
     {
       change: "twin/drop-before-rmap",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "mapcount-within-count",
       because: "between the two steps more mappings are counted than references",
     },
   ],

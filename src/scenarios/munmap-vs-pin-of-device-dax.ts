@@ -99,24 +99,28 @@ export const munmapVsPinOfDeviceDax = scenario<World>({
       change: "twin/pud-zap-keeps-reference",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "mapcount-counts-mappings",
       because: "the entry is gone, and its reference and its mapcount stay",
     },
     {
       change: "twin/unpin-with-bias",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "held-page-is-referenced",
       because: "of a folio one reference was taken for a pin, and 1024 are given back",
     },
     {
       change: "twin/folio-misses-last-tail",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "folio-has-one-pgmap",
       because: "the last page of the folio stands for itself",
     },
     {
       change: "twin/mapping-is-set-on-tails",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "shared-tails-are-not-written",
       because: "the last two tails may be one piece of memory",
     },
     {

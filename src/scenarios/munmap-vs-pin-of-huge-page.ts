@@ -94,6 +94,7 @@ export const munmapVsPinOfHugePage = scenario<World>({
       change: "twin/zap-trusts-special",
       kernel: "v6.15",
       expect: "invariant",
+      rule: "mapcount-counts-mappings",
       because:
         "the special entry hides the folio from the zap: the reference and the mapcount of the mapping stay",
     },
@@ -107,6 +108,7 @@ export const munmapVsPinOfHugePage = scenario<World>({
       change: "twin/unpin-with-bias",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "pins-are-put-as-taken",
       because: "two references were taken, and 2048 given back",
     },
     {
@@ -129,6 +131,7 @@ const punchHole = {
 
 const missedWakeup: Expectation = {
   verdict: "missed-wakeup",
+  rule: "layout-break-returns",
   because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
 };
 
@@ -185,6 +188,7 @@ export const punchHoleVsPinOfHugePage = scenario<World>({
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the block is freed while the pin is held",
     },
   ],

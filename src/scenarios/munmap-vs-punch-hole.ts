@@ -72,6 +72,7 @@ export const munmapVsPunchHole = scenario<World>({
       change: "twin/rmap-after-unlock",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because:
         "count and mapcount are both 1 when the page is looked at; the block goes while the put is to come",
     },
@@ -79,12 +80,14 @@ export const munmapVsPunchHole = scenario<World>({
       change: "twin/free-does-not-wake",
       kernel: "v7.2",
       expect: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "the punch hole waits for the put of the munmap, and is not told",
     },
     {
       change: "twin/unmap-leaves-entries",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-mapping-of-free-block",
       because: "the page counts as idle though it is mapped, and its block is freed",
     },
   ],

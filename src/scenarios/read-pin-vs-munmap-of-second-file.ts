@@ -11,6 +11,7 @@ interface World {
 
 const goesRound: Expectation = {
   verdict: "livelock",
+  rule: "gup-returns",
   because:
     "the mark of a shared page is the bit that says anonymous, so gup_must_unshare() asks for a page of its own " +
     "(v5.19); the mapping is shared, so the fault makes nothing of it, and GUP asks again",
@@ -59,6 +60,7 @@ export const readPinVsMunmapOfSecondFile = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-warning",
       because:
         "a read does not count as shared: the kernel warns of the second file already while setup maps it, before any " +
         "thread runs",
@@ -72,6 +74,7 @@ export const readPinVsMunmapOfSecondFile = scenario<World>({
       change: "twin/unshare-page-of-no-file",
       kernel: "v7.2",
       expect: "livelock",
+      rule: "gup-returns",
       because: "a page that two files have has no mapping, and must not be taken for an anonymous one either",
     },
   ],

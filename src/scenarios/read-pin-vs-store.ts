@@ -25,6 +25,7 @@ const pinIsOfMappedPage: KernelInvariant = {
 
 const leavesPinBehind: Expectation = {
   verdict: "invariant",
+  rule: "pin-is-of-mapped-page",
   because: "the page that fork() has shared is pinned as it is, and the store goes to a copy",
 };
 
@@ -87,6 +88,7 @@ export const readPinVsStore = scenario<World>({
       change: "twin/pin-without-unshare",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "pin-is-of-mapped-page",
       because: "as before v5.19",
     },
   ],

@@ -45,7 +45,11 @@ export const reclaimVsPin = scenario<World>({
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
     "v5.10": waits,
-    "v5.18": { verdict: "missed-wakeup", because: "gup_put_folio() drops the pin without the hook" },
+    "v5.18": {
+      verdict: "missed-wakeup",
+      rule: "layout-break-returns",
+      because: "gup_put_folio() drops the pin without the hook",
+    },
     "v6.1": waits,
     "v6.12": waits,
     "v6.15": waits,
@@ -56,12 +60,14 @@ export const reclaimVsPin = scenario<World>({
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the page of the window is free while it is pinned",
     },
     {
       change: "twin/unmap-leaves-entries",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-mapping-of-free-block",
       because: "the page of the window is free while it is mapped",
     },
   ],

@@ -41,6 +41,7 @@ export const refaultDuringWait = scenario<PinnedFile>({
     "v5.10": { verdict: "holds", because: "idle is 1, mapped or not, and put_page() wakes" },
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "idle is 1, mapped or not" },
@@ -49,16 +50,19 @@ export const refaultDuringWait = scenario<PinnedFile>({
     "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },
     "v6.15": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because:
         "the wait is for 0, and the new mapping keeps 1. Before the series a mapping held no reference",
     },
     "v7.2": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because:
         "the wait is for 0, and the new mapping keeps 1; recordings of 7.2.13 on ext4 and XFS show it. No fix known",
     },
     "v7.2+stuck-wait/wake-on-every-put": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because:
         "the unpin comes first and wakes; the page is mapped again before the lock is; the count is 1 again",
     },
@@ -77,6 +81,7 @@ export const refaultDuringWait = scenario<PinnedFile>({
       change: "twin/poll-instead-of-sleep",
       kernel: "v7.2",
       expect: "livelock",
+      rule: "layout-break-returns",
       because: "what was a wait without end is a loop without end: the new mapping keeps the count at 1",
     },
     {

@@ -90,6 +90,7 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio leaves its file with the reference: the kernel warns; its count stays right",
     },
   },
@@ -124,10 +125,12 @@ export const refaultOfSharedHugeExtentVsUnpin = scenario<World>({
     "v6.12": { verdict: "holds", because: "each page counts for itself, and its count is not looked at" },
     "v6.15": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio is reset with its pin: the kernel warns, and the unpin takes one from a count of 0",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio is reset with its pin: the kernel warns, and the unpin takes one from a count of 0",
     },
   },

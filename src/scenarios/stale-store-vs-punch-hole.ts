@@ -50,12 +50,14 @@ export const staleStoreVsPunchHole = scenario<CachedFile>({
       change: "twin/drop-before-flush-not-nested",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-store-to-foreign-block",
       because: "the count is 0 before the flush of the munmap; the block is freed, and the store reaches it",
     },
     {
       change: "twin/flush-forgets-nested",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-store-to-foreign-block",
       because:
         "the munmap has cleared the entry and not flushed; the block is freed, and the store reaches it",
     },

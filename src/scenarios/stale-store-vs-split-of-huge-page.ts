@@ -60,9 +60,9 @@ export const staleStoreVsSplitOfHugePage = scenario<CachedFile>({
     "v5.18": nested,
     "v6.1": nested,
     "v6.12": nested,
-    "v6.15": { verdict: "invariant", because: looksIdle },
+    "v6.15": { verdict: "invariant", rule: "referenced-folio-stays-in-file", because: looksIdle },
     "v6.15+zap-waits-for-pmd-lock": { verdict: "holds", because: waits },
-    "v7.2": { verdict: "invariant", because: looksIdle },
+    "v7.2": { verdict: "invariant", rule: "referenced-folio-stays-in-file", because: looksIdle },
     "v7.2+zap-waits-for-pmd-lock": { verdict: "holds", because: waits },
   },
   twins: [
@@ -70,6 +70,7 @@ export const staleStoreVsSplitOfHugePage = scenario<CachedFile>({
       change: "twin/flush-forgets-nested",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-store-to-foreign-block",
       because:
         "the split has cleared the entry and not flushed; the blocks are freed, and the store reaches one",
     },

@@ -56,6 +56,7 @@ export const threeInvalidationsVsFault = scenario<World>({
   expected: {
     "v5.10": {
       verdict: "lost-exclusive-wakeup",
+      rule: "entry-waiter-is-served",
       because:
         "the fault wakes the first, which removes the entry and wakes the second, which finds none and wakes nobody",
     },
@@ -70,6 +71,7 @@ export const threeInvalidationsVsFault = scenario<World>({
       change: "twin/entry-wakeup-is-not-passed-on",
       kernel: "v6.12",
       expect: "lost-exclusive-wakeup",
+      rule: "entry-waiter-is-served",
       because: "the first removes the entry, and wakes nobody",
     },
   ],

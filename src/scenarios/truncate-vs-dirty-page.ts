@@ -53,14 +53,17 @@ export const truncateVsDirtyPage = scenario<World>({
     "v6.12+common-break-layout": { verdict: "holds", because: "entries stay until truncation" },
     "v6.12+common-break-layout+break-layout-deletes-entries": {
       verdict: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "this patch takes the entries of the whole file away",
     },
     "v6.15": {
       verdict: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "ext4 and XFS break the layouts of the whole file, and the entries go with their marks",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "ext4 and XFS break the layouts of the whole file, and the entries go with their marks",
     },
   },
@@ -69,6 +72,7 @@ export const truncateVsDirtyPage = scenario<World>({
       change: "twin/write-fault-leaves-entry-clean",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "fsync would pass over the page",
     },
   ],

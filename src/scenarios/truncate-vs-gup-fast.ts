@@ -37,6 +37,7 @@ const truncate = {
 
 const missedWakeup: Expectation = {
   verdict: "missed-wakeup",
+  rule: "layout-break-returns",
   because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
 };
 
@@ -97,12 +98,14 @@ export const truncateVsGupFast = scenario<World>({
       change: "twin/skip-pte-recheck",
       kernel: "v5.18",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the entry is read, cleared, the page found idle and freed, and only then pinned",
     },
     {
       change: "twin/skip-pte-recheck",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the entry is read, cleared, the page found idle and freed, and only then pinned",
     },
     {
@@ -123,18 +126,21 @@ export const truncateVsGupFast = scenario<World>({
       change: "twin/scan-before-unmap",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the page is pinned after the scan and before the entry is cleared",
     },
     {
       change: "twin/scan-before-unmap",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the page is pinned after the scan and before the entry is cleared",
     },
     {
       change: "twin/hook-tests-zero",
       kernel: "v6.12",
       expect: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "the count goes from 1025 to 1 and never to 0",
     },
   ],
@@ -172,10 +178,12 @@ export const truncateVsGup = scenario<World>({
     "v6.12": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v6.15": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because: "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0",
     },
     "v7.2": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because: "the slow path maps the page again while the punch hole waits; the unpin then leaves 1, not 0",
     },
   },

@@ -51,10 +51,26 @@ export const truncateVsPinOfUnmappedFile = scenario<World>({
   },
   invariants: [noPinOnFreeBlock, noMappingOfFreeBlock, referencesAddUp, noWarning],
   expected: {
-    "v5.10": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
-    "v5.18": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
-    "v6.1": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
-    "v6.12": { verdict: "invariant", because: "a file that nobody maps is taken for idle without a look" },
+    "v5.10": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "a file that nobody maps is taken for idle without a look",
+    },
+    "v5.18": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "a file that nobody maps is taken for idle without a look",
+    },
+    "v6.1": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "a file that nobody maps is taken for idle without a look",
+    },
+    "v6.12": {
+      verdict: "invariant",
+      rule: "no-pin-on-free-block",
+      because: "a file that nobody maps is taken for idle without a look",
+    },
     "v6.12+unmapped-busy-pages": { verdict: "holds", because: "the pages are looked at, mapped or not" },
     "v6.15": {
       verdict: "holds",
@@ -70,6 +86,7 @@ export const truncateVsPinOfUnmappedFile = scenario<World>({
       change: "twin/free-does-not-wake",
       kernel: "v7.2",
       expect: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "truncation waits for 0, and the last unpin tells nobody",
     },
   ],

@@ -65,6 +65,7 @@ export const storeVsWriteIntoHole = scenario<World>({
       change: "twin/allocate-unseen",
       kernel: "v7.2",
       expect: "assertion",
+      rule: "store-succeeds",
       because:
         "write(2) gives the file another block than its entry has, which is dirty and stays; the next store finds both",
     },
@@ -87,6 +88,7 @@ export const copyingStoreVsCopyingWrite = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "mapping-shows-block-of-file",
       because:
         "the store asks whether the old block is shared, which the file has no more, and maps it: it is the other file's",
     },

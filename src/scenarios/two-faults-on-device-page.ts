@@ -25,6 +25,7 @@ const store = (cpu: number): ScenarioThread<World> => ({
 
 const keepEachOther: Expectation = {
   verdict: "livelock",
+  rule: "access-returns",
   because:
     "each fault holds a reference while the driver moves the page, and folio_migrate_mapping() moves none with a reference " +
     "that it does not know; in lockstep both give up, and try again",
@@ -48,6 +49,7 @@ export const twoFaultsOnDevicePage = scenario<World>({
   expected: {
     "v5.10": {
       verdict: "livelock",
+      rule: "access-returns",
       because:
         "who waits for the move takes a reference to begin (migration_entry_wait()), for which migrate_page_move_mapping() " +
         "moves nothing; that migrate_vma_check_page() lets it pass does not help",

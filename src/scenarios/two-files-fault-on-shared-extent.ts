@@ -51,18 +51,22 @@ export const twoFilesFaultOnSharedExtent = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-warning",
       because: "a read does not count as shared: the second file overwrites the association with the first",
     },
     "v6.12": {
       verdict: "invariant",
+      rule: "associations-count-entries",
       because: "share is read and written in two steps by both, and one is lost",
     },
     "v6.15": {
       verdict: "invariant",
+      rule: "associations-count-entries",
       because: "both find the folio without a mapping, and the second overwrites the first",
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "associations-count-entries",
       because: "both find the folio without a mapping, and the second overwrites the first",
     },
   },

@@ -87,6 +87,7 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
     },
     "v5.18": {
       verdict: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
     },
     "v5.18+fsdax-wakeup/folio-put": {
@@ -107,12 +108,14 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
       change: "twin/unpin-drops-twice",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "held-page-is-referenced",
       because: "the first who unpins takes the reference of the second",
     },
     {
       change: "twin/unpin-drops-twice",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "held-page-is-referenced",
       because: "the first who unpins takes the reference of the second",
     },
     {
@@ -126,6 +129,7 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
       change: "twin/hook-tests-zero",
       kernel: "v6.12",
       expect: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "the count goes from 2049 to 1 and never to 0",
     },
     {
@@ -188,6 +192,7 @@ export const releasePagesVsPunchHole = scenario<World>({
       change: "twin/release-pages-without-hook",
       kernel: "v5.10",
       expect: "missed-wakeup",
+      rule: "layout-break-returns",
       because: "the count goes from 2 to 1 unseen",
     },
     {

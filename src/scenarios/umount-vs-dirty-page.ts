@@ -47,6 +47,7 @@ export const umountVsDirtyPage = scenario<World>({
       change: "twin/umount-does-not-sync",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "unflushed-page-is-dirty",
       because: "the mark goes with the entry, and the CPU's caches were never flushed",
     },
   ],

@@ -48,6 +48,7 @@ const threads: Readonly<Record<string, ScenarioThread<World>>> = {
 
 const forgotten: Expectation = {
   verdict: "invariant",
+  rule: "no-pin-on-free-block",
   because: "the inode is forgotten with its pages, and nothing is found later",
 };
 
@@ -72,6 +73,7 @@ export const umountVsPin = scenario<World>({
     "v6.12": forgotten,
     "v6.12+unmapped-busy-pages": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because: "after the mount there are no entries whose pages could be looked at",
     },
     "v6.15": { verdict: "holds", because: "fs/dax: ensure all pages are idle prior to filesystem unmount" },
@@ -85,12 +87,14 @@ export const umountVsPin = scenario<World>({
       change: "twin/evict-does-not-wait",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the entry goes while the page is pinned: the kernel warns, and the block is freed later",
     },
     {
       change: "twin/free-does-not-wake",
       kernel: "v7.2",
       expect: "missed-wakeup",
+      rule: "evict-returns",
       because: "eviction waits for 0, and the last unpin tells nobody",
     },
   ],
@@ -119,6 +123,7 @@ export const umountOfFuseVsPin = scenario<World>({
     "v6.12": forgotten,
     "v6.15": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because:
         "the entry is still there when the inode is forgotten: the kernel warns, and nothing is found later",
     },

@@ -10,6 +10,7 @@ import { type CachedFile, cachedFile, munmap, punch, store } from "./cached-file
 
 const unmapped: Expectation = {
   verdict: "invariant",
+  rule: "no-store-to-foreign-block",
   because:
     "the file has forgotten the mapping and takes itself for unmapped, so that the punch hole flushes nothing and finds " +
     "the page idle; the munmap flushes after that. Our prediction from the source, not seen on a machine",
@@ -52,6 +53,7 @@ export const unlinkedMappingVsPunchHole = scenario<CachedFile>({
       change: "twin/drop-before-flush-not-nested",
       kernel: "v7.2",
       expect: "invariant",
+      rule: "no-store-to-foreign-block",
       because: "the count is 0 before the flush of the munmap; the block is freed, and the store reaches it",
     },
   ],

@@ -53,21 +53,25 @@ export const unpinVsEvictOfSharedExtent = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-warning",
       because:
         "the second file to read finds the page associated with the first: the kernel warns, already while setup maps " +
         "the second file, before any thread runs. A recording of 6.1 has it",
     },
     "v6.12": {
       verdict: "invariant",
+      rule: "no-warning",
       because:
         "eviction does not wait, and warns that a truncated page is referenced, though the block stays with the other file",
     },
     "v6.15": {
       verdict: "stuck-wait",
+      rule: "evict-returns",
       because: "the wait is for 0, and the mapping of the other file keeps 1",
     },
     "v7.2": {
       verdict: "stuck-wait",
+      rule: "evict-returns",
       because: "the wait is for 0, and the mapping of the other file keeps 1. No fix known",
     },
   },

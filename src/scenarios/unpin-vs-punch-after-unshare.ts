@@ -51,6 +51,7 @@ export const unpinVsPunchAfterUnshare = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-pin-on-free-block",
       because:
         "a read has marked the entry dirty, so that of the old block is still there: the new page is not looked at",
     },
@@ -66,6 +67,7 @@ export const unpinVsPunchAfterUnshare = scenario<World>({
       change: "twin/busy-ignores-pins",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "no-pin-on-free-block",
       because: "the hole frees the block while it is pinned",
     },
   ],

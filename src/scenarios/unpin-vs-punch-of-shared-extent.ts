@@ -49,6 +49,7 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
   expected: {
     "v6.1": {
       verdict: "invariant",
+      rule: "no-warning",
       because:
         "the second file to read finds the page associated with the first: the kernel warns, already while setup maps " +
         "the second file, before any thread runs. A recording of 6.1 has it",
@@ -56,10 +57,12 @@ export const unpinVsPunchOfSharedExtent = scenario<World>({
     "v6.12": { verdict: "holds", because: "idle is 1, mapped or not, and the last put wakes" },
     "v6.15": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because: "the wait is for 0, and the mapping of the other file keeps 1",
     },
     "v7.2": {
       verdict: "stuck-wait",
+      rule: "layout-break-returns",
       because: "the wait is for 0, and the mapping of the other file keeps 1. No fix known",
     },
   },

@@ -69,6 +69,7 @@ export const writeIntoHoleVsReadFault = scenario<World>({
     },
     "v7.2": {
       verdict: "invariant",
+      rule: "referenced-folio-stays-in-file",
       because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
     },
   },
@@ -77,6 +78,7 @@ export const writeIntoHoleVsReadFault = scenario<World>({
       change: "twin/write-leaves-hole-mapped",
       kernel: "v6.12",
       expect: "invariant",
+      rule: "mapping-shows-block-of-file",
       because: "the program goes on to see zeroes",
     },
   ],

@@ -6,7 +6,13 @@ import { programOf, type Scenario } from "../../src/kernel/scenario.ts";
 import type { TlbModel } from "../../src/kernel/world.ts";
 import { catalogue } from "../../src/scenarios/catalogue.ts";
 
-function verdictOf(scenario: Scenario, kernel: string, tlb?: TlbModel): string {
+interface Outcome {
+  readonly verdict: string;
+  /** All rules and promises that are broken in this way. */
+  readonly broken: readonly string[];
+}
+
+function outcome(scenario: Scenario, kernel: string, tlb?: TlbModel): Outcome {
   const [release = "", ...names] = kernel.split("+");
   const version = kernels.find((k) => k.release === release);
   const chosen = names.map((n) => changes.find((c) => c.name === n));
@@ -18,22 +24,32 @@ function verdictOf(scenario: Scenario, kernel: string, tlb?: TlbModel): string {
   // Where nothing else is found, every fair execution must end.
   const { verdict, kind, search } = explore(programOf(scenario, built, { tlb }), { livelock: true });
   expect(search.complete).toBe(true);
-  return kind ?? verdict;
+  const found = search.findings.map((f) => f.finding).filter((f) => f.kind === kind);
+  const broken = found.flatMap((f) =>
+    f.kind === "invariant" || f.kind === "assertion" ? [f.property] : (f.liveness ?? []),
+  );
+  return { verdict: kind ?? verdict, broken };
 }
 
 describe.each(catalogue.map((scenario) => ({ name: scenario.name, scenario })))("$name", ({ scenario }) => {
   const applicable = Object.entries(scenario.expected ?? {}).filter(
     ([, e]) => e.verdict !== "not-applicable",
   );
-  it.each(applicable)("%s: as expected", (kernel, { verdict }) => {
-    expect(verdictOf(scenario, kernel)).toBe(verdict);
+  it.each(applicable)("%s: as expected", (kernel, { verdict, rule }) => {
+    const found = outcome(scenario, kernel);
+    expect(found.verdict).toBe(verdict);
+    if (verdict !== "holds") expect(found.broken).toContain(rule);
   });
 
   it.each(
     (scenario.twins ?? []).map((t) => ({ ...t, on: `${t.kernel}${t.tlb ? ` (${t.tlb})` : ""}` })),
-  )("$change on $on: $expect", ({ change, kernel, tlb, expect: expected }) => {
-    const verdict = verdictOf(scenario, `${kernel}+${change}`, tlb);
-    const otherwise = scenario.expected?.[kernel]?.verdict ?? "holds";
-    expect(verdict).toBe(expected === "survives" ? otherwise : expected);
+  )("$change on $on: $expect", ({ change, kernel, tlb, expect: expected, rule }) => {
+    const found = outcome(scenario, `${kernel}+${change}`, tlb);
+    if (expected === "survives") {
+      expect(found.verdict).toBe(scenario.expected?.[kernel]?.verdict ?? "holds");
+    } else {
+      expect(found.verdict).toBe(expected);
+      expect(found.broken).toContain(rule);
+    }
   });
 });
