@@ -166,6 +166,7 @@ const functions: Partial<KernelFunctions> = {
   folio_mark_accessed: swap.folio_mark_accessed,
   smap_gather_stats: task_mmu.smap_gather_stats,
   alloc_anon_folio: memory_private.alloc_anon_folio,
+  do_anonymous_page: memory_private.do_anonymous_page,
   do_swap_page: memory_swap.do_swap_page,
   device_private_fault: memory_swap.device_private_fault,
   device_private_fault_locked: memory_swap.device_private_fault_locked,

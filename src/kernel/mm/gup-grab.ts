@@ -107,8 +107,8 @@ export function* try_grab_compound_head(
   refs: number,
   flags: number,
 ): Code<Folio | null> {
-  if (is_zero_page(k, page)) return page.folio;
   if (!(flags & FOLL_PIN)) return yield* k.try_get_folio(page, refs);
+  if (is_zero_page(k, page)) return page.folio;
   const head = yield* page_folio(k, page);
   const apart = yield* k.folio_has_pincount(head);
   const folio = yield* k.try_get_folio(page, apart ? refs : refs * GUP_PIN_COUNTING_BIAS);

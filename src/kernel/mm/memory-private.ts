@@ -5,6 +5,7 @@
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import {
+  type LowerEntry,
   PAGE_MAPPING_ANON,
   type Page,
   type PageMapping,
@@ -18,11 +19,13 @@ import { spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { atomic_add, READ_ONCE, set_bits, WRITE_ONCE } from "../lib/atomic.ts";
 import { set_pte_at, type VmFault, type VmFaultInfo } from "./memory.ts";
+import { vma_is_anonymous } from "./memory-zap.ts";
 import { anon_vma_prepare } from "./rmap.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
     alloc_anon_folio: typeof alloc_anon_folio;
+    do_anonymous_page: typeof do_anonymous_page;
     handle_private_fault: typeof handle_private_fault;
     finish_cow_fault: typeof finish_cow_fault;
     has_anon_exclusive: typeof has_anon_exclusive;
@@ -76,9 +79,50 @@ export const ownPte = (page: Page): Pte => ({
 });
 
 /**
+ * A fault in a mapping of no file where there is nothing, since the program gave up what was there: a read maps the page of
+ * zeroes, a store brings a new page. Whoever finds that another thread was faster leaves it at that.
+ *
+ * Models `mm/memory.c:do_anonymous_page()` @ v6.12.
+ * Left out: large folios, huge pages of zeroes; VM_FAULT_OOM, which is a SIGBUS here.
+ */
+export function* do_anonymous_page(k: Kernel, vma: VmArea, address: number, write: boolean): Code<VmFault> {
+  const { vm_mm } = vma;
+  const ptep = pte_offset(vm_mm, address);
+  let page: Page | null = null;
+  if (write) {
+    yield* anon_vma_prepare(vma);
+    page = yield* k.alloc_anon_folio();
+    if (page === null) return "SIGBUS";
+  }
+  const ptl = yield* k.get_locked_pte(vm_mm, address);
+  const faster = ptl === null || (yield* READ_ONCE(ptep)) !== null;
+  if (page === null) {
+    if (!faster) yield* WRITE_ONCE<LowerEntry>(ptep, zeroPte(k));
+  } else if (faster) {
+    yield* k.folio_put(page.folio);
+  } else {
+    yield* addNewAnonRmap(k, page);
+    yield* set_pte_at(ptep, ownPte(page), vm_mm.rss_anon, 1);
+  }
+  if (ptl !== null) yield* spin_unlock(ptl);
+  return "NOPAGE";
+}
+
+/** The entry of the page of zeroes. */
+const zeroPte = (k: Kernel): Pte => ({
+  kind: "pte",
+  pfn: k.world.zero_page.pfn,
+  special: true,
+  devmap: false,
+  write: false,
+  dirty: false,
+});
+
+/**
  * A fault in a private mapping: a read maps the page of the file, a store brings a copy.
  *
- * Models `mm/memory.c:handle_pte_fault()` @ v6.12, with do_read_fault() and do_cow_fault().
+ * Models `mm/memory.c:handle_pte_fault()` @ v6.12, with do_read_fault() and do_cow_fault(). A mapping of no file has nothing
+ * to read or to copy.
  *
  * @param unshare FAULT_FLAG_UNSHARE: GUP is to pin the page for reading, and nobody else may have it then.
  */
@@ -97,6 +141,7 @@ export function* handle_private_fault(
     const copies = (write || unshare) && !pte.write;
     return copies ? yield* k.do_wp_page(vma, address, pte, unshare) : "NOPAGE";
   }
+  if (vma_is_anonymous(vma)) return yield* k.do_anonymous_page(vma, address, write);
   if (!write) return yield* k[huge_fault]({ vma, address, pgoff, write, order: 0 });
 
   yield* anon_vma_prepare(vma);

@@ -1,3 +1,5 @@
+// Page-table entries: what they refer to, and the faults that bring them. Source: mm/memory.c. How entries come is in
+// memory-insert.ts, how they go in memory-zap.ts; those of a PMD and a PUD are in huge_memory.ts and huge_memory-pud.ts.
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { is_zero_pfn, pfn_to_page } from "../include/linux/mm.ts";
 import {
