@@ -141,6 +141,7 @@ const functions: Partial<KernelFunctions> = {
   __split_huge_pud: huge_memory_pud.__split_huge_pud,
   follow_huge_pud: huge_memory_pud.follow_huge_pud,
   dev_dax_compound_order: dax_device.dev_dax_compound_order,
+  dax_mmap: dax_device.dax_mmap,
   dev_dax_huge_fault: dax_device.dev_dax_huge_fault,
   dev_dax_map: dax_device.dev_dax_map,
   dev_dax_insert: dax_device.dev_dax_insert,

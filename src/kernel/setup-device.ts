@@ -28,6 +28,7 @@ import { type Kernel, requireInKernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
 import { set_pte_at } from "./mm/memory.ts";
 import { addNewAnonRmap, ownPte } from "./mm/memory-private.ts";
+import { requireUnmapped } from "./mm/mmap.ts";
 import { newSuperBlock } from "./setup.ts";
 
 /** Page frame number of the first page of a PCI device's memory. */
@@ -86,6 +87,7 @@ function* driverPage(k: Kernel, mm: MmStruct, address: number, type: MemoryType,
   const vm_file = newInode("anon", [], sb, { is_fsdax: false });
   const vma = newVma(mm, { vm_flags: VM_WRITE, vm_start: address, vm_pages: 1, vm_pgoff: 0, vm_file }, true);
   const there = yield* READ_ONCE(mm.mm_mt);
+  requireUnmapped(vma, there);
   yield* WRITE_ONCE(mm.mm_mt, [...there, vma]);
   yield* k.zone_device_page_init(pgmap, page);
   yield* k.mem_cgroup_charge(page.folio);

@@ -9,6 +9,7 @@ import type { FunctionName, Kernel } from "./kernel.ts";
 type Fault = (result: unknown, args: readonly unknown[]) => string | null;
 
 const ERRNO: Readonly<Record<number, string>> = {
+  6: "ENXIO",
   11: "EAGAIN",
   12: "ENOMEM",
   14: "EFAULT",

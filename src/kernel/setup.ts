@@ -37,6 +37,7 @@ import { isLeaf, pfnAt, pmd_offset, pte_offset, pud_offset } from "./include/lin
 import { newRwsem } from "./kernel/locking/rwsem.ts";
 import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
+import { kernelForSetup } from "./setup-errors.ts";
 
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
@@ -205,6 +206,7 @@ export function createProcess(k: Kernel, name: string, pages: number): MmStruct 
  * what a program gets that has opened the file for reading only, too.
  * @param pgoff The page of the file that `address` shows.
  * @returns the mapping, for munmap(); vm_munmap() and zap_page_range() take a part away.
+ * @throws {@link PagelifeError} PL210 if the process has no room there, or the file refuses.
  */
 export function* mapFile(
   k: Kernel,
@@ -215,6 +217,11 @@ export function* mapFile(
   flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
   pgoff: number = 0,
 ): Code<VmArea> {
+  const room = mm.page_table.length;
+  requireUse(
+    pages > 0 && address >= 0 && address + pages <= room,
+    `${mm.name} has no room for ${pages} pages from page ${address} on: createProcess(k, "${mm.name}", ${room}) made it`,
+  );
   const vma = newVma(mm, {
     vm_flags: inode.i_sb.s_type.mixedmap ? flags | VM_MIXEDMAP : flags,
     vm_start: address,
@@ -222,7 +229,7 @@ export function* mapFile(
     vm_pgoff: pgoff,
     vm_file: inode,
   });
-  yield* k.mmap(vma);
+  yield* kernelForSetup(k).mmap(vma);
   return vma;
 }
 

@@ -45,6 +45,8 @@ type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+/** Commands, lists and replay tokens are made of names. */
+const isName = (value: string): boolean => /^[\w./-]+$/.test(value);
 
 function require(condition: unknown, detail: string): asserts condition {
   if (!condition) throw new PagelifeError("PL208", detail);
@@ -64,6 +66,7 @@ export function wellFormedScenario(s: Scenario): Scenario {
   ), "a scenario is an object: scenario({ name, question, setup, threads, invariants })");
   require(isText(fields.name), "a scenario has no name");
   const what = `scenario ${fields.name}`;
+  require(isName(fields.name), `${what}: its name is no word that a command can take, like a-vs-b`);
   requireKeys(what, fields, scenarioKeys);
   require(isText(fields.question), `${what} has no question: say in one sentence what it asks`);
   require(typeof fields.setup === "function", `${what} has no setup: a generator function *setup(k) {...}`);
@@ -162,6 +165,7 @@ export function wellFormedChange(c: Change): Change {
   require(isFields(fields), "a change is an object: change({ name, subject, source, functions })");
   require(isText(fields.name), "a change has no name");
   const what = `change ${fields.name}`;
+  require(isName(fields.name), `${what}: its name is no word that a command can take, like fsdax/my-remedy`);
   requireKeys(what, fields, changeKeys);
   require(isText(fields.subject), `${what} has no subject`);
   require(isText(fields.source), `${what} has no source`);

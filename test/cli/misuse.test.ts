@@ -111,6 +111,12 @@ describe("a scenario that is not well formed", () => {
       to: "invariant:",
       says: "Did you mean invariants?",
     },
+    {
+      name: "a name of two words",
+      from: '"two-unpinners-vs-punch-hole"',
+      to: '"two unpinners"',
+      says: "scenario two unpinners: its name is no word that a command can take",
+    },
     { name: "no question", from: "  question:", to: "  claim:", says: "has no question" },
     {
       name: "a rule by its name",

@@ -3,11 +3,19 @@ import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
 import type { Inode } from "../../src/kernel/include/linux/fs.ts";
-import type { MmStruct, Page, VmArea } from "../../src/kernel/include/linux/mm_types.ts";
+import {
+  type MmStruct,
+  type Page,
+  VM_SHARED,
+  VM_WRITE,
+  type VmArea,
+} from "../../src/kernel/include/linux/mm_types.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
+import { EINVAL, FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
+import { ENXIO } from "../../src/kernel/mm/memory-failure.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import { createDevDax, createProcess, mapFile } from "../../src/kernel/setup.ts";
+import { mayFail } from "../../src/kernel/setup-errors.ts";
 
 // A PMD entry maps four pages, one of a PUD eight.
 const GEOMETRY = { PTRS_PER_PTE: 4, PTRS_PER_PMD: 2 };
@@ -163,4 +171,31 @@ describe.each(kernels)("$release: refcount/mapcount/pincount of a DAX device", (
     });
     expect(fault).toBe("SIGBUS");
   });
+});
+
+// check_vma() in drivers/dax/device.c.
+it.each(
+  kernels,
+)("$release: a DAX device is mapped shared, in whole entries, while it is there", (version) => {
+  const machine = boot(version, { geometry: GEOMETRY });
+  const said = machine.run(function* (k) {
+    const inode = yield* createDevDax(k, "dax0.0", PAGES, 4);
+    const mm = createProcess(k, "mm", PAGES);
+    const found: unknown[] = [];
+    const shared = VM_SHARED | VM_WRITE;
+    for (const [address, pages, flags] of [
+      [0, 4, VM_WRITE],
+      [2, 4, shared],
+      [0, 2, shared],
+    ] as const) {
+      const error = yield* mayFail<unknown>(mapFile(k, mm, inode, address, pages, flags));
+      found.push(error);
+    }
+    const vma = yield* mapFile(k, mm, inode, 4, 4, shared);
+    found.push(vma.vm_pages);
+    yield* k.kill_dev_dax(inode);
+    const gone = yield* mayFail<unknown>(mapFile(k, mm, inode, 0, 4, shared));
+    return [...found, gone];
+  });
+  expect(said).toEqual([-EINVAL, -EINVAL, -EINVAL, 4, -ENXIO]);
 });

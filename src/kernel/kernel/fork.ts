@@ -4,7 +4,7 @@ import type { Code } from "../../explore/access.ts";
 import { type MmStruct, partOfVma, type VmArea } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { linkFile } from "../mm/mmap.ts";
+import { linkFile, requireUnmapped } from "../mm/mmap.ts";
 import { anon_vma_prepare, hasAnonVma } from "../mm/rmap.ts";
 import { down_write, up_write } from "./locking/rwsem.ts";
 
@@ -27,8 +27,14 @@ export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
  *
  * Models `kernel/fork.c:dup_mmap()` @ v6.12; later kernels have it in mm/mmap.c.
  * Left out: VM_DONTCOPY, VM_WIPEONFORK, reference counts of the file.
+ *
+ * @throws {@link PagelifeError} PL210 if the child is none of this process, or has mappings already.
  */
 export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {
+  requireUse(
+    parent.children.some(({ mm }) => mm === child),
+    `dup_mmap(): ${child.name} is no child of ${parent.name}; setup makes one with createChild(k, ${parent.name}, "child")`,
+  );
   yield* down_write(k, parent.mmap_lock);
   yield* down_write(k, child.mmap_lock);
   const vmas = yield* READ_ONCE(parent.mm_mt);
@@ -37,6 +43,7 @@ export function* dup_mmap(k: Kernel, parent: MmStruct, child: MmStruct): Code {
     const own = yield* hasAnonVma(vma);
     if (own) yield* anon_vma_prepare(copy);
     const there = yield* READ_ONCE(child.mm_mt);
+    requireUnmapped(copy, there);
     yield* WRITE_ONCE(child.mm_mt, [...there, copy]);
     yield* linkFile(k, copy);
     yield* k.copy_page_range(copy, vma);

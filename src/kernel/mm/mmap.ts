@@ -34,10 +34,10 @@ export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmA
  * Left out: VM_MAYWRITE, and with it mprotect(): how a file was opened says no more than VM_WRITE does (VM_SHARED).
  *
  * @returns 0, or the negative error of the file.
- * @throws {@link PagelifeError} PL210 if something is mapped there: the kernel would choose another place.
+ * @throws {@link PagelifeError} PL210 if something is mapped there.
  */
 export function* mmap(k: Kernel, vma: VmArea): Code<number> {
-  const { mmap_lock, mm_mt, name } = vma.vm_mm;
+  const { mmap_lock, mm_mt } = vma.vm_mm;
   yield* down_write(k, mmap_lock);
   const call = vma.vm_file.i_sb.s_type.mmap;
   const error = call === null ? 0 : yield* k[call](vma);
@@ -47,15 +47,20 @@ export function* mmap(k: Kernel, vma: VmArea): Code<number> {
     yield* up_write(mmap_lock);
     return error;
   }
-  const end = vma.vm_start + vma.vm_pages;
-  requireUse(
-    !mapped.some((v) => overlaps(v, vma.vm_start, end)),
-    `${name} maps pages ${vma.vm_start} to ${end - 1}, of which some are mapped already`,
-  );
+  requireUnmapped(vma, mapped);
   yield* WRITE_ONCE(mm_mt, [...mapped, vma]);
   yield* linkFile(k, vma);
   yield* up_write(mmap_lock);
   return 0;
+}
+
+/** @throws {@link PagelifeError} PL210 if some of a mapping's pages are mapped already: the kernel would choose another place. */
+export function requireUnmapped({ vm_mm, vm_start, vm_pages }: VmArea, mapped: readonly VmArea[]): void {
+  const end = vm_start + vm_pages;
+  requireUse(
+    !mapped.some((v) => overlaps(v, vm_start, end)),
+    `${vm_mm.name} maps pages ${vm_start} to ${end - 1}, of which some are mapped already`,
+  );
 }
 
 /** Makes a mapping known to its file. Models `mm/vma.c:vma_link_file()` @ v6.12. */

@@ -11,11 +11,13 @@ import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { EINVAL } from "../../mm/gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
+import { ENXIO } from "../../mm/memory-failure.ts";
 import { dax_read_lock, dax_read_unlock } from "./super.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
     dev_dax_compound_order: typeof dev_dax_compound_order;
+    dax_mmap: typeof dax_mmap;
     dev_dax_huge_fault: typeof dev_dax_huge_fault;
     dev_dax_map: typeof dev_dax_map;
     dev_dax_insert: typeof dev_dax_insert;
@@ -32,7 +34,7 @@ export const dax_fs_type = {
   huge_fault: "dev_dax_huge_fault",
   writenotify: false,
   mixedmap: false,
-  mmap: null,
+  mmap: "dax_mmap",
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;
 
@@ -44,6 +46,36 @@ export const dax_fs_type = {
  * @param _align In pages.
  */
 export const dev_dax_compound_order = (_k: Kernel, _align: number): number => 0;
+
+/**
+ * Can a device be mapped so? Only shared, in whole entries, and while it is there.
+ *
+ * Models `drivers/dax/device.c:check_vma()` @ v6.12.
+ *
+ * @returns 0, or a negative error.
+ */
+function* check_vma(k: Kernel, { vm_file, vm_flags, vm_start, vm_pages }: VmArea): Code<number> {
+  if (!(yield* k.dax_alive(vm_file.i_sb))) return -ENXIO;
+  if (!(vm_flags & VM_SHARED)) return -EINVAL;
+  const align = vm_file.dev_dax?.align ?? 1;
+  return vm_start % align === 0 && vm_pages % align === 0 ? 0 : -EINVAL;
+}
+
+/**
+ * A program maps a device.
+ *
+ * Models `drivers/dax/device.c:dax_mmap()` @ v6.12; v7.2 has it as dax_mmap_prepare().
+ * Left out: VM_HUGEPAGE, for which mappings of DAX are not asked.
+ *
+ * @returns 0, or a negative error.
+ */
+export function* dax_mmap(k: Kernel, vma: VmArea): Code<number> {
+  const dev = vma.vm_file.i_sb.s_dax_dev;
+  yield* dax_read_lock(k, dev);
+  const error = yield* check_vma(k, vma);
+  yield* dax_read_unlock(k, dev);
+  return error;
+}
 
 /**
  * May a mapping be split there? One of a device only between its entries.
@@ -78,11 +110,11 @@ export function* dev_dax_huge_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> 
  * differ in the size.
  */
 export function* dev_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
-  const { vm_file, vm_flags, vm_pages, vm_pgoff, vm_start } = vmf.vma;
+  const { vm_file, vm_pages, vm_pgoff, vm_start } = vmf.vma;
   const { dev_dax } = vm_file;
   assert(dev_dax, `${vm_file.name} is no DAX device`);
   const pages = 2 ** vmf.order;
-  if (!(yield* k.dax_alive(vm_file.i_sb)) || !(vm_flags & VM_SHARED)) return "SIGBUS";
+  if ((yield* check_vma(k, vmf.vma)) !== 0) return "SIGBUS";
   if (pages < dev_dax.align) return "SIGBUS";
   if (pages > dev_dax.align) return "FALLBACK";
   const first = vmf.address - (vmf.address % pages);

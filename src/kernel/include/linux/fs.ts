@@ -28,7 +28,7 @@ export interface FileSystemType {
   /** Have its mappings VM_MIXEDMAP? The file says so when it is mapped: fork() copies their entries. */
   readonly mixedmap: boolean;
   /** file_operations: what the file does when it is mapped, if anything. */
-  readonly mmap: "p2pmem_alloc_mmap" | null;
+  readonly mmap: "dax_mmap" | "p2pmem_alloc_mmap" | null;
   /** iomap_ops: which block, and what to do when the access is done. */
   readonly iomap_begin: "ext4_iomap_begin" | "xfs_iomap_begin" | "fuse_iomap_begin";
   readonly iomap_end: "xfs_dax_write_iomap_end" | null;
