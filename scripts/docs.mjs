@@ -5,6 +5,7 @@ import { errorCodes } from "../dist/base/errors.js";
 import { traceJsonSchema } from "../dist/report/trace-schema.js";
 import { checkSchema } from "../dist/report/verdict-schema.js";
 import { fidelity } from "./fidelity.mjs";
+import { findings } from "./findings.mjs";
 import { functionsDocument } from "./functions.mjs";
 import { invariants } from "./invariants.mjs";
 
@@ -27,6 +28,7 @@ export function generated() {
     ].join("\n"),
     "docs/functions.md": functionsDocument(),
     "docs/fidelity.md": fidelity(`${root}src`),
+    "docs/findings.md": findings(),
     "docs/invariants.md": invariants(`${root}src`),
     "docs/check-schema.json": `${JSON.stringify(checkSchema(), null, 2)}\n`,
     "docs/trace-schema.json": `${JSON.stringify(traceJsonSchema(), null, 2)}\n`,

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { changes } from "../src/changes/kernels.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(resolve(root, path), "utf8");
@@ -21,4 +22,11 @@ describe("generated documents are fresh; `npm run docs` writes them", () => {
   it.each(Object.entries(generated))("%s", (path, text) => {
     expect(read(path)).toBe(text);
   });
+});
+
+it("docs/writing-scenarios.md names changes that there are for what is known already", () => {
+  const [, section = ""] = read("docs/writing-scenarios.md").split("### What is known already");
+  const named = [...section.matchAll(/`([\w/-]+)` \|$/gm)].map(([, name]) => name);
+  expect(named.length).toBeGreaterThan(2);
+  expect(changes.map((c) => c.name)).toEqual(expect.arrayContaining(named));
 });
