@@ -3,8 +3,7 @@
 import type { Pfn } from "../../base/brand.ts";
 import type { Cell, Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
-import type { DevPagemap } from "../include/linux/memremap.ts";
-import { folio_order, page_folio, pfn_to_page } from "../include/linux/mm.ts";
+import { folio_order, page_folio } from "../include/linux/mm.ts";
 import {
   type Folio,
   type MmStruct,
@@ -17,11 +16,11 @@ import {
   type VmArea,
 } from "../include/linux/mm_types.ts";
 import { folio_ref_inc } from "../include/linux/page_ref.ts";
-import { isLeaf, pfnAt, pud_offset, pudOrder, pudPages, pudStart } from "../include/linux/pgtable.ts";
+import { isLeaf, pud_offset, pudOrder, pudPages, pudStart } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
-import { setHugeEntry } from "./huge_memory.ts";
+import { followHugeEntry, setHugeEntry } from "./huge_memory.ts";
 import { add_mm_counter, type VmFault, type VmFaultInfo } from "./memory.ts";
 import type { Zapped } from "./memory-zap.ts";
 
@@ -242,7 +241,7 @@ export function* __split_huge_pud(k: Kernel, vma: VmArea, address: number): Code
  * Models `mm/gup.c:follow_huge_pud()` @ v6.12; v5.18 has it in mm/huge_memory.c, as follow_devmap_pud().
  * Left out: references to several pages at once; each is taken by itself.
  *
- * @returns the page, null if a fault must bring it first, or a negative error.
+ * @returns as follow_huge_pmd().
  */
 export function* follow_huge_pud(
   k: Kernel,
@@ -252,21 +251,5 @@ export function* follow_huge_pud(
   wantsWrite: boolean,
 ): Code<Page | number | null> {
   const pudp = pud_offset(k, vma.vm_mm, address);
-  if (pudp === null) return null;
-  const { pmd_lock } = vma.vm_mm;
-  let taken: Page | number | null = null;
-  yield* spin_lock(k, pmd_lock);
-  const pud = yield* READ_ONCE(pudp);
-  if (isLeaf(pud) && (pud.write || !wantsWrite)) {
-    const page = pfn_to_page(k, pfnAt(k, pud, address));
-    let pgmap: DevPagemap | null = null;
-    if (pud.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
-    const folio = yield* page_folio(k, page);
-    const error = yield* k.try_grab_folio(folio, 1, flags);
-    taken = error === 0 ? page : error;
-    // The kernel keeps the pgmap until the whole range is done.
-    if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
-  }
-  yield* spin_unlock(pmd_lock);
-  return taken;
+  return pudp === null ? null : yield* followHugeEntry(k, pudp, vma, address, flags, wantsWrite);
 }

@@ -191,16 +191,27 @@ export function* follow_huge_pmd(
   wantsWrite: boolean,
 ): Code<Page | number | null> {
   const pmdp = pmd_offset(k, vma.vm_mm, address);
-  if (pmdp === null) return null;
+  return pmdp === null ? null : yield* followHugeEntry(k, pmdp, vma, address, flags, wantsWrite);
+}
+
+/** Takes the page behind a huge entry, of whichever size: what follow_huge_pmd() and follow_huge_pud() have in common. */
+export function* followHugeEntry(
+  k: Kernel,
+  entryp: Cell<UpperEntry>,
+  vma: VmArea,
+  address: number,
+  flags: number,
+  wantsWrite: boolean,
+): Code<Page | number | null> {
   const { pmd_lock } = vma.vm_mm;
   let taken: Page | number | null = null;
   yield* spin_lock(k, pmd_lock);
-  const pmd = yield* READ_ONCE(pmdp);
-  if (isLeaf(pmd) && (pmd.write || !wantsWrite)) {
-    const page = pfn_to_page(k, pfnAt(k, pmd, address));
+  const entry = yield* READ_ONCE(entryp);
+  if (isLeaf(entry) && (entry.write || !wantsWrite)) {
+    const page = pfn_to_page(k, pfnAt(k, entry, address));
     let pgmap: DevPagemap | null = null;
-    if (pmd.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
-    if (pmd.devmap && pgmap === null) taken = -EFAULT;
+    if (entry.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
+    if (entry.devmap && pgmap === null) taken = -EFAULT;
     else {
       const folio = yield* page_folio(k, page);
       const error = yield* k.try_grab_folio(folio, 1, flags);
