@@ -19,6 +19,7 @@ import {
 } from "./device-private.ts";
 import { deviceTwins } from "./device-twins.ts";
 import { ext4Fallocate } from "./ext4-fallocate.ts";
+import { freezeHolders, thawAsksWho } from "./freeze-holders.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
 import { noExtraReference } from "./fsdax-no-extra-reference.ts";
@@ -91,6 +92,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,
+  freezeHolders,
   xfsReadFault,
   vmaSplitPrepared,
 ]);
@@ -108,6 +110,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   scanLooksAgain,
   fuseEvictWaits,
   pmdNotSpecial,
+  thawAsksWho,
   daxFolioResetOrder,
   xfsCowHole,
   devicePrivateWait,

@@ -48,6 +48,7 @@ describe.each(kernels)("fallocate() on $release", (version) => {
     ["a range that reaches the end of the file", FALLOC_FL_COLLAPSE_RANGE, 1, 2, -EINVAL],
     ["a hole beyond the end of the file", FALLOC_FL_INSERT_RANGE, 2, 3, -EINVAL],
     ["more than the longest file", FALLOC_FL_INSERT_RANGE, 0, 2, -EFBIG],
+    ["more than the longest file, beyond the end", FALLOC_FL_INSERT_RANGE, 2, 4, -EFBIG],
     ["to punch beyond the end of the file", FALLOC_FL_PUNCH_HOLE, 2, 3, 0],
   ] as const)("leaves an ext4 file as it is that is asked for %s", (_, mode, first, end, rc) => {
     expect(fallocated(version, "ext4", mode, first, end)).toEqual({

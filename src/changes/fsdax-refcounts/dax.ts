@@ -118,7 +118,8 @@ export const daxFunctions: Partial<KernelFunctions> = {
 
   /**
    * Models `fs/dax.c:dax_associate_entry()` and `dax_folio_init()` @ v6.15: the first file is noted, whether it
-   * shares the folio or not; and the pages of a PMD entry become one folio then.
+   * shares the folio or not; and the pages of a PMD entry become one folio then. How many files share it is read once,
+   * for the warning and to count one more, as a compiler may.
    */
   *dax_associate_entry(k, entry: DaxEntry, mapping, index, shared) {
     if (entry.kind !== "normal") return;

@@ -141,6 +141,7 @@ export const slotOf = (
  *
  * Models `fs/dax.c:grab_mapping_entry()` @ v6.12. A PMD entry of a block also serves one page; one of a hole, or
  * a placeholder, is replaced by entries of one page.
+ * Left out: VM_FAULT_OOM, where there is no memory for a node of the xarray.
  *
  * @param order 0, or PMD_ORDER.
  * @returns the entry as it is now, locked; FALLBACK if a PMD entry is wanted where entries of one page are.
@@ -157,7 +158,10 @@ export function* grab_mapping_entry(
   const { name: task, woken } = k.current;
   const wait: Wait = {
     text: `${entryCell(mapping, index).name} unlocked`,
-    condition: (see: See) => slots.every((slot) => see(slot)?.locked !== true),
+    condition: (see: See) => {
+      const entries = slots.map(see);
+      return entries[order === 0 ? standing(entries) : 0]?.locked !== true;
+    },
   };
   for (;;) {
     const got = yield* lockAndStoreEntries<DaxEntry | "FALLBACK" | null>(

@@ -75,6 +75,7 @@ export function* dax_layout_busy_page(k: Kernel, mapping: AddressSpace): Code<Pa
  * Looks at the counts of the pages of a file.
  *
  * Models the loop of `fs/dax.c:dax_layout_busy_page_range()` @ v6.12.
+ * Left out: that the lock is dropped for a moment after each 4096 entries.
  */
 export function* dax_scan_busy_page(
   k: Kernel,

@@ -2,7 +2,7 @@
 // frozen level by level: first who writes by system calls is held off (SB_FREEZE_WRITE), then who stores through
 // mappings (SB_FREEZE_PAGEFAULT), and after all was written back, the file system's own changes (SB_FREEZE_FS).
 import { requireUse } from "../../base/errors.ts";
-import { acquire, type Code, rmw } from "../../explore/access.ts";
+import { type Code, rmw, type StepOptions } from "../../explore/access.ts";
 import { EBUSY, EINVAL } from "../include/asm-generic/errno-base.ts";
 import type { FreezeHolder, Frozen, SuperBlock } from "../include/linux/fs.ts";
 import {
@@ -23,7 +23,9 @@ declare module "../kernel.ts" {
     sb_start_intwrite: typeof sb_start_intwrite;
     sb_end_intwrite: typeof sb_end_intwrite;
     freeze_super: typeof freeze_super;
+    freeze_begins: typeof freeze_begins;
     thaw_super: typeof thaw_super;
+    thaw_leaves: typeof thaw_leaves;
   }
 }
 
@@ -67,11 +69,11 @@ export function* sb_end_intwrite(k: Kernel, sb: SuperBlock): Code {
  * Holds off everybody who writes, after those who do have come to their end, and writes back: FIFREEZE.
  *
  * Models `fs/super.c:freeze_super()` @ v6.12, with ioctl_fsfreeze().
- * Simplified: s_umount; to look whether it is frozen, and to begin, is one step. Before v6.6, who comes while another
- * freezes is told -EBUSY at once, and here he waits for the end of that first.
+ * Simplified: s_umount; to look whether it is frozen, and to begin, is one step.
+ * Left out: freeze_fs() of ext4 and XFS, which is about the journal; errors.
  *
  * @param who `kernel` for the file system itself.
- * @returns 0, or -EBUSY if he has frozen it already.
+ * @returns 0, or -EBUSY if it is frozen already: from v6.6 on, by the same.
  * @throws {@link PagelifeError} PL210 if writers are not counted, or the file system cannot be frozen.
  */
 export function* freeze_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "userspace"): Code<number> {
@@ -82,12 +84,7 @@ export function* freeze_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "us
     k.sb_counts_writers(sb),
     `freeze_super() needs a file system that counts its writers: mountDax(k, blocks, "${name}", FIRST_PFN, { freezes: true })`,
   );
-  const begun = yield* acquire<number | "begins">([frozen], ({ state, holders }: Frozen) => {
-    if (state === "freezing") return null;
-    if (state === "unfrozen") return { next: [{ state: "freezing", holders }], result: "begins" };
-    if (holders.includes(who)) return { next: [{ state, holders }], result: -EBUSY };
-    return { next: [{ state, holders: [...holders, who].sort() }], result: 0 };
-  });
+  const begun = yield* k.freeze_begins(sb, who);
   if (begun !== "begins") return begun;
   yield* percpu_down_write(k, write);
   yield* percpu_down_write(k, pagefault);
@@ -100,28 +97,57 @@ export function* freeze_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "us
 }
 
 /**
+ * Looks whether a file system is frozen, and begins to freeze it if not.
+ *
+ * Models the first look at s_writers.frozen in `fs/super.c:freeze_super()` @ v6.1: it is frozen once only, and who comes
+ * while another freezes is told so at once.
+ *
+ * @returns `begins`; or what freeze_super() answers.
+ */
+export function* freeze_begins(_k: Kernel, sb: SuperBlock, _who: FreezeHolder): Code<number | "begins"> {
+  return yield* rmw<number | "begins">([sb.s_writers.frozen], ({ state, holders }: Frozen) =>
+    state === "unfrozen"
+      ? { next: [{ state: "freezing", holders }], result: "begins" }
+      : { next: [{ state, holders }], result: -EBUSY },
+  );
+}
+
+/**
  * Lets everybody write again, once all who froze the file system have thawed it: FITHAW.
  *
  * Models `fs/super.c:thaw_super()` @ v6.12.
+ * Simplified: s_umount. Who comes while another freezes is told -EINVAL, and is never kept waiting for the end of that.
  *
- * @returns 0, or -EINVAL if he has not frozen it.
+ * @returns 0; -EINVAL if it is not frozen.
  */
-export function* thaw_super(_k: Kernel, sb: SuperBlock, who: FreezeHolder = "userspace"): Code<number> {
-  const { frozen, write, pagefault, fs } = sb.s_writers;
-  const left = yield* rmw<number>(
-    [frozen],
-    (old: Frozen) => {
-      if (!old.holders.includes(who)) return { next: [old], result: -1 };
-      const holders = old.holders.filter((h) => h !== who);
-      return {
-        next: [{ state: holders.length === 0 ? "unfrozen" : "frozen", holders }],
-        result: holders.length,
-      };
-    },
-    { note: { text: (result) => (result === 0 ? `the ${sb.s_type.name} is thawed` : "") } },
-  );
-  if (left < 0) return -EINVAL;
+export function* thaw_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "userspace"): Code<number> {
+  const { fs, pagefault, write } = sb.s_writers;
+  const left = yield* k.thaw_leaves(sb, who);
+  if (left < 0) return left;
   if (left > 0) return 0;
   for (const level of [fs, pagefault, write]) yield* percpu_up_write(level);
   return 0;
 }
+
+/**
+ * Takes back that somebody has frozen a file system.
+ *
+ * Models the beginning of `fs/super.c:thaw_super_locked()` @ v6.1: whoever froze it, anybody thaws it.
+ *
+ * @returns how many others have frozen it, too; -EINVAL if it is not frozen.
+ */
+export function* thaw_leaves(_k: Kernel, sb: SuperBlock, _who: FreezeHolder): Code<number> {
+  return yield* rmw<number>(
+    [sb.s_writers.frozen],
+    (old: Frozen) =>
+      old.state === "frozen"
+        ? { next: [{ state: "unfrozen", holders: [] }], result: 0 }
+        : { next: [old], result: -EINVAL },
+    thawNote(sb),
+  );
+}
+
+/** What is said of the step that thaws. */
+export const thawNote = ({ s_type }: SuperBlock): StepOptions => ({
+  note: { text: (result) => (result === 0 ? `the ${s_type.name} is thawed` : "") },
+});

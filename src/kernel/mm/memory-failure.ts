@@ -85,7 +85,7 @@ function* mappedSize(k: Kernel, mapping: AddressSpace, index: number, mm: MmStru
  * Models `mm/memory-failure.c:unmap_and_kill()` @ v6.12.
  * Simplified: to be killed is the process that met the failure; where a kernel thread did, everybody, as if all had
  * asked to be killed early.
- * Left out: the signals.
+ * Left out: the signals; i_mmap_rwsem, while it is looked who maps the page.
  */
 function* unmap_and_kill(k: Kernel, mapping: AddressSpace, index: number, killed: MmStruct | null): Code {
   const size = yield* mappedSize(k, mapping, index, killed);
@@ -96,6 +96,7 @@ function* unmap_and_kill(k: Kernel, mapping: AddressSpace, index: number, killed
  * Takes a bad page away from those who map it, by what the page says of its file.
  *
  * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
+ * Left out: private and coherent memory, for which it says -ENXIO.
  *
  * @returns 0, or -EBUSY if the page says of no file.
  */

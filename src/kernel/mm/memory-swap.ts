@@ -35,7 +35,7 @@ export function* folio_unlock(folio: Folio): Code {
   yield* clear_bits(folio.flags, PG_locked);
 }
 
-/** Models `mm/filemap.c:folio_wait_locked()` @ v6.12. Left out: the wait queue. */
+/** Models `include/linux/pagemap.h:folio_wait_locked()` @ v6.12. Left out: the wait queue. */
 function* folio_wait_locked(folio: Folio): Code {
   yield* acquire([folio.flags], (flags: number) =>
     flags & PG_locked ? null : { next: [flags], result: null },

@@ -83,7 +83,7 @@ export function* set_pte_at(
 /**
  * Takes the lock of the table that an address is in, and makes the table if there is none.
  *
- * Models `include/linux/mm.h:get_locked_pte()` @ v6.12, with `__pte_alloc()`.
+ * Models `include/linux/mm.h:get_locked_pte()` @ v6.12, with `mm/memory.c:__pte_alloc()`.
  *
  * @returns null where a huge entry stands in the way.
  */

@@ -135,7 +135,9 @@ export function* free_zone_device_folio(_k: Kernel, folio: Folio): Code {
  * Drops references to a page of FS-DAX or private device memory, and does what is to be done when only the base reference
  * is left: who waits is woken, or the driver has the page back.
  *
- * Models `include/linux/mm.h:put_devmap_managed_page()` @ v5.10, with `mm/memremap.c:free_devmap_managed_page()`.
+ * Models `mm/swap.c:put_devmap_managed_page()` @ v5.10, with `mm/memremap.c:free_devmap_managed_page()`.
+ * Left out: what is done at 0, which is to drop the reference of the pgmap; nothing drops the base reference here but a
+ * put too many.
  */
 export function* free_at_base_reference(k: Kernel, folio: Folio, refs: number): Code<boolean> {
   const pgmap = yield* followPgmap(k, folio.page);
@@ -172,7 +174,12 @@ export function* zone_device_page_init(_k: Kernel, _pgmap: DevPagemap, page: Pag
   yield* folio_ref_inc(page.folio);
 }
 
-/** Models `mm/memremap.c:zone_device_page_init()` @ v6.12. Left out: the page lock, until the page is mapped. */
+/**
+ * A driver gives a page out that has no reference.
+ *
+ * Models `mm/memremap.c:zone_device_page_init()` @ v6.12.
+ * Left out: the page lock, until the page is mapped; that v7.2 writes mapping, share and pgmap, which are so already.
+ */
 export function* zone_device_page_init_from_zero(_k: Kernel, pgmap: DevPagemap, page: Page): Code {
   yield* percpu_ref_tryget_live(pgmap.ref);
   yield* WRITE_ONCE(page._refcount, 1);

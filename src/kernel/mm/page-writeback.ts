@@ -13,7 +13,7 @@ declare module "../kernel.ts" {
   }
 }
 
-/** Models `mm/filemap.c:folio_lock()` @ v6.12. Left out: its wait queue. */
+/** Models `include/linux/pagemap.h:folio_lock()` @ v6.12. Left out: its wait queue. */
 export function* folio_lock(folio: Folio): Code {
   yield* acquire([folio.flags], (flags: number) =>
     flags & PG_locked ? null : { next: [flags | PG_locked], result: null },

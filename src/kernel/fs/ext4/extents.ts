@@ -104,17 +104,18 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
 /**
  * Makes a hole in a file, after nobody uses its pages any more: what is there moves up.
  *
- * Models `fs/ext4/extents.c:ext4_insert_range()` @ v6.12.
+ * Models `fs/ext4/extents.c:ext4_insert_range()` @ v6.12. Where both errors are due, vfs_fallocate() has said -EFBIG in
+ * every version: a range that begins beyond the end and makes the file too long ends beyond the longest file itself.
  *
- * @returns 0; -EINVAL beyond the end of the file; -EFBIG if the file would be longer than it was made, which stands for
- * the longest that there can be.
+ * @returns 0; -EFBIG if the file would be longer than it was made, which stands for the longest that there can be;
+ * -EINVAL beyond the end of the file.
  */
 export function* ext4_insert_range(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
   const pages = end - first;
   const most = inode.i_data.length;
   return yield* k.ext4_with_layouts_broken(
     inode,
-    (size) => (first >= size ? -EINVAL : size + pages > most ? -EFBIG : null),
+    (size) => (size + pages > most ? -EFBIG : first >= size ? -EINVAL : null),
     function* insert(size): Code {
       yield* k.ext4_write_back_what_moves(inode, first);
       yield* k.truncate_pagecache(inode, first);

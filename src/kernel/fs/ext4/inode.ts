@@ -104,6 +104,7 @@ export function* ext4_wait_dax_page(k: Kernel, inode: Inode, wait: Wait): Code {
  * Unmaps a file and waits until nobody uses its pages.
  *
  * Models `fs/ext4/inode.c:ext4_break_layouts()` @ v6.12.
+ * Left out: signals, which end the wait.
  * Context: i_rwsem and invalidate_lock held for writing; the latter is dropped to sleep.
  */
 export function* ext4_break_layouts(k: Kernel, inode: Inode): Code {

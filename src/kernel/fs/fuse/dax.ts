@@ -96,6 +96,7 @@ export function* fuse_wait_dax_page(k: Kernel, inode: Inode, wait: Wait): Code {
  * Unmaps a part of a file and waits until nobody uses its pages.
  *
  * Models `fs/fuse/dax.c:fuse_dax_break_layouts()` and `__fuse_dax_break_layouts()` @ v6.12.
+ * Left out: signals, which end the wait.
  *
  * @param start First page; `end` is the last one.
  */

@@ -55,7 +55,8 @@ export function* xfs_wait_dax_page(k: Kernel, inode: Inode, wait: Wait): Code {
 /**
  * Unmaps a file; if somebody uses one of its pages, waits for that page.
  *
- * Models `fs/xfs/xfs_inode.c:xfs_break_dax_layouts()` @ v6.12.
+ * Models `fs/xfs/xfs_inode.c:xfs_break_dax_layouts()` @ v6.12; v6.1 has it in xfs_file.c.
+ * Left out: signals, which end the wait.
  * Context: MMAPLOCK held exclusively; dropped to sleep.
  *
  * @returns whether it has waited: then the caller must look again.

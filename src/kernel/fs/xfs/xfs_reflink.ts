@@ -142,6 +142,8 @@ export const xfs_cow_hole_looks_again = (_k: Kernel): boolean => false;
  * Gives copies back that did not take the place of the shared blocks.
  *
  * Models `fs/xfs/xfs_reflink.c:xfs_reflink_cancel_cow_range()` @ v6.12.
+ * Simplified: ILOCK; each copy is given back in a step of its own, from the first to the last. The kernel goes backwards
+ * over extents.
  */
 export function* xfs_reflink_cancel_cow_range(k: Kernel, inode: Inode, index: number, pages: number): Code {
   for (const copy of copiesOf(inode, index, pages)) yield* dropBlock(k, inode, copy);
