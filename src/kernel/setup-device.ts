@@ -30,6 +30,7 @@ import { set_pte_at } from "./mm/memory.ts";
 import { addNewAnonRmap, ownPte } from "./mm/memory-private.ts";
 import { requireUnmapped } from "./mm/mmap.ts";
 import { newSuperBlock } from "./setup.ts";
+import { requireSetup } from "./takes.ts";
 
 /** Page frame number of the first page of a PCI device's memory. */
 export const FIRST_P2PMEM_PFN = 0x4000;
@@ -41,6 +42,7 @@ export const FIRST_P2PMEM_PFN = 0x4000;
  * @returns the file, `p2pmem/allocate` of the device.
  */
 export function createP2pmem(k: Kernel, pages: number): Inode {
+  requireSetup("createP2pmem", k, pages);
   requireInKernel(k, "createP2pmem");
   const pfns = Array.from({ length: pages }, (_, i) => pfn(FIRST_P2PMEM_PFN + i));
   const p2pmem = k.memremap_pages(MEMORY_DEVICE_PCI_P2PDMA, pfns, 0, "p2pmem", pfns);
@@ -57,6 +59,7 @@ export const FIRST_COHERENT_PFN = 0x2000;
  * For GUP, on kernels that have such memory, from v6.0 on. Left out: how the page came there.
  */
 export function* mapCoherent(k: Kernel, mm: MmStruct, address: number): Code<Page> {
+  requireSetup("mapCoherent", k, mm, address);
   requireInKernel(k, "mapCoherent");
   const page = yield* driverPage(k, mm, address, MEMORY_DEVICE_COHERENT, FIRST_COHERENT_PFN);
   yield* mapAnon(k, mm, address, ownPte(page));
@@ -73,6 +76,7 @@ export const FIRST_PRIVATE_PFN = 0x3000;
  * Left out: how the page came there.
  */
 export function* mapPrivate(k: Kernel, mm: MmStruct, address: number): Code<Page> {
+  requireSetup("mapPrivate", k, mm, address);
   const page = yield* driverPage(k, mm, address, MEMORY_DEVICE_PRIVATE, FIRST_PRIVATE_PFN);
   yield* mapAnon(k, mm, address, make_device_private_entry(page.pfn, true));
   return page;

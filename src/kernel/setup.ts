@@ -38,6 +38,7 @@ import { newRwsem } from "./kernel/locking/rwsem.ts";
 import type { Kernel } from "./kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "./lib/atomic.ts";
 import { kernelForSetup } from "./setup-errors.ts";
+import { requireSetup } from "./takes.ts";
 
 /** Page frame number of the first block, unless said otherwise. */
 export const FIRST_PFN = 0x40;
@@ -66,6 +67,7 @@ export function mountDax(
   first: number = FIRST_PFN,
   options: MountOptions = {},
 ): SuperBlock {
+  requireSetup("mountDax", k, blocks);
   const s_type = fileSystems[type];
   requireUse(s_type, `no file system is called "${type}"; there are ${Object.keys(fileSystems).join(", ")}`);
   const pfns = Array.from({ length: blocks }, (_, i) => pfn(first + i));
@@ -122,6 +124,7 @@ export function* createDevDax(
   align: number,
   first: number = FIRST_DEV_DAX_PFN,
 ): Code<Inode> {
+  requireSetup("createDevDax", k, name, pages, align);
   requireUse(first % align === 0 && pages % align === 0, `${name} is not aligned to ${align} pages`);
   const pfns = Array.from({ length: pages }, (_, i) => pfn(first + i));
   const pgmap = k.memremap_pages(MEMORY_DEVICE_GENERIC, pfns, k.dev_dax_compound_order(align), name);
@@ -145,6 +148,7 @@ export function* createFile(
   pages: number,
   filled: number = pages,
 ): Code<Inode> {
+  requireSetup("createFile", k, sb, name, pages);
   requireUse(filled <= pages, `${name} has ${pages} pages, of which ${filled} cannot have a block`);
   const inode = newInode(name, Array<null>(pages).fill(null), sb);
   sb.s_inodes.push(inode);
@@ -167,6 +171,7 @@ export const FIRST_RAM = 0x1000;
 
 /** Gives the machine pages of ordinary memory, for what private mappings copy. */
 export function* addRam(k: Kernel, pages: number): Code {
+  requireSetup("addRam", k, pages);
   const pfns = Array.from({ length: pages }, (_, i) => pfn(FIRST_RAM + i));
   for (const p of pfns) k.world.mem_map.set(p, newPage(p, null, 0));
   yield* WRITE_ONCE(k.world.free_ram, pfns);
@@ -178,6 +183,7 @@ export function* addRam(k: Kernel, pages: number): Code {
  * @returns the child, for dup_mmap().
  */
 export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<MmStruct> {
+  requireSetup("createChild", k, parent, name);
   const mm = createProcess(k, name, parent.page_table.length);
   const there = yield* READ_ONCE(parent.mm_mt);
   const copy = ({ vm_flags, vm_start, vm_pages, vm_pgoff, vm_file }: VmArea): VmArea =>
@@ -193,6 +199,7 @@ export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<Mm
  * @returns the process, for mapFile() and the `mm` of a thread.
  */
 export function createProcess(k: Kernel, name: string, pages: number): MmStruct {
+  requireSetup("createProcess", k, name, pages);
   const mm = newMm(name, pages, k.world.geometry);
   k.world.mms.push(mm);
   return mm;
@@ -217,6 +224,7 @@ export function* mapFile(
   flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
   pgoff: number = 0,
 ): Code<VmArea> {
+  requireSetup("mapFile", k, mm, inode, address, pages);
   const room = mm.page_table.length;
   requireUse(
     pages > 0 && address >= 0 && address + pages <= room,
@@ -240,6 +248,7 @@ export function* mapFile(
  * @returns the cached translation.
  */
 export function* cacheTranslation(k: Kernel, mm: MmStruct, address: number): Code<Cell<Pte | null>> {
+  requireSetup("cacheTranslation", k, mm, address);
   let translation: Pte | null = null;
   for (const entryp of [pud_offset(k, mm, address), pmd_offset(k, mm, address), pte_offset(mm, address)]) {
     const entry = entryp === null ? null : yield* READ_ONCE<LowerEntry | UpperEntry>(entryp);

@@ -76,7 +76,7 @@ describe("a file of the user's that cannot be used says what is wrong, where, an
     const { status, stdout, stderr } = pagelife(["check", "./later.ts", "--kernel", "v6.1,v6.12"], folder);
     expect(status).toBe(2);
     expect(stdout).toContain("two-unpinners-vs-punch-hole, v6.1: holds");
-    expect(stderr).toContain("PL207: thread punch threw TypeError");
+    expect(stderr).toContain("PL210: thread punch: touch() takes a process first, and was given null");
     expect(stderr).toContain(
       `mine.ts:${punchLine}) [two-unpinners-vs-punch-hole on v6.12]`.replace("mine", "later"),
     );

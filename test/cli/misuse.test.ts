@@ -225,6 +225,48 @@ describe("what cannot be done with the kernel is told with the line", () => {
       says: "thread first: put_user_page() takes one page, and was given a list of 1",
     },
     {
+      name: "pages for a process",
+      from: "yield* k.unpin_user_pages(first);",
+      to: "yield* k.touch(first as never, 0, true);",
+      says: "thread first: touch() takes a process first, and was given a list of 1",
+    },
+    {
+      name: "a process for a mapping",
+      from: touch,
+      to: "yield* k.munmap(mm as never);",
+      says: "munmap() takes a mapping of a process, and was given a process called mm",
+    },
+    {
+      name: "what is no number for one",
+      from: punch,
+      to: 'yield* k.do_truncate(inode, "0" as never);',
+      says: 'do_truncate() takes a whole number from 0 on second, and was given "0"',
+    },
+    {
+      name: "a missing argument",
+      from: touch,
+      to: "yield* (k as never as { touch: typeof k.store }).touch(mm, 0);",
+      says: "touch() takes true or false third, and was given nothing",
+    },
+    {
+      name: "an empty range",
+      from: punch,
+      to: "yield* k.ext4_punch_hole(inode, 0, 0);",
+      says: "the page after the last third, and was given 0: no range goes from page 0 to before page 0",
+    },
+    {
+      name: "swapped arguments in setup",
+      from: "yield* mapFile(k, mm, inode,",
+      to: "yield* mapFile(k, inode as never, mm as never,",
+      says: "mapFile() takes a process second, and was given a file called file",
+    },
+    {
+      name: "setup without the kernel",
+      from: "mountDax(k, 1)",
+      to: "mountDax(1 as never, 1)",
+      says: "mountDax() takes the kernel first, and was given 1",
+    },
+    {
       name: "a file system of no blocks",
       from: "mountDax(k, 1)",
       to: "mountDax(k, 0)",
