@@ -105,6 +105,12 @@ it.each(
   expect(waitsFor(kernel, "xfs", clone)).toBe("sb_writers");
 });
 
+function named(release: string): KernelVersion {
+  const kernel = kernels.find((k) => k.release === release);
+  assert(kernel !== undefined, `there is no ${release}`);
+  return kernel;
+}
+
 /** Whose freezes are kept apart, and who may thaw: fs/super.c of the versions. */
 const holders: Readonly<Record<string, readonly number[]>> = {
   // Frozen once, and thawed by whoever comes.
@@ -123,9 +129,7 @@ it.each([
   ["v6.15", "v6.12"],
   ["v7.2", "v7.2"],
 ] as const)("is thawed by those who froze it (%s)", (release, as) => {
-  const kernel = kernels.find((k) => k.release === release);
-  assert(kernel !== undefined, release);
-  const said = boot(kernel).run(function* (k) {
+  const said = boot(named(release)).run(function* (k) {
     const { sb, mm } = yield* world("xfs")(k);
     const results = [yield* k.thaw_super(sb)];
     results.push(yield* k.freeze_super(sb));
@@ -144,9 +148,7 @@ it.each([
   ["v6.1", "-16"],
   ["v6.12", "waits"],
 ] as const)("%s: who comes while another freezes hears or does %s", (release, says) => {
-  const kernel = kernels.find((k) => k.release === release);
-  assert(kernel !== undefined, release);
-  const said = boot(kernel).run(function* (k) {
+  const said = boot(named(release)).run(function* (k) {
     const { sb } = yield* world("xfs")(k);
     yield* k.freeze_begins(sb, "userspace");
     return yield* k.freeze_super(sb);

@@ -89,7 +89,11 @@ export function* warnOfReference(k: Kernel, page: Page): Code {
 
 /** Faults, association, and the test whether a page is in use. */
 export const daxFunctions: Partial<KernelFunctions> = {
-  /** Models the end of `fs/dax.c:dax_fault_iter()` @ v6.15: the fault holds a reference while it maps. */
+  /**
+   * Models the end of `fs/dax.c:dax_fault_iter()` @ v6.15: the fault holds a reference while it maps.
+   * Left out: that a PMD is mapped by the folio of the page frame, where that of the entry is taken here: it is the same
+   * one, unless the entry is stale.
+   */
   *dax_fault_insert(k, vmf, entry, page) {
     const folio = yield* page_folio(k, pfn_to_page(k, toPfn(entry.pfn)));
     yield* folio_ref_inc(folio);

@@ -27,7 +27,8 @@ declare module "../kernel.ts" {
 /**
  * Gives a file a new size.
  *
- * Models `fs/open.c:do_truncate()` @ v6.12.
+ * Models `fs/open.c:do_truncate()` @ v6.12, with `do_ftruncate()`, which holds off a freeze meanwhile.
+ * Left out: leases, and what the owner of a file may not do.
  *
  * @param size In pages; at most as many as the file was made with.
  */
@@ -121,7 +122,12 @@ export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: 
   return rc;
 }
 
-/** Models `fs/namei.c:vfs_unlink()` @ v6.12: the file has no name any more. */
+/**
+ * Takes the only name of a file away.
+ *
+ * Models `fs/namei.c:vfs_unlink()` @ v6.12, with `do_unlinkat()`, which holds off a freeze meanwhile.
+ * Left out: the directory; that do_unlinkat() forgets the inode if nobody has the file: evict() does.
+ */
 export function* vfs_unlink(k: Kernel, inode: Inode): Code {
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, inode.i_rwsem);
@@ -193,7 +199,12 @@ export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number>
   return 0;
 }
 
-/** Models `fs/sync.c:sync_filesystem()` @ v6.12: the pages of all files go to disk. */
+/**
+ * Writes the pages of all files to disk.
+ *
+ * Models `fs/sync.c:sync_filesystem()` @ v6.12.
+ * Simplified: every file is gone through once, where the kernel starts the writing of all first, and then waits for it.
+ */
 export function* sync_filesystem(k: Kernel, sb: SuperBlock): Code {
   for (const inode of sb.s_inodes) yield* write_inode_now(k, inode);
 }
