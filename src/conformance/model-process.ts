@@ -121,15 +121,11 @@ export class ModelProcess {
     return fault === "SIGBUS" ? SIGBUS : fault === "SIGSEGV" ? SIGSEGV : 0;
   }
 
-  /** Brings every page in: of a private mapping that may be written to, as its own (`mm/gup.c:populate_vma_page_range()`). */
   *mlock({ map, page, pages }: Of<"mlock">): Code<number> {
     const vma = this.#maps.get(map);
-    if (vma === undefined) return EINVAL;
-    const write = (vma.vm_flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
-    for (let i = 0; i < pages; i++) {
-      if ((yield* this.touch({ map, page: page + i, write })) !== 0) return ENOMEM;
-    }
-    return 0;
+    const at = this.#address(map, page);
+    if (vma === undefined || at === null) return EINVAL;
+    return (yield* this.kernel.populate_vma_page_range(vma, at, at + pages)) === 0 ? 0 : ENOMEM;
   }
 
   *dontneed({ map, page, pages }: Of<"dontneed">): Code<number> {

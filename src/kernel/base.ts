@@ -162,6 +162,7 @@ const functions: Partial<KernelFunctions> = {
   handle_mm_fault: memory.handle_mm_fault,
   madvise_dontneed_single_vma: madvise.madvise_dontneed_single_vma,
   do_mlock: mlock.do_mlock,
+  populate_vma_page_range: mlock.populate_vma_page_range,
   set_page_dirty_lock: page_writeback.set_page_dirty_lock,
   folio_mark_dirty: page_writeback.folio_mark_dirty,
   folio_mark_accessed: swap.folio_mark_accessed,

@@ -10,7 +10,7 @@ import {
   folio_ref_try_add,
 } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
-import { ENOMEM, EREMOTEIO, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN } from "./gup-flags.ts";
+import { ENOMEM, EREMOTEIO, FOLL_GET, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -117,9 +117,12 @@ export function* try_grab_compound_head(
 }
 
 /**
- * Takes references or pins of a folio that the page table holds still: its lock is held.
+ * Takes references or pins of a folio that the page table holds still: its lock is held. Without FOLL_GET and FOLL_PIN it
+ * only asks whether they could be had.
  *
  * Models `mm/gup.c:try_grab_folio()` @ v6.12; v5.18 has it as try_grab_page().
+ * Left out: that v5.10 does not ask for the count where nothing is taken; that a pin of the huge page of zeroes counts as
+ * any other.
  *
  * @returns 0, or a negative error.
  */
@@ -135,8 +138,10 @@ export function* try_grab_folio(k: Kernel, folio: Folio, refs: number, flags: nu
     return -ENOMEM;
   }
   if (!(flags & FOLL_PCI_P2PDMA) && (yield* k.is_pci_p2pdma_page(folio.page))) return -EREMOTEIO;
-  if (!(flags & FOLL_PIN)) {
+  if (flags & FOLL_GET) {
     yield* folio_ref_add(folio, refs);
+  } else if (!(flags & FOLL_PIN)) {
+    return 0;
   } else if (yield* k.folio_has_pincount(folio)) {
     yield* folio_ref_add(folio, refs);
     yield* addLargeCount(k, folio, "_pincount", refs);

@@ -10,7 +10,17 @@ import { pte_present } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import { EFAULT, EMLINK, EOPNOTSUPP, FOLL_LONGTERM, FOLL_WRITE } from "./gup-flags.ts";
+import {
+  EEXIST,
+  EFAULT,
+  EMLINK,
+  EOPNOTSUPP,
+  FOLL_GET,
+  FOLL_LONGTERM,
+  FOLL_PIN,
+  FOLL_TOUCH,
+  FOLL_WRITE,
+} from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -27,11 +37,12 @@ declare module "../kernel.ts" {
  * Takes the page behind one page-table entry, under the page-table lock.
  *
  * Models `mm/gup.c:follow_page_pte()` @ v5.18.
- * Left out: protnone, FOLL_TOUCH.
+ * Left out: protnone; that FOLL_TOUCH marks a page dirty that may be written to, which the entry of a page of one's own is
+ * here from the start.
  * Context: mmap_lock held for reading.
  *
  * @returns the page, null if a fault must bring it first, or a negative error: -EMLINK if the process is to get a page
- * of its own by a fault.
+ * of its own by a fault, -EEXIST if the page is there, and is none to be had without a reference.
  */
 export function* follow_page_pte(
   k: Kernel,
@@ -49,6 +60,10 @@ export function* follow_page_pte(
   let page = k.vm_normal_page(pte);
   let pgmap: DevPagemap | null = null;
   if (page === null && pte.devmap) {
+    if (!(flags & (FOLL_GET | FOLL_PIN))) {
+      yield* spin_unlock(ptl);
+      return -EEXIST;
+    }
     pgmap = yield* k.follow_devmap_page(pte.pfn);
     // The device goes: the kernel tries the fault again, which will fail before long.
     if (pgmap === null) {
@@ -61,6 +76,7 @@ export function* follow_page_pte(
   const folio = yield* page_folio(k, page);
   const unshare = !pte.write && (yield* k.gup_must_unshare(vma, flags, page));
   const error = unshare ? -EMLINK : yield* k.try_grab_folio(folio, 1, flags);
+  if (error === 0 && flags & FOLL_TOUCH) yield* k.folio_mark_accessed(folio);
   yield* spin_unlock(ptl);
   // The kernel keeps the pgmap until the whole range is done.
   if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
@@ -120,6 +136,7 @@ export function check_vma_flags(_k: Kernel, vma: VmArea, flags: number): number 
  * Left out: signals, dropping mmap_lock to retry.
  *
  * @param start First virtual page number.
+ * @param flags Without FOLL_GET and FOLL_PIN, for who only wants the pages to be there.
  * @returns the pages, fewer than asked for where an error came later, or a negative error.
  */
 export function* __get_user_pages(
@@ -140,8 +157,8 @@ export function* __get_user_pages(
       if (fault !== "NOPAGE") return pages.length > 0 ? pages : -EFAULT;
       page = yield* k.follow_page_mask(vma, i, flags);
     }
-    if (typeof page === "number") return pages.length > 0 ? pages : page;
-    pages.push(page);
+    if (typeof page !== "number") pages.push(page);
+    else if (page !== -EEXIST) return pages.length > 0 ? pages : page;
   }
   return pages;
 }

@@ -3,7 +3,6 @@
 import type { Pfn } from "../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
-import type { DevPagemap } from "../include/linux/memremap.ts";
 import { folio_order, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type Folio,
@@ -19,7 +18,7 @@ import { isLeaf, pfnAt, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../incl
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { EFAULT } from "./gup-flags.ts";
+import { EEXIST, EFAULT, FOLL_GET, FOLL_PIN } from "./gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "./memory.ts";
 
 declare module "../kernel.ts" {
@@ -179,9 +178,10 @@ export function* setHugeEntry(
  *
  * Models `mm/huge_memory.c:follow_devmap_pmd()` and, for ordinary entries, `mm/gup.c:follow_huge_pmd()` @ v6.12.
  * Left out: references to several pages at once; each is taken by itself; gup_must_unshare(), which says no of every
- * page that a huge entry maps here.
+ * page that a huge entry maps here; the tails of the huge page of zeroes, for each of which its head is given; FOLL_TOUCH,
+ * which marks an entry young.
  *
- * @returns the page, null if a fault must bring it first, or a negative error.
+ * @returns the page, null if a fault must bring it first, or a negative error, as follow_page_pte().
  */
 export function* follow_huge_pmd(
   k: Kernel,
@@ -204,22 +204,24 @@ export function* followHugeEntry(
   wantsWrite: boolean,
 ): Code<Page | number | null> {
   const { pmd_lock } = vma.vm_mm;
-  let taken: Page | number | null = null;
   yield* spin_lock(k, pmd_lock);
   const entry = yield* READ_ONCE(entryp);
-  if (isLeaf(entry) && (entry.write || !wantsWrite)) {
-    const page = pfn_to_page(k, pfnAt(k, entry, address));
-    let pgmap: DevPagemap | null = null;
-    if (entry.devmap) pgmap = yield* k.follow_devmap_page(page.pfn);
-    if (entry.devmap && pgmap === null) taken = -EFAULT;
-    else {
-      const folio = yield* page_folio(k, page);
-      const error = yield* k.try_grab_folio(folio, 1, flags);
-      taken = error === 0 ? page : error;
-    }
-    // The kernel keeps the pgmap until the whole range is done.
-    if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
-  }
+  const fits = isLeaf(entry) && (entry.write || !wantsWrite);
+  const taken = fits ? yield* takeBehind(k, entry, address, flags) : null;
   yield* spin_unlock(pmd_lock);
   return taken;
+}
+
+/** Takes the page that an entry of a PMD or a PUD maps at an address. Context: its lock held. */
+function* takeBehind(k: Kernel, leaf: Pte, address: number, flags: number): Code<Page | number> {
+  const zero = is_zero_pfn(k, leaf.pfn);
+  const page = zero ? k.world.huge_zero_page : pfn_to_page(k, pfnAt(k, leaf, address));
+  if (leaf.devmap && !(flags & (FOLL_GET | FOLL_PIN))) return -EEXIST;
+  const pgmap = leaf.devmap ? yield* k.follow_devmap_page(page.pfn) : null;
+  if (leaf.devmap && pgmap === null) return -EFAULT;
+  const folio = yield* page_folio(k, page);
+  const error = yield* k.try_grab_folio(folio, 1, flags);
+  // The kernel keeps the pgmap until the whole range is done.
+  if (pgmap !== null) yield* k.put_dev_pagemap(pgmap);
+  return error === 0 ? page : error;
 }
