@@ -5,7 +5,14 @@ import { type Code, fail } from "../../explore/access.ts";
 import type { DaxEntry } from "../include/linux/dax.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, pfn_to_page } from "../include/linux/mm.ts";
-import type { Folio, Page } from "../include/linux/mm_types.ts";
+import {
+  type Folio,
+  PAGE_MAPPING_ANON,
+  PAGE_MAPPING_DAX_SHARED,
+  type Page,
+  type PageMapping,
+  TAIL_MAPPING,
+} from "../include/linux/mm_types.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/sched/wait.ts";
 import type { Kernel } from "../kernel.ts";
@@ -38,6 +45,20 @@ export function* wait_entry_unlocked(k: Kernel, mapping: AddressSpace, index: nu
   yield* finish_wait(k, table);
 }
 
+/** What a word is that stands where a mapping is looked for, and is none. */
+function markName(word2: Exclude<PageMapping, AddressSpace | null>): string {
+  switch (word2) {
+    case TAIL_MAPPING:
+      return "TAIL_MAPPING, the poison of a tail,";
+    case PAGE_MAPPING_ANON:
+      return "the mark of an anonymous page";
+    case PAGE_MAPPING_DAX_SHARED:
+      return "the mark of a shared page";
+    default:
+      return "the counts of a large folio";
+  }
+}
+
 /** A locked entry of a file, and the place where it is. */
 export interface LockedEntry {
   readonly mapping: AddressSpace;
@@ -60,7 +81,11 @@ export function* dax_lock_folio(k: Kernel, folio: Folio): Code<LockedEntry | nul
     const mapping = yield* READ_ONCE(folio.mapping);
     if (mapping === null) return null;
     if (!isMapping(mapping)) {
-      fail("no-dereference-of-a-mark", `dax_lock_folio() takes the mark of a shared page for its mapping`);
+      const pfn = `pfn 0x${folio.page.pfn.toString(16)}`;
+      fail(
+        "no-dereference-of-a-mark",
+        `dax_lock_folio() takes ${markName(mapping)} for the mapping of ${pfn}`,
+      );
     }
     if (!mapping.host.is_fsdax) return { mapping, index: 0, entry: null };
     yield* spin_lock(k, mapping.xa_lock);
