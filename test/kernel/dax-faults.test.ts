@@ -115,3 +115,25 @@ describe.each(kernels)("a store to a page that was read before on $release", (ve
     expect(machine.counts(0x40)).toMatchObject({ refcount: machine.k.fsdax_idle_count(), mapcount: 0 });
   });
 });
+
+// Only v6.1 marks what a read put there. fsync() writes it back as anything else that is marked.
+describe.each(kernels)("a hole that was read on $release", (version) => {
+  it("is marked as v6.1 does, and not any more after fsync()", () => {
+    const machine = boot(version);
+    const mapping = machine.run(function* (k) {
+      const inode = yield* createFile(k, mountDax(k, 1), "file", 1, 0);
+      const mm = createProcess(k, "mm", 1);
+      yield* mapFile(k, mm, inode, 0, 1);
+      yield* k.touch(mm, 0, false);
+      return inode.i_mapping;
+    });
+    assert(!isBlocked(mapping), "the fault waits");
+    const [entry, marks] = [mapping.i_pages[0], mapping.i_marks[0]];
+    assert(entry !== undefined && marks !== undefined, "the file has no page");
+    expect(machine.see(entry)).toMatchObject({ kind: "zero", locked: false });
+    expect(machine.see(marks)).toEqual({ dirty: version === v6_1, towrite: false });
+    machine.run((k) => k.vfs_fsync(mapping.host));
+    expect(machine.see(entry)).toMatchObject({ kind: "zero", locked: false });
+    expect(machine.see(marks)).toEqual({ dirty: false, towrite: false });
+  });
+});

@@ -181,7 +181,7 @@ export function* dax_writeback_mapping_range(
   yield* spin_lock(k, xa_lock);
   for (let index = first; index < end; index++) {
     const entry = yield* nextEntry(k, mapping, index, first);
-    if (entry === null || entry.kind !== "normal") continue;
+    if (entry === null) continue;
     const { towrite } = yield* READ_ONCE(marksCell(mapping, entry.pmd ? pmdStart(k, index) : index));
     if (towrite) yield* k.dax_writeback_one(mapping, index, entry);
   }

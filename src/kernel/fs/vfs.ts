@@ -203,7 +203,7 @@ export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number>
  * Writes the pages of all files to disk.
  *
  * Models `fs/sync.c:sync_filesystem()` @ v6.12.
- * Simplified: every file is gone through once, where the kernel starts the writing of all first, and then waits for it.
+ * Left out: the round before, in which the kernel starts to write and waits for nothing: it passes DAX files over.
  */
 export function* sync_filesystem(k: Kernel, sb: SuperBlock): Code {
   for (const inode of sb.s_inodes) yield* write_inode_now(k, inode);

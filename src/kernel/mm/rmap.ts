@@ -101,7 +101,8 @@ export function* anon_vma_clone({ anon_vma, vm_start }: VmArea, addr: number): C
  *
  * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, with page_vma_mkclean_one(). Each entry takes its lock by itself, and
  * that of a PMD counts as one.
- * Left out: that the entry is none while the TLB is flushed.
+ * Left out: that the entry is none while the TLB is flushed; that private mappings are passed over, which have no entry
+ * to write to the file by.
  *
  * @param address First virtual page number; `nr` is the number of pages, `first` the page frame of the first.
  */

@@ -234,6 +234,7 @@ export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end
  * Notes that no other file has blocks of the file any more, if so.
  *
  * Models `fs/xfs/xfs_reflink.c:xfs_reflink_try_clear_inode_flag()` @ v6.12.
+ * Left out: copies that were left over, of which there are none here; that the note stays while the inode counts as dirty.
  */
 function* xfs_reflink_try_clear_inode_flag({ i_sb, i_reflink, i_data }: Inode): Code {
   yield* agf_locked(
