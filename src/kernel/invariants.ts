@@ -38,7 +38,7 @@ export * from "./invariants/devices.ts";
 export * from "./invariants/entries.ts";
 export * from "./invariants/files.ts";
 export * from "./invariants/folios.ts";
-export type { KernelInvariant } from "./invariants/rule.ts";
+export type { KernelInvariant, ScenarioInvariant } from "./invariants/rule.ts";
 
 /** The kernel's own warnings: what its code says must not be. */
 export const noWarning: KernelInvariant = {

@@ -8,7 +8,7 @@ import type { Liveness, WatchedLiveness } from "../explore/liveness.ts";
 import type { FindingKind } from "../explore/outcome.ts";
 import type { Program } from "../explore/program.ts";
 import type { Geometry, MmStruct } from "./include/linux/mm_types.ts";
-import type { KernelInvariant } from "./invariants.ts";
+import type { ScenarioInvariant } from "./invariants.ts";
 import { type Kernel, type KernelVersion, kernelForScenario, runKernel } from "./kernel.ts";
 import { kernelLiveness } from "./liveness.ts";
 import { kernelForSetup } from "./setup-errors.ts";
@@ -57,7 +57,7 @@ export interface Scenario<W = unknown> {
   /** Runs alone, through the kernel's own functions. */
   readonly setup: (k: Kernel) => Code<W>;
   readonly threads: Readonly<Record<string, ScenarioThread<W>>>;
-  readonly invariants: readonly KernelInvariant[];
+  readonly invariants: readonly ScenarioInvariant<NoInfer<W>>[];
   /**
    * What must come to an end; all that there is a name for (`kernelLiveness`), if not given. A wait for ever that breaks
    * another named promise is no finding then. One that breaks none of them is always found.
@@ -146,7 +146,7 @@ export function programOf(
     invariants: s.invariants.map((i) => ({
       name: i.name,
       at: i.at ?? "every-state",
-      check: ({ k }, see) => i.check(k, see),
+      check: ({ k, w }, see) => i.check(k, see, w),
     })),
     liveness: livenessOf(s.liveness ?? kernelLiveness),
   };

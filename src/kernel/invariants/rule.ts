@@ -3,11 +3,17 @@ import type { See } from "../../explore/access.ts";
 import type { Page } from "../include/linux/mm_types.ts";
 import type { Kernel } from "../kernel.ts";
 
-/** A rule over the pages and page tables of the machine. */
-export interface KernelInvariant {
+/** A rule of one scenario, which may look at what its setup returned, too. */
+export interface ScenarioInvariant<W> {
   readonly name: string;
   /** `end`: holds between operations, so it is looked at where nobody can run any more. */
   readonly at?: "every-state" | "end";
+  /** @returns one sentence with the numbers, the page and the actors if the rule is broken, else null. */
+  readonly check: (k: Kernel, see: See, w: W) => string | null;
+}
+
+/** A rule over the pages and page tables of the machine, for any scenario. */
+export interface KernelInvariant extends ScenarioInvariant<unknown> {
   readonly check: (k: Kernel, see: See) => string | null;
 }
 
