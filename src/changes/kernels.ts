@@ -47,6 +47,7 @@ import { vmaSplitPrepared } from "./vma-split.ts";
 import { xfsCowHole } from "./xfs-cow-hole.ts";
 import { xfsNotifyWithoutAgf } from "./xfs-notify-without-agf.ts";
 import { xfsReadFault } from "./xfs-read-fault.ts";
+import { zapPmdAgain } from "./zap-pmd-again.ts";
 import { zapWaitsForPmdLock } from "./zap-sync.ts";
 
 /**
@@ -95,6 +96,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   freezeHolders,
   xfsReadFault,
   vmaSplitPrepared,
+  zapPmdAgain,
 ]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */

@@ -149,6 +149,7 @@ const functions: Partial<KernelFunctions> = {
   kill_dev_dax: dax_bus.kill_dev_dax,
   memmap_init_compound: memremap.memmap_init_compound,
   zap_pmd_range: huge_memory_zap.zap_pmd_range,
+  zap_passes_over_pmd: huge_memory_zap.zap_passes_over_pmd,
   zap_huge_pmd: huge_memory_zap.zap_huge_pmd,
   __split_huge_pmd: huge_memory_zap.__split_huge_pmd,
   __split_huge_pmd_locked: huge_memory_zap.__split_huge_pmd_locked,

@@ -170,18 +170,22 @@ export function* vmf_insert_folio_pud(
  * Clears the PUD entry of a part of a mapping, if there is one; one of which only a part goes is split.
  *
  * Models `mm/memory.c:zap_pud_range()` @ v6.12, for one PUD.
+ * Left out: what becomes of a PUD entry that a fault has brought since.
  *
  * @returns null where there are tables below, which are still to be looked at.
  */
 export function* zap_pud_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped | null> {
   const pudp = pud_offset(k, vma.vm_mm, first);
-  const pud = pudp === null ? TABLE : yield* READ_ONCE(pudp);
-  if (pud === TABLE) return null;
+  if (pudp === null) return null;
+  let pud = yield* READ_ONCE(pudp);
   if (isLeaf(pud)) {
-    if (end - first === pudPages(k)) return yield* k.zap_huge_pud(vma, first);
-    yield* k.__split_huge_pud(vma, first);
+    if (end - first === pudPages(k)) {
+      const zapped = yield* k.zap_huge_pud(vma, first);
+      if (zapped.cleared) return zapped;
+    } else yield* k.__split_huge_pud(vma, first);
+    pud = yield* READ_ONCE(pudp);
   }
-  return { pages: [], cleared: false };
+  return pud === TABLE ? null : { pages: [], cleared: false };
 }
 
 /**

@@ -13,6 +13,7 @@ declare module "../kernel.ts" {
   interface KernelFunctions {
     zapped_page_pmd: typeof zapped_page_pmd;
     zap_pmd_range: typeof zap_pmd_range;
+    zap_passes_over_pmd: typeof zap_passes_over_pmd;
     zap_huge_pmd: typeof zap_huge_pmd;
     __split_huge_pmd: typeof __split_huge_pmd;
     __split_huge_pmd_locked: typeof __split_huge_pmd_locked;
@@ -29,7 +30,8 @@ declare module "../kernel.ts" {
 export const zapped_page_pmd = (k: Kernel, pmd: Pte): Page | null => k.vm_normal_page_pmd(pmd);
 
 /**
- * Clears the entries of a mapping below one PMD, or the PMD entry itself.
+ * Clears the entries of a mapping below one PMD, or the PMD entry itself. What a fault brings in between goes, too, if it
+ * is seen.
  *
  * Models `mm/memory.c:zap_pmd_range()` @ v6.12, for one PMD.
  */
@@ -41,14 +43,23 @@ export function* zap_pmd_range(
   even_cows: boolean,
 ): Code<Zapped> {
   const pmdp = pmd_offset(k, vma.vm_mm, first);
-  const pmd = pmdp === null ? TABLE : yield* READ_ONCE(pmdp);
-  if (isLeaf(pmd)) {
-    if (end - first === pmdPages(k)) return yield* k.zap_huge_pmd(vma, first);
-    yield* k.__split_huge_pmd(vma, first);
+  if (pmdp === null) return yield* k.zap_pte_range(vma, first, end, even_cows);
+  for (;;) {
+    let pmd = yield* READ_ONCE(pmdp);
+    if (isLeaf(pmd)) {
+      if (end - first === pmdPages(k)) {
+        const zapped = yield* k.zap_huge_pmd(vma, first);
+        if (zapped.cleared) return zapped;
+      } else yield* k.__split_huge_pmd(vma, first);
+      pmd = yield* READ_ONCE(pmdp);
+    }
+    if (pmd === TABLE) return yield* k.zap_pte_range(vma, first, end, even_cows);
+    if (k.zap_passes_over_pmd(pmd)) return { pages: [], cleared: false };
   }
-  if (pmd !== TABLE) return { pages: [], cleared: false };
-  return yield* k.zap_pte_range(vma, first, end, even_cows);
 }
+
+/** Models the `include/linux/pgtable.h:pmd_none_or_trans_huge_or_clear_bad()` of zap_pmd_range() @ v6.1, without the clearing. */
+export const zap_passes_over_pmd = (_k: Kernel, pmd: UpperEntry): boolean => pmd !== TABLE;
 
 /**
  * Clears a PMD entry.
