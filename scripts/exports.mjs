@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { signature, summary, tags } from "./declarations.mjs";
+import { shapes } from "./shapes.mjs";
 
 const EXPORT = /^export (\*|\{[^}]*\}) from "(\.[^"]+)\.ts";/gm;
 const DECLARATION =
@@ -68,6 +69,7 @@ export function importedNames(dist) {
     "",
     `${constants.join(", ")}.`,
     "",
+    ...shapes(dist),
     "### Helpers for threads, changes and rules",
     "",
     ...rows(helpers, (comment) => [summary(comment)]),

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { signature, summary } from "./declarations.mjs";
+import { signature, summary, tags } from "./declarations.mjs";
 import { importedNames } from "./exports.mjs";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
@@ -21,7 +21,9 @@ export function functionsDocument() {
     "first parameter and is left out here: `yield* k.touch(mm, 0, true)`. `Code<T>` is a generator that",
     "returns a `T`: call it with `yield*`. What is modelled of each, and what is left out, is in",
     "[fidelity.md](fidelity.md). What is no function of the kernel is imported:",
-    "[setup](#what-setup-makes-things-with), [constants](#constants), [helpers](#helpers-for-threads-changes-and-rules).",
+    "[setup](#what-setup-makes-things-with), [constants](#constants), [helpers](#helpers-for-threads-changes-and-rules);",
+    "[what is read](#what-is-read) of pages, entries and files. A range goes from `first` to before `end`, or from `start` to",
+    "`end`, the last: each function says which.",
     "",
     ...importedNames(dist),
   ];
@@ -39,7 +41,8 @@ export function functionsDocument() {
         .replace(/\s+/g, " ")
         .replace(/^ ?_?k: Kernel,? ?/, "")
         .replace(/,? $/, "");
-      out.push(`- \`${signature(name, `(${own}): ${result}`)}\``, `  ${summary(comment)}`);
+      const about = [summary(comment), ...tags(comment)].filter((line) => line !== "");
+      out.push(`- \`${signature(name, `(${own}): ${result}`)}\``, ...about.map((line) => `  ${line}`));
     }
     out.push("");
   }

@@ -24,6 +24,12 @@ describe("generated documents are fresh; `npm run docs` writes them", () => {
   });
 });
 
+it("docs/functions.md says of every range whether its end is part of it", () => {
+  const rows = read("docs/functions.md").split(/^(?=- `)/m);
+  const silent = rows.filter((row) => /^- `[^`]*\bend: number/.test(row) && !row.includes("`end` is"));
+  expect(silent).toEqual([]);
+});
+
 it("docs/writing-scenarios.md names changes that there are for what is known already", () => {
   const [, section = ""] = read("docs/writing-scenarios.md").split("### What is known already");
   const named = [...section.matchAll(/`([\w/-]+)` \|$/gm)].map(([, name]) => name);

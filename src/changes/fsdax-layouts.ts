@@ -1,30 +1,20 @@
 // The file-system half of the series that normalised FS-DAX: who waits for what before blocks go.
-import type { Code, Wait } from "../explore/access.ts";
-import { loadEntry, marksCell, nextEntry, placeOf, slotOf, untilUnlocked } from "../kernel/fs/dax-entry.ts";
-import { storeEntries } from "../kernel/fs/dax-store.ts";
+import type { Code } from "../explore/access.ts";
+import {
+  dax_break_layout,
+  dax_break_layout_final,
+  dax_delete_mapping_range,
+  dax_layout_is_broken,
+  lastPage,
+  wait_page_idle,
+} from "../kernel/fs/dax-break-layout.ts";
+import { loadEntry, nextEntry, slotOf, untilUnlocked } from "../kernel/fs/dax-entry.ts";
 import { clearMarks } from "../kernel/fs/dax-writeback.ts";
-import { untilIdle } from "../kernel/fs/ext4/inode.ts";
 import { WARN } from "../kernel/include/asm-generic/bug.ts";
-import { NO_MARKS } from "../kernel/include/linux/dax.ts";
-import type { AddressSpace, Inode } from "../kernel/include/linux/fs.ts";
-import type { Page } from "../kernel/include/linux/mm_types.ts";
-import { page_ref_count } from "../kernel/include/linux/page_ref.ts";
+import type { AddressSpace } from "../kernel/include/linux/fs.ts";
 import { spin_lock, spin_unlock } from "../kernel/kernel/locking/spinlock.ts";
 import { finish_wait, prepare_to_wait, schedule } from "../kernel/kernel/sched/wait.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
-
-declare module "../kernel/kernel.ts" {
-  interface KernelFunctions {
-    dax_break_layout: typeof dax_break_layout;
-    dax_break_layout_final: typeof dax_break_layout_final;
-    dax_delete_mapping_range: typeof dax_delete_mapping_range;
-    wait_page_idle: typeof wait_page_idle;
-    dax_layout_is_broken: (k: Kernel, mapping: AddressSpace, start: number, end: number) => Code;
-  }
-}
-
-/** The functions of the file systems that sleep without the lock that keeps faults out. */
-export type WaitFunction = "ext4_wait_dax_page" | "xfs_wait_dax_page" | "fuse_wait_dax_page";
 
 const series = (part: string): string => `${part}, of the series that normalised FS-DAX counts (2025, v6.15)`;
 
@@ -107,57 +97,6 @@ export const lockedEntriesAreScanned = change({
   },
 });
 
-/**
- * Waits for a page; `cb` drops the lock that keeps faults out while it sleeps.
- *
- * Models `fs/dax.c:wait_page_idle()` @ v6.15, and wait_page_idle_uninterruptible() with `schedule`.
- */
-function* wait_page_idle(k: Kernel, page: Page, inode: Inode, cb: WaitFunction | "schedule"): Code {
-  const count = k.fsdax_idle_count();
-  yield* k.___wait_var_event(
-    k.page_idle_key(page),
-    function* idle(): Code<boolean> {
-      return (yield* page_ref_count(page)) === count;
-    },
-    function* cmd(wait: Wait): Code {
-      if (cb === "schedule") yield* schedule(k, wait);
-      else yield* k[cb](inode, wait);
-    },
-    untilIdle(k, page, count),
-  );
-}
-
-/**
- * Unmaps a part of a file, and waits until nobody uses its pages. What it looks for is a reference that no
- * mapping holds; what it waits for is a count.
- *
- * Models `fs/dax.c:dax_break_layout()` @ v6.15.
- * Left out: signals.
- *
- * @param start First page; `end` is the last one.
- * @param cb    How to sleep; null if the caller may not.
- * @returns false if it would have had to sleep and may not; the kernel says -ERESTARTSYS.
- */
-function* dax_break_layout(
-  k: Kernel,
-  inode: Inode,
-  start: number,
-  end: number,
-  cb: WaitFunction | null,
-): Code<boolean> {
-  for (;;) {
-    const page = yield* k.dax_layout_busy_page_range(inode.i_mapping, start, end);
-    if (page === null) break;
-    if (cb === null) return false;
-    yield* k.wait_page_idle(page, inode, cb);
-  }
-  yield* k.dax_layout_is_broken(inode.i_mapping, start, end);
-  return true;
-}
-
-/** The last page of a file, where the kernel passes LLONG_MAX. */
-const lastPage = (inode: Inode): number => inode.i_mapping.i_pages.length - 1;
-
 export const commonBreakLayout = change({
   name: "common-break-layout",
   subject: "fs/dax: create a common implementation to break DAX layouts",
@@ -166,8 +105,7 @@ export const commonBreakLayout = change({
   adds: {
     wait_page_idle,
     dax_break_layout,
-    /** Ours: what the next patch of the series puts at the end of dax_break_layout(). */
-    *dax_layout_is_broken() {},
+    dax_layout_is_broken,
   },
   functions: {
     /** Models `fs/ext4/inode.c:ext4_break_layouts()` @ v6.15. */
@@ -189,32 +127,6 @@ export const commonBreakLayout = change({
     },
   },
 });
-
-/**
- * Takes the pages of a range away from the file, whether their entries are dirty or not.
- *
- * Models `fs/dax.c:dax_delete_mapping_range()` @ v6.15.
- * Context: invalidate_lock held for writing, or nobody has the file.
- *
- * @param start First page; `end` is the last one.
- */
-function* dax_delete_mapping_range(k: Kernel, mapping: AddressSpace, start: number, end: number): Code {
-  const { xa_lock } = mapping;
-  yield* spin_lock(k, xa_lock);
-  for (let index = start; index <= end; index++) {
-    let entry = yield* nextEntry(k, mapping, index, start);
-    if (entry?.locked) entry = yield* k.dax_scan_locked_entry(mapping, index);
-    if (entry === null) continue;
-    yield* k.dax_disassociate_entry(entry, mapping, true);
-    const first = placeOf(k, index, entry);
-    yield* storeEntries(k, mapping, [first], [marksCell(mapping, first)], () => ({
-      next: [null, NO_MARKS],
-      result: null,
-    }));
-    yield* k.put_unlocked_entry(mapping, index, entry, "WAKE_ALL");
-  }
-  yield* spin_unlock(xa_lock);
-}
 
 export const breakLayoutDeletesEntries = change({
   name: "break-layout-deletes-entries",
@@ -238,22 +150,6 @@ export const breakLayoutDeletesEntries = change({
     },
   },
 });
-
-/**
- * Waits until nobody uses a page of a file that is about to be forgotten, and takes its pages away. No
- * signal ends the wait.
- *
- * Models `fs/dax.c:dax_break_layout_final()` @ v6.15.
- */
-function* dax_break_layout_final(k: Kernel, inode: Inode): Code {
-  const last = lastPage(inode);
-  for (;;) {
-    const page = yield* k.dax_layout_busy_page_range(inode.i_mapping, 0, last);
-    if (page === null) break;
-    yield* k.wait_page_idle(page, inode, "schedule");
-  }
-  yield* k.dax_delete_mapping_range(inode.i_mapping, 0, last);
-}
 
 export const evictWaitsForPins = change({
   name: "evict-waits-for-pins",

@@ -7,6 +7,7 @@ export * as dax_super from "./drivers/dax/super.ts";
 export * as pmem from "./drivers/nvdimm/pmem.ts";
 export * as p2pdma from "./drivers/pci/p2pdma.ts";
 export * as dax_associate from "./fs/dax-associate.ts";
+export * as dax_break_layout from "./fs/dax-break-layout.ts";
 export * as dax_entry from "./fs/dax-entry.ts";
 export * as dax_fault from "./fs/dax-fault.ts";
 export * as dax_insert from "./fs/dax-insert.ts";

@@ -47,7 +47,8 @@ export function drawDiagram(
     }, "");
   // Columns for more actors would be too narrow: then each line names its actor.
   const narrow = actors.length > MOST_COLUMNS;
-  if (narrow) out.push(...actors.map((a) => `      ${a.title}`), "      ----");
+  if (recording.items.length === 0) out.push("    setup has ended, and no thread has run yet");
+  else if (narrow) out.push(...actors.map((a) => `      ${a.title}`), "      ----");
   else {
     out.push(
       heading((a) => a.title).trimEnd(),

@@ -1,49 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkCell } from "../../src/cli/check-cell.ts";
+// Scenario files that are not well formed, or not written as they must be.
+import { describe, expect, it } from "vitest";
 import { checkTwins } from "../../src/cli/check-twins.ts";
 import { buildKernel, selectChanges, selectKernels, selectScenarios } from "../../src/cli/select.ts";
+import { changed, example, ownFiles, punch } from "./own-file.ts";
 import { pagelife } from "./run.ts";
 
-const example = readFileSync(resolve(import.meta.dirname, "../../examples/two-unpinners.ts"), "utf8");
-const punch = "yield* k.ext4_punch_hole(inode, 0, 1);";
-
-let folder = "";
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "pagelife-"));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
-
-/** Checks a scenario file on v6.12: the verdict, or the error's message. */
-async function check(text: string): Promise<string> {
-  const file = join(folder, `mine${files++}.ts`);
-  writeFileSync(file, text);
-  try {
-    const [selected] = await selectScenarios([file]);
-    const [kernel] = selectKernels("v6.12");
-    if (selected === undefined || kernel === undefined) return "nothing to check";
-    const { scenario } = selected;
-    const { verdict } = await checkCell(
-      { scenario, kernel, changes: [], tlb: undefined, memory: "sc" },
-      { maxStates: 100_000 },
-    );
-    return verdict.verdict === "violation" ? `${verdict.kind}` : verdict.verdict;
-  } catch (error) {
-    return (error as Error).message.replaceAll(file, "FILE");
-  }
-}
-
-/** The example with one place changed, and the line of that place. */
-function changed(from: string, to: string): { text: string; line: number } {
-  expect(example).toContain(from);
-  const line = example.slice(0, example.indexOf(from)).split("\n").length;
-  return { text: example.replace(from, to), line };
-}
+const { check, write } = ownFiles();
 
 it("the example as it stands holds", async () => {
   expect(await check(example)).toBe("holds");
@@ -155,138 +117,6 @@ describe("a scenario that is not well formed", () => {
   });
 });
 
-describe("what cannot be done with the kernel is told with the line", () => {
-  const touch = "yield* k.touch(mm, 0, true);";
-  it.each([
-    {
-      name: "a page that the process does not have",
-      from: touch,
-      to: "yield* k.touch(mm, 7, true);",
-      says: "setup of two-unpinners-vs-punch-hole: process mm has no page 7, but 1 from page 0 on",
-    },
-    {
-      name: "a page that the process does not map",
-      from: touch,
-      to: "const other = createProcess(k, 'other', 1); yield* k.touch(other, 0, true);",
-      says: "setup of two-unpinners-vs-punch-hole: process other touches page 0, where it never has a mapping",
-    },
-    {
-      name: "a mode that does not exist",
-      from: punch,
-      to: 'yield* k.vfs_fallocate(inode, "PUNCH" as never, 0, 1);',
-      says: 'ext4 has no mode "PUNCH"; it has punch-hole, collapse-range, insert-range',
-    },
-    {
-      name: "a mode of another file system",
-      from: punch,
-      to: 'yield* k.vfs_fallocate(inode, "unshare-range", 0, 1);',
-      says: 'ext4 has no mode "unshare-range"',
-    },
-    {
-      name: "a function of another file system",
-      from: punch,
-      to: 'yield* k.xfs_file_fallocate(inode, "punch-hole", 0, 1);',
-      says: "thread punch: xfs_file_fallocate() was called on file, a file of ext4",
-    },
-    {
-      name: "a clone on ext4",
-      from: punch,
-      to: "yield* k.vfs_clone_file_range(inode, inode, 1);",
-      says: "ext4 cannot share blocks",
-    },
-    {
-      name: "a pin outside of any process",
-      from: "yield* k.unpin_user_pages(first);",
-      to: "yield* k.pin_user_pages_fast(0, 1, FOLL_WRITE);",
-      says: "thread first: first pins pages and runs in no process",
-    },
-    {
-      name: "a number for pages",
-      from: "yield* k.unpin_user_pages(first);",
-      to: "yield* k.unpin_user_pages(-14 as never);",
-      says: "unpin_user_pages() takes pages, and was given -14",
-    },
-    {
-      name: "a page frame without struct page",
-      from: punch,
-      to: "yield* k.memory_failure_dev_pagemap(0x99 as never);",
-      says: "thread punch: pfn 0x99 has no struct page",
-    },
-    {
-      name: "pages for a folio",
-      from: "yield* k.unpin_user_pages(first);",
-      to: "yield* k.folio_put(first as never);",
-      says: "thread first: folio_put() takes a folio, page.folio or that of page_folio(), and was given a list of 1",
-    },
-    {
-      name: "pages for a page",
-      from: "yield* k.unpin_user_pages(first);",
-      to: "yield* k.put_user_page(first as never);",
-      says: "thread first: put_user_page() takes one page, and was given a list of 1",
-    },
-    {
-      name: "pages for a process",
-      from: "yield* k.unpin_user_pages(first);",
-      to: "yield* k.touch(first as never, 0, true);",
-      says: "thread first: touch() takes a process first, and was given a list of 1",
-    },
-    {
-      name: "a process for a mapping",
-      from: touch,
-      to: "yield* k.munmap(mm as never);",
-      says: "munmap() takes a mapping of a process, and was given a process called mm",
-    },
-    {
-      name: "what is no number for one",
-      from: punch,
-      to: 'yield* k.do_truncate(inode, "0" as never);',
-      says: 'do_truncate() takes a whole number from 0 on second, and was given "0"',
-    },
-    {
-      name: "a missing argument",
-      from: touch,
-      to: "yield* (k as never as { touch: typeof k.store }).touch(mm, 0);",
-      says: "touch() takes true or false third, and was given nothing",
-    },
-    {
-      name: "an empty range",
-      from: punch,
-      to: "yield* k.ext4_punch_hole(inode, 0, 0);",
-      says: "the page after the last third, and was given 0: no range goes from page 0 to before page 0",
-    },
-    {
-      name: "swapped arguments in setup",
-      from: "yield* mapFile(k, mm, inode,",
-      to: "yield* mapFile(k, inode as never, mm as never,",
-      says: "mapFile() takes a process second, and was given a file called file",
-    },
-    {
-      name: "setup without the kernel",
-      from: "mountDax(k, 1)",
-      to: "mountDax(1 as never, 1)",
-      says: "mountDax() takes the kernel first, and was given 1",
-    },
-    {
-      name: "a file system of no blocks",
-      from: "mountDax(k, 1)",
-      to: "mountDax(k, 0)",
-      says: "has no pages",
-    },
-    {
-      name: "a file system that there is not",
-      from: "mountDax(k, 1)",
-      to: 'mountDax(k, 1, "btrfs" as never)',
-      says: 'no file system is called "btrfs"',
-    },
-  ])("$name", async ({ from, to, says }) => {
-    const { text, line } = changed(from, to);
-    const said = await check(text);
-    expect(said).toMatch(/^PL210: /);
-    expect(said).toContain(says);
-    expect(said).toContain(`FILE:${line})`);
-  });
-});
-
 describe("an expectation or a twin that is not well formed", () => {
   const twin = '{ change: "twin/free-does-not-wake", kernel: "v7.2", expect: "missed-wakeup", because: "b" }';
   it.each([
@@ -322,11 +152,6 @@ describe("an expectation or a twin that is not well formed", () => {
 });
 
 describe("files with another number of scenarios than one", () => {
-  const write = (name: string, text: string): string => {
-    const file = join(folder, name);
-    writeFileSync(file, text);
-    return file;
-  };
   const renamed = `${example.replace("export default", "export const other =")}`.replace(
     '"two-unpinners-vs-punch-hole"',
     '"other"',
@@ -388,9 +213,8 @@ describe("twins of one's own", () => {
       name: "my/no-wakeup", subject: "s", source: "t", functions: { *wake_up_var() {} },
     });`;
   const twinsOf = async (kernel: string, expect: string) => {
-    const file = join(folder, `mine${files++}.ts`);
     const { text } = changed("invariants: [", `${broken(kernel, expect)} invariants: [`);
-    writeFileSync(file, `${text}${noWakeup}`);
+    const file = write(`twin-${expect}.ts`, `${text}${noWakeup}`);
     return checkTwins(await selectScenarios([file]), selectKernels(undefined), { maxStates: 100_000 });
   };
 
@@ -453,9 +277,8 @@ describe("a change that is not well formed", () => {
       text: '{ name: "my/x", subject: "s", source: "t", functions: { folio_put() {} } }',
       says: "my/x has folio_put() as a plain function; write *folio_put(...)",
     },
-  ])("$name", async ({ text, says }) => {
-    const file = join(folder, `change${files++}.ts`);
-    writeFileSync(file, `${start}${text});`);
+  ])("$name", async ({ name, text, says }) => {
+    const file = write(`${name.replaceAll(/\W+/g, "-")}.ts`, `${start}${text});`);
     const built = async () => {
       const [kernel] = selectKernels("v6.12");
       if (kernel !== undefined) buildKernel(kernel, await selectChanges([file]));

@@ -1,19 +1,8 @@
 // What comes to nothing in setup is an error with the line, unless the scenario asks for the result.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkCell } from "../../src/cli/check-cell.ts";
-import { selectKernels, selectScenarios } from "../../src/cli/select.ts";
+import { describe, expect, it } from "vitest";
+import { ownFiles } from "./own-file.ts";
 
-let folder = "";
-let files = 0;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "pagelife-"));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const files = ownFiles();
 
 const BEFORE = `import {
   createDevDax, createFile, createProcess, FALLOC_FL_COLLAPSE_RANGE, FOLL_LONGTERM, FOLL_WRITE, mapFile, mayFail, mountDax,
@@ -39,24 +28,8 @@ const AFTER = `    return { mm, inode };
 });
 `;
 
-/** Checks a scenario with a line in its setup: holds, or the error. */
-async function check(line: string): Promise<string> {
-  const file = join(folder, `mine${files++}.ts`);
-  writeFileSync(file, `${BEFORE}    ${line}\n${AFTER}`);
-  try {
-    const [selected] = await selectScenarios([file]);
-    const [kernel] = selectKernels("v6.12");
-    if (selected === undefined || kernel === undefined) return "nothing to check";
-    const { scenario } = selected;
-    const { verdict } = await checkCell(
-      { scenario, kernel, changes: [], tlb: undefined, memory: "sc" },
-      { maxStates: 1000 },
-    );
-    return verdict.verdict;
-  } catch (error) {
-    return (error as Error).message.replaceAll(file, "FILE");
-  }
-}
+/** Checks a scenario with a line in its setup: the verdict, or the error. */
+const check = (line: string): Promise<string> => files.check(`${BEFORE}    ${line}\n${AFTER}`);
 
 const unasked = [
   {

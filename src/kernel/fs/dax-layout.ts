@@ -76,6 +76,8 @@ export function* dax_layout_busy_page(k: Kernel, mapping: AddressSpace): Code<Pa
  *
  * Models the loop of `fs/dax.c:dax_layout_busy_page_range()` @ v6.12.
  * Left out: that the lock is dropped for a moment after each 4096 entries.
+ *
+ * @param start First page of the file; `end` is the last one.
  */
 export function* dax_scan_busy_page(
   k: Kernel,

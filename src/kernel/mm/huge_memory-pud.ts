@@ -172,6 +172,7 @@ export function* vmf_insert_folio_pud(
  * Models `mm/memory.c:zap_pud_range()` @ v6.12, for one PUD.
  * Left out: what becomes of a PUD entry that a fault has brought since.
  *
+ * @param first First virtual page number; `end` is one past the last.
  * @returns null where there are tables below, which are still to be looked at.
  */
 export function* zap_pud_range(k: Kernel, vma: VmArea, first: number, end: number): Code<Zapped | null> {

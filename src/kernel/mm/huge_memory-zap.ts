@@ -34,6 +34,8 @@ export const zapped_page_pmd = (k: Kernel, pmd: Pte): Page | null => k.vm_normal
  * is seen.
  *
  * Models `mm/memory.c:zap_pmd_range()` @ v6.12, for one PMD.
+ *
+ * @param first First virtual page number; `end` is one past the last.
  */
 export function* zap_pmd_range(
   k: Kernel,

@@ -116,6 +116,7 @@ export function* zap_nonpresent_pte(k: Kernel, vma: VmArea, address: number, ent
  * Models `mm/memory.c:zap_pte_range()` @ v6.12.
  * Left out: batches.
  *
+ * @param first First virtual page number; `end` is one past the last.
  * @param even_cows Those of private copies, too.
  */
 export function* zap_pte_range(

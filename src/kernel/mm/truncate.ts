@@ -72,6 +72,8 @@ export function* truncate_pagecache(k: Kernel, inode: Inode, newsize: number): C
  * Takes pages of a file out of page tables and page cache.
  *
  * Models `mm/truncate.c:truncate_pagecache_range()` @ v6.12, on a DAX file.
+ *
+ * @param first First page of the file; `end` is one past the last.
  */
 export function* truncate_pagecache_range(k: Kernel, inode: Inode, first: number, end: number): Code {
   const mapping = inode.i_mapping;

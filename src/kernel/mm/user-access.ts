@@ -75,8 +75,7 @@ export function* touch(k: Kernel, mm: MmStruct, address: number, write: boolean)
  * Ours: what the hardware does, with faults.
  */
 export function* store(k: Kernel, mm: MmStruct, address: number): Code<VmFault> {
-  const ptep: Cell<LowerEntry> | undefined = mm.page_table[address];
-  if (ptep === undefined) return "SIGSEGV";
+  const ptep = pte_offset(mm, address);
   // From the top: the first entry that maps memory is the one that counts.
   const levels = [pud_offset(k, mm, address), pmd_offset(k, mm, address), ptep].filter((p) => p !== null);
   const pages = [...k.world.mem_map.values()];

@@ -85,6 +85,7 @@ export function* ext4_with_layouts_broken(
  *
  * Models `fs/ext4/extents.c:ext4_collapse_range()` @ v6.12.
  *
+ * @param first First page of the range; `end` is one past the last.
  * @returns 0, or -EINVAL for a range that reaches the end of the file: that is a truncation.
  */
 export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
@@ -107,6 +108,7 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
  * Models `fs/ext4/extents.c:ext4_insert_range()` @ v6.12. Where both errors are due, vfs_fallocate() has said -EFBIG in
  * every version: a range that begins beyond the end and makes the file too long ends beyond the longest file itself.
  *
+ * @param first First page of the range; `end` is one past the last.
  * @returns 0; -EFBIG if the file would be longer than it was made, which stands for the longest that there can be;
  * -EINVAL beyond the end of the file.
  */

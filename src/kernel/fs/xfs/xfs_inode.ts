@@ -149,6 +149,8 @@ export function* xfs_vn_setattr(k: Kernel, inode: Inode, size: number): Code {
  *
  * Models `fs/xfs/xfs_bmap_util.c:xfs_free_file_space()` @ v6.12, with xfs_flush_unmap_range().
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ *
+ * @param first First page of the range; `end` is one past the last.
  */
 export function* xfs_free_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
   yield* k.dax_writeback_mapping_range(inode.i_mapping, first, endOfBlocks(inode, end));
@@ -162,6 +164,8 @@ export function* xfs_free_file_space(k: Kernel, inode: Inode, first: number, end
  *
  * Models `fs/xfs/xfs_bmap_util.c:xfs_collapse_file_space()` @ v6.12.
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ *
+ * @param first First page of the range; `end` is one past the last.
  */
 export function* xfs_collapse_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
   yield* k.xfs_free_file_space(inode, first, end);
@@ -176,6 +180,8 @@ export function* xfs_collapse_file_space(k: Kernel, inode: Inode, first: number,
  *
  * Models `fs/xfs/xfs_bmap_util.c:xfs_insert_file_space()` @ v6.12, after the file was made longer.
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ *
+ * @param first First page of the range; `end` is one past the last.
  */
 export function* xfs_insert_file_space(k: Kernel, inode: Inode, first: number, end: number): Code {
   const size = yield* READ_ONCE(inode.i_size);

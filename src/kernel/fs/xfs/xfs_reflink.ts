@@ -222,6 +222,8 @@ function* xfs_reflink_set_inode_flag(from: Inode, to: Inode): Code {
  *
  * Models `fs/xfs/xfs_reflink.c:xfs_reflink_unshare()` @ v6.12.
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
+ *
+ * @param first First page of the range; `end` is one past the last.
  */
 export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
   if (!(yield* READ_ONCE(inode.i_reflink))) return;

@@ -13,6 +13,7 @@ export interface DaxEntry {
   readonly pfn: number;
   /** DAX_PMD: stands for as many pages of the file as a PMD entry maps, from an aligned one on. */
   readonly pmd: boolean;
+  /** Somebody works on the entry, or on the page behind it; others wait. */
   readonly locked: boolean;
   readonly [field: string]: string | number | boolean;
 }

@@ -60,12 +60,13 @@ export interface Page extends Modelled {
   readonly flags: Cell<number>;
   /** Word 0: pgmap, or compound_head. */
   readonly pgmap: Cell<Word0>;
-  /** Word 2. */
+  /** Word 2: the file, if one has the page. */
   readonly mapping: Cell<PageMapping>;
   /** Word 3: index in the file, or `share`. */
   readonly index: Cell<number>;
   /** Page-table entries that map this page alone, less one: -1 is none. */
   readonly _mapcount: Cell<number>;
+  /** References. A pin of a page of its own counts as GUP_PIN_COUNTING_BIAS of them, 1024. */
   readonly _refcount: Cell<number>;
   /** In the first tail, low bits of its flags word: the order of the folio. */
   readonly order: Cell<number>;
@@ -73,8 +74,9 @@ export interface Page extends Modelled {
   readonly _large_mapcount: Cell<number>;
   /** memcg_data: pages of the folio that are charged to a control group. Of device memory only what is anonymous is. */
   readonly memcg_data: Cell<number>;
-  /** Ghost state: who holds a pin, and who a reference from FOLL_GET; a name for each. */
+  /** Ghost state: who holds a pin; a name for each. */
   readonly heldPins: Cell<readonly string[]>;
+  /** Ghost state: who holds a reference from FOLL_GET; a name for each. */
   readonly heldGets: Cell<readonly string[]>;
   /** Ghost state: how each pin of `heldPins` was counted, in the same order. */
   readonly pinnedAs: Cell<readonly PinnedAs[]>;
@@ -109,10 +111,13 @@ export interface Pte {
   readonly kind: "pte" | "pmd" | "pud";
   /** First page frame. */
   readonly pfn: Pfn;
+  /** The program may store through it. */
   readonly write: boolean;
+  /** It has stored through it since the bit was last cleared. */
   readonly dirty: boolean;
   /** No struct page is to be looked up for counting. */
   readonly special: boolean;
+  /** Memory of a device, of which GUP looks for the pgmap. */
   readonly devmap: boolean;
   readonly [field: string]: string | number | boolean;
 }
@@ -138,8 +143,9 @@ export interface MmStruct extends Modelled {
   readonly ptls: readonly Spinlock[];
   /** The lock of the tables above. */
   readonly pmd_lock: Spinlock;
-  /** Pages that are mapped and counted: of files, and anonymous ones. Changed under page-table locks. */
+  /** Pages of files that are mapped and counted. Changed under page-table locks. */
   readonly rss_file: Cell<number>;
+  /** The same of anonymous pages. */
   readonly rss_anon: Cell<number>;
   /** Odd while fork() copies the page table: no pins without locks meanwhile. */
   readonly write_protect_seq: Cell<number>;
@@ -176,8 +182,9 @@ export interface VmArea extends Modelled {
   readonly vm_flags: number;
   /** Where the parts of the mapping begin that have an anon_vma: private pages of their own. */
   readonly anon_vma: Cell<readonly number[]>;
-  /** First virtual page number, and the number of pages. */
+  /** First virtual page number. */
   readonly vm_start: number;
+  /** How many pages. */
   readonly vm_pages: number;
   /** Page of the file that the first page maps. */
   readonly vm_pgoff: number;

@@ -11,7 +11,9 @@ export interface SwpEntry {
    * `migration`: the page is being moved; a fault waits.
    */
   readonly kind: "device-private" | "migration";
+  /** The page, by its frame. */
   readonly pfn: Pfn;
+  /** What is brought back may be stored to. */
   readonly write: boolean;
   /** Of a migration entry: the page is the process's own. */
   readonly exclusive: boolean;
