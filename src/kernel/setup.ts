@@ -93,6 +93,7 @@ export function newSuperBlock(
     s_agf: newRwsem(`${name}s_agf`),
     s_freezes: options.freezes ?? false,
     s_writers: newSbWriters(name),
+    s_active: cell(`${name}s_active`, true),
     s_shutdown: cell(`${name}s_shutdown`, false),
     s_dax_dev: modelled("dax_device", {
       pfns,

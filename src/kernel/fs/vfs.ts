@@ -195,6 +195,7 @@ export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number>
   }));
   if (busy) return -EBUSY;
   yield* k.sync_filesystem(sb);
+  yield* WRITE_ONCE(sb.s_active, false);
   for (const inode of sb.s_inodes) yield* k[evict_inode](inode);
   return 0;
 }

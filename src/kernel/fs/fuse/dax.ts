@@ -164,10 +164,10 @@ export function* fuse_do_setattr(k: Kernel, inode: Inode, size: number): Code {
   yield* down_write(k, invalidate_lock);
   yield* k.fuse_dax_break_layouts(inode, 0, k.fuse_whole_file_end(inode));
   // FUSE_SETATTR: the host truncates
-  yield* WRITE_ONCE(inode.i_size, size);
   for (let index = size; index < inode.i_data.length; index++) {
     yield* dropBlock(k, inode, extentOf(inode, index));
   }
+  yield* WRITE_ONCE(inode.i_size, size);
   yield* k.truncate_pagecache(inode, size);
   yield* up_write(invalidate_lock);
 }
@@ -190,6 +190,8 @@ export function* fuse_file_fallocate(
   yield* down_write(k, i_rwsem);
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.fuse_dax_break_layouts(inode, 0, k.fuse_whole_file_end(inode));
+  // fuse_writeback_range(), to the end of the file
+  yield* k.dax_writeback_mapping_range(i_mapping, first, i_mapping.i_pages.length);
   // FUSE_FALLOCATE: the host punches the hole
   for (let index = first; index < endOfBlocks(inode, end); index++)
     yield* dropBlock(k, inode, extentOf(inode, index));
@@ -200,13 +202,14 @@ export function* fuse_file_fallocate(
 }
 
 /**
- * Forgets an inode that nobody uses any more, and its pages of the window with it.
+ * Forgets an inode that nobody uses any more, and its pages of the window with it, for other files to have; whether the
+ * file has a name or not. After an unmount there is nobody to have them.
  *
- * Models `fs/fuse/inode.c:fuse_evict_inode()` @ v6.12.
+ * Models `fs/fuse/inode.c:fuse_evict_inode()` @ v6.12, with fuse_dax_inode_cleanup().
  */
 export function* fuse_evict_inode(k: Kernel, inode: Inode): Code {
   yield* k.truncate_inode_pages_range(inode.i_mapping, 0, inode.i_mapping.i_pages.length);
-  if ((yield* READ_ONCE(inode.i_nlink)) > 0) return;
+  if (!(yield* READ_ONCE(inode.i_sb.s_active))) return;
   for (let index = 0; index < inode.i_data.length; index++) {
     yield* dropBlock(k, inode, extentOf(inode, index));
   }

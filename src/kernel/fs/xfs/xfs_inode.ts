@@ -190,11 +190,17 @@ export function* xfs_insert_file_space(k: Kernel, inode: Inode, first: number, e
   yield* shiftBlocks(inode, first, end - first);
 }
 
-/** Models `fs/xfs/xfs_bmap_util.c:xfs_prepare_shift()` @ v6.12: what is to move leaves the page cache. */
+/**
+ * What is to move leaves the page cache, and so does the page before it.
+ *
+ * Models `fs/xfs/xfs_bmap_util.c:xfs_prepare_shift()` @ v6.12.
+ * Left out: copies that were left over in the CoW fork, of which there are none here.
+ */
 function* xfs_prepare_shift(k: Kernel, inode: Inode, from: number): Code {
+  const first = Math.max(from - 1, 0);
   const end = inode.i_data.length;
-  yield* k.dax_writeback_mapping_range(inode.i_mapping, from, end);
-  yield* k.truncate_pagecache_range(inode, from, end);
+  yield* k.dax_writeback_mapping_range(inode.i_mapping, first, end);
+  yield* k.truncate_pagecache_range(inode, first, end);
 }
 
 /**

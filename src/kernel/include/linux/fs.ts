@@ -165,6 +165,8 @@ export interface SuperBlock extends Modelled {
   /** May somebody freeze it? Those who write are counted, then. */
   readonly s_freezes: boolean;
   readonly s_writers: SbWriters;
+  /** SB_ACTIVE: it is mounted. */
+  readonly s_active: Cell<boolean>;
   /** XFS: it has been shut down, and answers with errors. */
   readonly s_shutdown: Cell<boolean>;
   readonly s_dax_dev: DaxDevice;
