@@ -96,7 +96,8 @@ function* unmap_and_kill(k: Kernel, mapping: AddressSpace, index: number, killed
  * Takes a bad page away from those who map it, by what the page says of its file.
  *
  * Models `mm/memory-failure.c:mf_generic_kill_procs()` @ v6.12.
- * Left out: private and coherent memory, for which it says -ENXIO.
+ * Left out: private and coherent memory, for which it says -ENXIO; that collect_procs() asks the page for its file by
+ * itself, before it is asked for what to unmap.
  *
  * @returns 0, or -EBUSY if the page says of no file.
  */
