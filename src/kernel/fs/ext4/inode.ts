@@ -1,7 +1,8 @@
 // ext4: blocks of a file, waiting for its pages, and giving blocks back. Source: fs/ext4/inode.c. Left out everywhere: the journal (a block is free at once), partial blocks, preallocation.
 import { hex } from "../../../base/brand.ts";
-import type { Code, See, Wait } from "../../../explore/access.ts";
-import type { FileSystemType, Inode, Iomap } from "../../include/linux/fs.ts";
+import { type Code, rmw, type See, type Wait } from "../../../explore/access.ts";
+import type { DaxMarks } from "../../include/linux/dax.ts";
+import type { AddressSpace, FileSystemType, Inode, Iomap } from "../../include/linux/fs.ts";
 import type { Page } from "../../include/linux/mm_types.ts";
 import { page_ref_count } from "../../include/linux/page_ref.ts";
 import { down_write, up_write } from "../../kernel/locking/rwsem.ts";
@@ -133,14 +134,29 @@ export const untilIdle = (k: Kernel, page: Page, count: number): Wait => ({
 });
 
 /**
- * Gives blocks of a file back, after nobody uses their pages any more. What lies beyond the end of the file stays.
+ * Gives blocks of a file back, after nobody uses their pages any more. What lies beyond the end of the file stays. Dirty
+ * pages of the range are written back first.
  *
- * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.12.
- * Left out: that up to v6.13 dirty pages of the range are written back first.
+ * Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.1.
  *
  * @param first First page of the hole; `end` is one past the last.
  */
 export function* ext4_punch_hole(k: Kernel, inode: Inode, first: number, end: number): Code {
+  const { i_mapping } = inode;
+  if (yield* mapping_tagged_dirty(i_mapping)) {
+    yield* k.dax_writeback_mapping_range(i_mapping, first, Math.min(end, i_mapping.i_pages.length));
+  }
+  yield* ext4_punch_hole_unwritten(k, inode, first, end);
+}
+
+/** Models `include/linux/fs.h:mapping_tagged()` @ v6.1, asked for PAGECACHE_TAG_DIRTY. */
+const mapping_tagged_dirty = ({ i_marks }: AddressSpace): Code<boolean> =>
+  rmw(i_marks, (...marks: DaxMarks[]) => ({ next: marks, result: marks.some(({ dirty }) => dirty) }), {
+    note: { quiet: true },
+  });
+
+/** Models `fs/ext4/inode.c:ext4_punch_hole()` @ v6.15: nothing is written back. */
+export function* ext4_punch_hole_unwritten(k: Kernel, inode: Inode, first: number, end: number): Code {
   yield* k.ext4_with_layouts_broken(
     inode,
     (size) => (first >= size ? 0 : null),
