@@ -1,9 +1,11 @@
 // The scenarios, in the order in which they are printed.
+
 import type { Scenario } from "../kernel/scenario.ts";
 import { bystandersVsPunchHole } from "./bystanders-vs-punch-hole.ts";
 import { cloneVsPin } from "./clone-vs-pin.ts";
 import { collapseRangeVsDirtyPage } from "./collapse-range-vs-dirty-page.ts";
 import { collapseRangeVsPin } from "./collapse-range-vs-pin.ts";
+import { copyingStoreVsPunchOfSecondFile } from "./copying-store-vs-punch-of-second-file.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { forkVsMunmapOfHugeFusePage } from "./fork-vs-munmap-of-huge-fuse-page.ts";
@@ -49,6 +51,7 @@ import {
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
 } from "./refault-of-shared-extent-vs-unpin.ts";
+import { sharedLoadVsPunchOfSecondFile } from "./shared-load-vs-punch-of-second-file.ts";
 import { staleStoreVsPunchHole } from "./stale-store-vs-punch-hole.ts";
 import { staleStoreVsSplitOfHugePage } from "./stale-store-vs-split-of-huge-page.ts";
 import { threeInvalidationsVsFault } from "./three-invalidations-vs-fault.ts";
@@ -104,6 +107,7 @@ export const catalogue: readonly Scenario[] = [
   fsyncVsPunchHole,
   unpinVsPunchOfSharedExtent,
   unpinVsPunchAfterUnshare,
+  copyingStoreVsPunchOfSecondFile,
   unpinVsEvictOfSharedExtent,
   readPinVsMunmapOfSecondFile,
   truncateVsDirtyPage,
@@ -120,6 +124,7 @@ export const catalogue: readonly Scenario[] = [
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,
+  sharedLoadVsPunchOfSecondFile,
   invalidateVsFaultsOnOneEntry,
   threeInvalidationsVsFault,
   memoryFailureVsPunchHole,
