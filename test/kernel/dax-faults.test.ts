@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { pfn } from "../../src/base/brand.ts";
 import { kernels, v6_1, v6_12, v7_2 } from "../../src/changes/kernels.ts";
+import { down_write } from "../../src/kernel/kernel/locking/rwsem.ts";
 import { WRITE_ONCE } from "../../src/kernel/lib/atomic.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
@@ -136,4 +137,20 @@ describe.each(kernels)("a hole that was read on $release", (version) => {
     expect(machine.see(entry)).toMatchObject({ kind: "zero", locked: false });
     expect(machine.see(marks)).toEqual({ dirty: false, towrite: false });
   });
+});
+
+// mapping_empty() comes first in mm/truncate.c:invalidate_inode_pages2_range(): here somebody else has what unmapping takes.
+it.each(kernels)("invalidation unmaps nothing of a file without entries on $release", (version) => {
+  for (const touched of [false, true]) {
+    const machine = boot(version);
+    const invalidated = machine.run(function* (k) {
+      const inode = yield* createFile(k, mountDax(k, 1), "file", 1);
+      const mm = createProcess(k, "mm", 1);
+      yield* mapFile(k, mm, inode, 0, 1);
+      if (touched) yield* k.touch(mm, 0, false);
+      yield* down_write(k, inode.i_mapping.i_mmap_rwsem);
+      return yield* k.invalidate_inode_pages2_range(inode.i_mapping, 0, 1);
+    });
+    expect(isBlocked(invalidated)).toBe(touched);
+  }
 });

@@ -1,5 +1,5 @@
 // Taking pages of a file out of page tables and page cache. Source: mm/truncate.c.
-import type { Code } from "../../explore/access.ts";
+import { type Code, rmw } from "../../explore/access.ts";
 import { nextEntry } from "../fs/dax-entry.ts";
 import type { DaxEntry } from "../include/linux/dax.ts";
 import type { AddressSpace, Inode } from "../include/linux/fs.ts";
@@ -82,8 +82,20 @@ export function* truncate_pagecache_range(k: Kernel, inode: Inode, first: number
 }
 
 /**
- * Removes the clean entries of a range, and only afterwards the mappings. A writer calls it with i_rwsem
- * held and without invalidate_lock, so faults may map the pages again meanwhile.
+ * Has a file no entry at all? One look at the root of the tree, without its lock.
+ *
+ * Models `include/linux/pagemap.h:mapping_empty()` @ v6.12; v5.10 asks for two counts, which change with the entries.
+ */
+function* mapping_empty({ i_pages }: AddressSpace): Code<boolean> {
+  return yield* rmw([...i_pages], (...entries: (DaxEntry | null)[]) => ({
+    next: entries,
+    result: entries.every((entry) => entry === null),
+  }));
+}
+
+/**
+ * Removes the clean entries of a range, and only afterwards the mappings; of a file without any entry not even those. A
+ * writer calls it with i_rwsem held and without invalidate_lock, so faults may map the pages again meanwhile.
  *
  * Models `mm/truncate.c:invalidate_inode_pages2_range()` @ v6.12, on a DAX file.
  *
@@ -96,6 +108,7 @@ export function* invalidate_inode_pages2_range(
   first: number,
   end: number,
 ): Code<boolean> {
+  if (yield* mapping_empty(mapping)) return true;
   let all = true;
   for (let index = first; index < end; index++) {
     const entry = yield* entryOf(k, mapping, index, first);
