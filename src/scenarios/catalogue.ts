@@ -7,6 +7,7 @@ import { collapseRangeVsDirtyPage } from "./collapse-range-vs-dirty-page.ts";
 import { collapseRangeVsPin } from "./collapse-range-vs-pin.ts";
 import { copyingStoreVsPunchOfSecondFile } from "./copying-store-vs-punch-of-second-file.ts";
 import { copyingWriteVsHugeMapping, copyingWriteVsMapping } from "./copying-write-vs-mapping.ts";
+import { dontneedAndTouchVsPunchHole } from "./dontneed-and-touch-vs-punch-hole.ts";
 import { folioPutVsPunchHole } from "./folio-put-vs-punch-hole.ts";
 import { forkVsMunmapOfHugeFusePage } from "./fork-vs-munmap-of-huge-fuse-page.ts";
 import { forkVsMunmapOfHugePage } from "./fork-vs-munmap-of-huge-page.ts";
@@ -85,6 +86,7 @@ export const catalogue: readonly Scenario[] = [
   releasePagesVsPunchHole,
   munmapVsMunmap,
   munmapVsPunchHole,
+  dontneedAndTouchVsPunchHole,
   munmapVsPunchHoleOfHugePage,
   munmapOfPartVsPunchHoleOfHugePage,
   gupVsTouch,

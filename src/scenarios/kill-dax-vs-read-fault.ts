@@ -46,7 +46,10 @@ export const killDaxVsReadFault = scenario<World>({
     "What stops memunmap_pages() while mappings still point at the memory? (Nov 2020, reference/threads/000) " +
     "XFS unmaps all its files when it is told. That a fault may come right after is our reading; a " +
     "prediction, not yet seen on a kernel.",
-  closed: "A load, which freezing does not hold off. The memory itself stays; its removal is not here.",
+  closed:
+    "A load, which freezing does not hold off. The memory itself stays; its removal is not here, nor that from v6.15 on " +
+    "the page that it maps leaves its file (referenced-folio-stays-in-file, in write-into-hole-vs-read-fault): XFS " +
+    "removes the entries with the same invalidate_inode_pages2_range().",
   setup: mappedByTwo,
   threads: {
     unbind,

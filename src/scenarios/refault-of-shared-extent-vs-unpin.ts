@@ -85,13 +85,13 @@ export const refaultOfSharedExtentVsUnpin = scenario<World>({
       verdict: "invariant",
       rule: "referenced-folio-stays-in-file",
       because:
-        "the folio leaves its file with the reference, for a moment; its count stays right, and the kernel looks at " +
-        "the counts of large folios only, and says nothing",
+        "dax_insert_entry() takes the folio of a shared block from its file and gives it back, with the reference; its " +
+        "count stays right, and dax_folio_put() looks at the counts of large folios only, and says nothing",
     },
     "v7.2": {
       verdict: "invariant",
       rule: "referenced-folio-stays-in-file",
-      because: "the folio leaves its file with the reference: the kernel warns; its count stays right",
+      because: "as v6.15, but dax_folio_put() looks at the counts of small folios, too, and warns",
     },
   },
 });

@@ -78,7 +78,9 @@ export const copyingStoreVsCopyingWrite = scenario<World>({
   claim:
     "A racing writer can complete a full cycle of copy on write while ILOCK is dropped (comment of the fix). That a " +
     "fault on DAX can be one of the two, and on which kernels, is our reading; a prediction, not yet seen on a kernel.",
-  closed: "The other file is not mapped. What copying-write-vs-mapping warns of is not looked at here.",
+  closed:
+    "The other file is not mapped. That from v6.15 on write(2) takes a page from its file while it is mapped is not looked " +
+    "at here (referenced-folio-stays-in-file, in copying-write-vs-mapping).",
   *setup(k) {
     const { one } = yield* reflinkedFiles(k);
     return yield* mapped(k, one);

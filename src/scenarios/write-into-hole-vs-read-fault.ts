@@ -64,13 +64,14 @@ export const writeIntoHoleVsReadFault = scenario<World>({
       verdict: "invariant",
       rule: "referenced-folio-stays-in-file",
       because:
-        "the folio leaves its file with the reference of the mapping; the kernel looks at the counts of large folios " +
-        "only, and says nothing",
+        "__dax_invalidate_entry() takes the folio from its file whatever its count, with the reference of the mapping; " +
+        "dax_folio_put() looks at the counts of large folios only, and says nothing",
     },
     "v7.2": {
       verdict: "invariant",
       rule: "referenced-folio-stays-in-file",
-      because: "the folio leaves its file with the reference of the mapping: the kernel warns, and goes on",
+      because:
+        "as v6.15, but dax_folio_put() looks at the counts of small folios, too: it warns, and goes on",
     },
   },
   twins: [
