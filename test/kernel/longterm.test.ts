@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import { GUP_PIN_COUNTING_BIAS } from "../../src/kernel/include/linux/mm.ts";
 import type { MmStruct, Page } from "../../src/kernel/include/linux/mm_types.ts";
 import { down_read, up_read } from "../../src/kernel/kernel/locking/rwsem.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
@@ -21,6 +22,7 @@ import {
   createDevDax,
   createFile,
   createProcess,
+  FIRST_DEV_DAX_PFN,
   mapFile,
   mountDax,
 } from "../../src/kernel/setup.ts";
@@ -170,5 +172,22 @@ describe("FOLL_LONGTERM", () => {
     });
     expect(got).toBe(-16);
     expect(machine.counts(0x2000)).toMatchObject({ refcount: 2, mapcount: 1 });
+  });
+
+  // check_dax_vmas() @ v5.10 looks at all mappings afterwards; later each is looked at when its first page is taken.
+  it.each(kernels)("$release: a range that ends in a DAX file", (version) => {
+    const machine = boot(version, { geometry: GEOMETRY });
+    const got = machine.run(function* (k) {
+      const mm = createProcess(k, "mm", PAGES);
+      yield* mapFile(k, mm, yield* createDevDax(k, "dax0.0", 1, 1), 0, 1);
+      const inode = yield* createFile(k, mountDax(k, 1), "file", 1);
+      yield* mapFile(k, mm, inode, 1, 1);
+      k.current.mm = mm;
+      return yield* k.pin_user_pages_fast(0, 2, FOLL_LONGTERM);
+    });
+    const taken = Array.isArray(got) ? got.length : got;
+    expect(taken).toBe(version.release === "v5.10" ? -EOPNOTSUPP : 1);
+    const { refcount } = machine.counts(FIRST_DEV_DAX_PFN);
+    expect(refcount >= GUP_PIN_COUNTING_BIAS).toBe(version.release !== "v5.10");
   });
 });

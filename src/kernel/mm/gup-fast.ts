@@ -1,4 +1,5 @@
 // get_user_pages without locks: it walks the page table with interrupts off. Source: mm/gup.c.
+// Left out everywhere: PG_referenced, which it sets of what it takes.
 
 import type { Cell, Code } from "../../explore/access.ts";
 import type { DevPagemap } from "../include/linux/memremap.ts";

@@ -4,7 +4,14 @@ import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import { type MmStruct, type Page, TABLE, VM_WRITE, type VmArea } from "../include/linux/mm_types.ts";
+import {
+  type MmStruct,
+  overlaps,
+  type Page,
+  TABLE,
+  VM_WRITE,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pte_lockptr, pte_offset, pud_offset } from "../include/linux/pgtable.ts";
 import { pte_present } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
@@ -133,7 +140,8 @@ export function check_vma_flags(_k: Kernel, vma: VmArea, flags: number): number 
  * Takes pages under mmap_lock, faulting in what is not there, as often as it takes.
  *
  * Models `mm/gup.c:__get_user_pages()` @ v6.12, with faultin_page().
- * Left out: signals, dropping mmap_lock to retry.
+ * Left out: signals, dropping mmap_lock to retry; -ENOMEM and -EHWPOISON of a fault, which are -EFAULT here; that v5.10
+ * says -EFAULT whatever check_vma_flags() says, which says nothing else there.
  *
  * @param start First virtual page number.
  * @param flags Without FOLL_GET and FOLL_PIN, for who only wants the pages to be there.
@@ -147,10 +155,13 @@ export function* __get_user_pages(
   flags: number,
 ): Code<readonly Page[] | number> {
   const pages: Page[] = [];
+  let vma: VmArea | null = null;
   for (let i = start; i < start + nr_pages; i++) {
-    const vma = yield* k.vma_lookup(mm, i);
-    const refused = vma === null ? -EFAULT : k.check_vma_flags(vma, flags);
-    if (vma === null || refused !== 0) return pages.length > 0 ? pages : refused;
+    if (vma === null || !overlaps(vma, i, i + 1)) {
+      vma = yield* k.vma_lookup(mm, i);
+      const refused = vma === null ? -EFAULT : k.check_vma_flags(vma, flags);
+      if (vma === null || refused !== 0) return pages.length > 0 ? pages : refused;
+    }
     let page = yield* k.follow_page_mask(vma, i, flags);
     while (page === null || page === -EMLINK) {
       const fault = yield* k.handle_mm_fault(vma, i, (flags & FOLL_WRITE) !== 0, page === -EMLINK);
@@ -189,9 +200,10 @@ export function* __gup_longterm_locked(
 }
 
 /**
- * Takes pages under mmap_lock, and gives them back if they were to be kept for long and are of a DAX file.
+ * Takes pages under mmap_lock, and gives all of them back if they were to be kept for long and one is of a DAX file.
  *
  * Models `mm/gup.c:__gup_longterm_locked()` @ v5.10, with check_dax_vmas().
+ * Left out: check_and_migrate_cma_pages().
  */
 export function* __gup_longterm_locked_afterwards(
   k: Kernel,
@@ -202,11 +214,15 @@ export function* __gup_longterm_locked_afterwards(
 ): Code<readonly Page[] | number> {
   const pages = yield* k.__get_user_pages(mm, start, nr_pages, flags);
   if (typeof pages === "number" || !(flags & FOLL_LONGTERM)) return pages;
-  const vma = yield* k.vma_lookup(mm, start);
-  if (vma === null || !vma.vm_file.is_fsdax) return pages;
-  for (const page of pages) {
-    const folio = yield* page_folio(k, page);
-    yield* k.gup_put_folio(folio, 1, flags);
+  let vma: VmArea | null = null;
+  for (let i = start; i < start + pages.length; i++) {
+    if (vma === null || !overlaps(vma, i, i + 1)) vma = yield* k.vma_lookup(mm, i);
+    if (vma === null || !vma.vm_file.is_fsdax) continue;
+    for (const page of pages) {
+      const folio = yield* page_folio(k, page);
+      yield* k.gup_put_folio(folio, 1, flags);
+    }
+    return -EOPNOTSUPP;
   }
-  return -EOPNOTSUPP;
+  return pages;
 }

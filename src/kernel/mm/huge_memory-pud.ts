@@ -218,7 +218,10 @@ export function* zap_huge_pud(k: Kernel, vma: VmArea, address: number): Code<Zap
  * Takes a PUD entry apart: it is cleared, and smaller entries come with the next faults, if the device has any. The TLB
  * is flushed, and the reference dropped, while the lock is held.
  *
- * Models `mm/huge_memory.c:__split_huge_pud()` and `__split_huge_pud_locked()` @ v7.2.
+ * Models `mm/huge_memory.c:__split_huge_pud()` and `__split_huge_pud_locked()` @ v7.2; in v6.12 that of a DAX device counts
+ * for nothing.
+ * Left out: the marks of the entry, dirty and young, that pass to the folio; that v6.15 drops the reference before it takes
+ * the pages from the count of the process.
  */
 export function* __split_huge_pud(k: Kernel, vma: VmArea, address: number): Code {
   const { vm_mm } = vma;

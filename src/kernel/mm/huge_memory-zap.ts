@@ -67,6 +67,8 @@ export const zap_passes_over_pmd = (_k: Kernel, pmd: UpperEntry): boolean => pmd
  * Clears a PMD entry.
  *
  * Models `mm/huge_memory.c:zap_huge_pmd()` @ v6.12, where that of a DAX file counts for nothing.
+ * Left out: anonymous huge pages, entries of migration; the marks of the entry, dirty and young, that pass to the folio;
+ * the reference of the process to the huge page of zeroes.
  */
 export function* zap_huge_pmd(k: Kernel, vma: VmArea, address: number): Code<Zapped> {
   const pmdp = pmd_offset(k, vma.vm_mm, address);
@@ -124,6 +126,7 @@ export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<Uppe
  *
  * Models `mm/huge_memory.c:vma_adjust_trans_huge()` @ v6.12, with split_huge_pmd_if_needed(). No entry of a PUD is in the
  * way: a device that has them lets its mappings be split between them only.
+ * Left out: a neighbour that grows at the expense of the mapping.
  */
 export function* vma_adjust_trans_huge(k: Kernel, vma: VmArea, addr: number): Code {
   const first = pmdStart(k, addr);

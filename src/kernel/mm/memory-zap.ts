@@ -53,6 +53,7 @@ export const vma_is_anonymous = ({ vm_file }: VmArea): boolean =>
  * Clears one present entry.
  *
  * Models `mm/memory.c:zap_present_ptes()` @ v6.12: what has no page to be counted is only cleared.
+ * Left out: the marks of the entry, dirty and young, that pass to the page; nobody asks a DAX page for them.
  * Context: page-table lock held.
  */
 export function* zap_present_pte(k: Kernel, vma: VmArea, address: number, pte: Pte): Code<ZappedPte> {
@@ -86,7 +87,8 @@ export function* clearCounted(ptep: Cell<LowerEntry>, rss: Cell<number>): Code<b
 /**
  * Is an entry to go? A private copy stays where only the pages of the file are unmapped.
  *
- * Models `mm/memory.c:should_zap_folio()` @ v6.12.
+ * Models `mm/memory.c:should_zap_folio()` @ v6.12; v5.10 compares the file of the page in zap_pte_range().
+ * Simplified: the page is not asked whether it is anonymous; in a mapping of a file all memory of a device is the file's.
  */
 export function should_zap(k: Kernel, pte: LowerEntry, even_cows: boolean): pte is Pte {
   if (!pte_present(pte)) return false;

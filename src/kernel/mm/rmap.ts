@@ -45,7 +45,11 @@ export function* folio_add_file_rmap_pte(k: Kernel, folio: Folio, page: Page): C
   if (large) yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, 1);
 }
 
-/** Models `mm/rmap.c:folio_remove_rmap_ptes()` @ v6.12, for one entry. */
+/**
+ * Models `mm/rmap.c:folio_remove_rmap_ptes()` @ v6.12, for one entry; v6.1 has it as page_remove_rmap(), where no large folio
+ * is mapped with a count.
+ * Left out: CONFIG_NO_PAGE_MAPCOUNT (v6.15), with which a page of a large folio has no mapcount of its own.
+ */
 export function* folio_remove_rmap_pte(k: Kernel, folio: Folio, page: Page): Code {
   if (yield* folio_test_large(folio)) yield* atomic_add(folio_page(k, folio, 1)._large_mapcount, -1);
   yield* atomic_add(page._mapcount, -1);
