@@ -99,6 +99,8 @@ export function* follow_devmap_page(k: Kernel, pfn: Pfn): Code<DevPagemap | null
  * Takes the page at an address, whatever the size of the entry that maps it.
  *
  * Models `mm/gup.c:follow_page_mask()`, `follow_pud_mask()` and `follow_pmd_mask()` @ v6.12.
+ * Left out: that an ordinary huge entry which is a table by the time its lock is held is followed there and then; here a
+ * fault comes first.
  * Context: mmap_lock held for reading.
  *
  * @returns the page, null if a fault must bring it first, or a negative error.

@@ -40,7 +40,13 @@ export function vm_normal_page_pmd(k: Kernel, pmd: Pte): Page | null {
 /** Is the PMD entry of a counted folio marked special? Ours: a knob; v6.15 does so by mistake. */
 export const special_folio_pmd = (_k: Kernel): boolean => false;
 
-/** Has the mapping room for a PMD entry there? Models `mm/huge_memory.c:__thp_vma_allowable_orders()` @ v6.12. */
+/**
+ * Has the mapping room for a PMD entry there?
+ *
+ * Models what `mm/huge_memory.c:__thp_vma_allowable_orders()` @ v6.12 asks of a DAX file.
+ * Simplified: of a DAX file it asks for VM_NOHUGEPAGE alone; the rest the file system asks again with its locks held, in
+ * dax_fault_check_fallback(), which is not called here where the answer is no.
+ */
 function hasRoomForPmd(k: Kernel, vma: VmArea, address: number): boolean {
   const first = pmdStart(k, address);
   return (
@@ -55,7 +61,9 @@ function hasRoomForPmd(k: Kernel, vma: VmArea, address: number): boolean {
  * The part of a fault that looks at upper levels: an entry that is none may become a huge one, and a huge one
  * may become writable.
  *
- * Models the upper levels of `mm/memory.c:__handle_mm_fault()` @ v6.12.
+ * Models the upper levels of `mm/memory.c:__handle_mm_fault()` @ v6.12, with create_huge_pmd() and wp_huge_pmd().
+ * Left out: huge_pmd_set_accessed(), which marks an entry young under its lock; that v6.1 asks the file system for a store
+ * to a private mapping, too, which says FALLBACK; FAULT_FLAG_UNSHARE, with which nobody comes to a huge entry here.
  *
  * @returns FALLBACK where a small entry must do.
  */

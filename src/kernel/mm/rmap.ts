@@ -2,7 +2,14 @@
 // Left out everywhere: _nr_pages_mapped and the mapcounts per mm, which are statistics.
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { addLargeCount, folio_page, folio_test_large } from "../include/linux/mm.ts";
-import type { Folio, LowerEntry, Page, UpperEntry, VmArea } from "../include/linux/mm_types.ts";
+import {
+  type Folio,
+  type LowerEntry,
+  type Page,
+  type UpperEntry,
+  VM_SHARED,
+  type VmArea,
+} from "../include/linux/mm_types.ts";
 import {
   isLeaf,
   pfnAt,
@@ -103,14 +110,15 @@ export function* anon_vma_clone({ anon_vma, vm_start }: VmArea, addr: number): C
 /**
  * Takes away the right to write through the entries of a range, so that the next store makes a fault.
  *
- * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, with page_vma_mkclean_one(). Each entry takes its lock by itself, and
- * that of a PMD counts as one.
+ * Models `mm/rmap.c:pfn_mkclean_range()` @ v6.12, with page_vma_mkclean_one() and invalid_mkclean_vma(): private mappings
+ * are passed over. Each entry takes its lock by itself, and that of a PMD counts as one.
  * Left out: that the entry is none while the TLB is flushed; that private mappings are passed over, which have no entry
  * to write to the file by.
  *
  * @param address First virtual page number; `nr` is the number of pages, `first` the page frame of the first.
  */
 export function* pfn_mkclean_range(k: Kernel, vma: VmArea, address: number, nr: number, first: number): Code {
+  if ((vma.vm_flags & VM_SHARED) === 0) return;
   for (let at = address; at < address + nr; at++) {
     const pfn = first + at - address;
     const pmdp = pmd_offset(k, vma.vm_mm, at);
