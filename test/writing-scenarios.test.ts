@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -48,6 +49,15 @@ describe("docs/writing-scenarios.md", () => {
     expect(status).toBe(1);
     expect(stdout).toContain("private-copy-is-there");
   });
+});
+
+it("docs/writing-scenarios.md shows examples/counts.mjs, and what it prints", () => {
+  const text = read("docs/writing-scenarios.md");
+  const counts = join(examples, "counts.mjs");
+  expect(text).toContain(`\`\`\`js\n${readFileSync(counts, "utf8")}\`\`\``);
+  const { stdout, stderr } = spawnSync(process.execPath, [counts], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  expect(text).toContain(`$ node examples/counts.mjs\n${stdout}\`\`\``);
 });
 
 it("docs/functions.md has every value that pagelife/kernel exports and that is no rule", () => {

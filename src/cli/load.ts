@@ -1,5 +1,5 @@
 // Scenario and change files of the user's, in TypeScript: loaded with jiti, instrumented like our own
-// code, against `pagelife/explore` and `pagelife/kernel` of this very installation. What that takes is loaded
+// code, against `pagelife/explore`, `pagelife/kernel` and `pagelife/kernels` of this very installation. What that takes is loaded
 // only when there is a file: a check of the catalogue does not wait for it.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -72,11 +72,16 @@ async function load(file: string): Promise<unknown[]> {
   const { instrument } = await import("../explore/instrument/instrument.ts");
   const exploreModule = await import("../explore/index.ts");
   const kernelModule = await import("../kernel/index.ts");
+  const kernelsModule = await import("../changes/kernels.ts");
   const plain = createJiti(import.meta.url, { fsCache: false, moduleCache: false, sourceMaps: true });
   const jiti = createJiti(import.meta.url, {
     fsCache: false,
     moduleCache: false,
-    virtualModules: { "pagelife/explore": exploreModule, "pagelife/kernel": kernelModule },
+    virtualModules: {
+      "pagelife/explore": exploreModule,
+      "pagelife/kernel": kernelModule,
+      "pagelife/kernels": kernelsModule,
+    },
     transform(options) {
       const name = options.filename ?? file;
       const code = plain.transform(options);

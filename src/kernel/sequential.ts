@@ -2,6 +2,7 @@
 // comparing counts with tables and with real kernels; what interleaves belongs in a scenario.
 import { assert } from "../base/assert.ts";
 import { pfn as toPfn } from "../base/brand.ts";
+import { requireUse } from "../base/errors.ts";
 import { Arena, type Code, type See } from "../explore/access.ts";
 import { perform } from "../explore/operation.ts";
 import { Interner, type Value } from "../explore/value.ts";
@@ -48,7 +49,7 @@ export const isBlocked = (result: unknown): result is Blocked =>
   typeof result === "object" && result !== null && "blocked" in result;
 
 /**
- * Boots a kernel on a machine with one CPU and nobody else.
+ * Boots a kernel, one of `kernels` from `pagelife/kernels`, on a machine with one CPU and nobody else.
  *
  * @example
  * const { run, counts } = boot(kernel);
@@ -59,8 +60,14 @@ export const isBlocked = (result: unknown): result is Blocked =>
  *   yield* k.touch(mm, 0, true);
  * });
  * counts(0x40); // { refcount: 1, mapcount: 0, … } on v6.12
+ * @throws {@link PagelifeError} PL210 if it is given no kernel.
  */
 export function boot(version: KernelVersion, options: SequentialOptions = {}): Machine {
+  const isKernel = typeof version === "object" && Array.isArray(version.layers);
+  requireUse(
+    isKernel,
+    `boot() takes one of kernels, from pagelife/kernels, and was given ${String(version)}`,
+  );
   const arena = new Arena();
   const memory: Value[] = [];
   const values = new Interner();

@@ -66,3 +66,9 @@ it.each<{ name: string; says: string; code: (k: Kernel, w: World) => Code<unknow
   expect(used).toThrow(/^PL210: /);
   expect(used).toThrow(says);
 });
+
+it("boot() says what it takes where it is given the name of a kernel", () => {
+  expect(() => boot("v7.2" as never)).toThrow(
+    "PL210: boot() takes one of kernels, from pagelife/kernels, and was given v7.2",
+  );
+});
