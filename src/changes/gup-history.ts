@@ -3,7 +3,7 @@ import { folio_test_large } from "../kernel/include/linux/mm.ts";
 import { PAGE_MAPPING_ANON, PAGE_MAPPING_DAX_SHARED, TABLE } from "../kernel/include/linux/mm_types.ts";
 import { change } from "../kernel/kernel.ts";
 import { READ_ONCE } from "../kernel/lib/atomic.ts";
-import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
+import { FOLL_FAST_ONLY, FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { gup_put_folio, try_get_folio, try_grab_folio_fast } from "../kernel/mm/gup-grab.ts";
 import { __gup_longterm_locked, check_vma_flags } from "../kernel/mm/gup-slow.ts";
 
@@ -100,5 +100,18 @@ export const gupTryGrab = change({
     *gup_grab_devmap_page(k, page, flags) {
       return (yield* k.try_grab_folio_fast(page, 1, flags)) !== null;
     },
+  },
+});
+
+export const gupArguments = change({
+  name: "gup-arguments",
+  subject: "mm/gup: simplify the external interface functions and consolidate invariants",
+  source: "commit d64e2dbc33a1, v6.3",
+  about: "Before, a caller of pin_user_pages_fast() could say FOLL_PIN himself.",
+  after: ["p2pdma-mmap"],
+  functions: {
+    /** Models INTERNAL_GUP_FLAGS in `mm/gup.c:is_valid_gup_args()` @ v6.12. */
+    is_valid_gup_args: (k, flags, to_set) =>
+      (flags & (FOLL_PIN | FOLL_FAST_ONLY)) === 0 && k.below.is_valid_gup_args(flags, to_set),
   },
 });

@@ -29,6 +29,7 @@ import { daxPreRemove, fsdaxReflink, fsdaxShare } from "./fsdax-reflink.ts";
 import { fsdaxTwins } from "./fsdax-twins.ts";
 import { folioPut, gupPut } from "./fsdax-wakeup.ts";
 import {
+  gupArguments,
   gupFolioAllowed,
   gupForkSeq,
   gupHeadRecheck,
@@ -90,6 +91,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   gupFolioAllowed,
   gupUnshareFiles,
   p2pdmaMmap,
+  gupArguments,
   gupLongtermFiles,
   gupTryGrab,
   ext4Fallocate,

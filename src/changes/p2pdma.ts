@@ -24,11 +24,10 @@ export const p2pdmaMmap = change({
   functions: {
     /**
      * Models `mm/gup.c:is_valid_gup_args()` @ v6.12: memory of a device that may go at any time is not pinned for long.
-     * Left out: the warning.
      */
-    is_valid_gup_args: (k, flags) => {
+    is_valid_gup_args: (k, flags, to_set) => {
       const both = FOLL_LONGTERM | FOLL_PCI_P2PDMA;
-      return (flags & both) !== both && k.below.is_valid_gup_args(flags);
+      return (flags & both) !== both && k.below.is_valid_gup_args(flags, to_set);
     },
 
     /**

@@ -1,6 +1,8 @@
 // get_user_pages: references and pins through a user's address, as its callers know it. Source: mm/gup.c.
+import { hex } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
+import { WARN } from "../include/asm-generic/bug.ts";
 import { is_zero_page, isTail, page_folio } from "../include/linux/mm.ts";
 import type { Page, PinnedAs, Word0 } from "../include/linux/mm_types.ts";
 import { PG_head } from "../include/linux/page-flags.ts";
@@ -24,13 +26,14 @@ declare module "../kernel.ts" {
 }
 
 /**
- * Do the flags go together? For long, pages are only pinned.
+ * Do a caller's flags go together with those that the function sets? It is for the function to say FOLL_PIN, and for long
+ * pages are only pinned.
  *
- * Models `mm/gup.c:is_valid_gup_flags()` @ v5.10.
- * Left out: the warning.
+ * Models `mm/gup.c:is_valid_gup_flags()` @ v5.10, and the checks of pin_user_pages_fast().
+ * Simplified: the `_only` variants ask the same, as from v6.3 on.
  */
-export const is_valid_gup_args = (_k: Kernel, flags: number): boolean =>
-  (flags & FOLL_LONGTERM) === 0 || (flags & FOLL_PIN) !== 0;
+export const is_valid_gup_args = (_k: Kernel, flags: number, to_set: number): boolean =>
+  (flags & (to_set & FOLL_PIN ? FOLL_GET : FOLL_PIN | FOLL_LONGTERM)) === 0;
 
 /**
  * Takes pages of the current process: first without locks, and what that does not give under
@@ -102,14 +105,31 @@ const without = <T>(list: readonly T[], at: number): T[] => list.filter((_, i) =
 /** Ghost state: the caller uses the page no longer, or hands back what another task took. */
 function* noteUnpinned(k: Kernel, page: Page): Code {
   const { name } = k.current;
-  yield* rmw(
+  const pinned = yield* rmw(
     [page.heldPins, page.pinnedAs],
     (held: readonly string[], as: readonly PinnedAs[]) => {
       const at = holderAt(held, name);
-      return { next: [without(held, at), without(as, at)], result: null };
+      return { next: [without(held, at), without(as, at)], result: held.length > 0 };
     },
     { note: { text: () => "" } },
   );
+  requireUse(
+    pinned,
+    `${name} unpins pfn ${hex(page.pfn)}, which nobody has pinned; put_user_page() drops what get_user_pages_fast() took`,
+  );
+}
+
+/** What both kinds of GUP do first: `to_set` is theirs to say. */
+function* get(
+  k: Kernel,
+  start: number,
+  nr_pages: number,
+  flags: number,
+  to_set: number,
+): Code<readonly Page[] | number> {
+  if (k.is_valid_gup_args(flags, to_set)) return yield* k.gup_fast_fallback(start, nr_pages, flags | to_set);
+  yield* WARN(k, "gup-flags-go-together", `${k.current.name} calls GUP with flags that do not go together`);
+  return -EINVAL;
 }
 
 /**
@@ -123,8 +143,7 @@ export function* get_user_pages_fast(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[] | number> {
-  if (!k.is_valid_gup_args(flags | FOLL_GET)) return -EINVAL;
-  const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_GET);
+  const pages = yield* get(k, start, nr_pages, flags, FOLL_GET);
   if (typeof pages !== "number") yield* noteGets(k, pages);
   return pages;
 }
@@ -140,8 +159,10 @@ export function* get_user_pages_fast_only(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[]> {
-  const pages = yield* k.get_user_pages_fast(start, nr_pages, flags | FOLL_FAST_ONLY);
-  return typeof pages === "number" ? [] : pages;
+  const pages = yield* get(k, start, nr_pages, flags, FOLL_GET | FOLL_FAST_ONLY);
+  if (typeof pages === "number") return [];
+  yield* noteGets(k, pages);
+  return pages;
 }
 
 /**
@@ -155,8 +176,7 @@ export function* pin_user_pages_fast(
   nr_pages: number,
   flags: number,
 ): Code<readonly Page[] | number> {
-  if (!k.is_valid_gup_args(flags | FOLL_PIN)) return -EINVAL;
-  const pages = yield* k.gup_fast_fallback(start, nr_pages, flags | FOLL_PIN);
+  const pages = yield* get(k, start, nr_pages, flags, FOLL_PIN);
   if (typeof pages !== "number") yield* notePins(k, pages, flags);
   return pages;
 }
@@ -171,8 +191,11 @@ export function* pin_user_pages_fast_only(
   start: number,
   nr_pages: number,
   flags: number,
-): Code<readonly Page[] | number> {
-  return yield* k.pin_user_pages_fast(start, nr_pages, flags | FOLL_FAST_ONLY);
+): Code<readonly Page[]> {
+  const pages = yield* get(k, start, nr_pages, flags, FOLL_PIN | FOLL_FAST_ONLY);
+  if (typeof pages === "number") return [];
+  yield* notePins(k, pages, flags);
+  return pages;
 }
 
 /**
@@ -199,11 +222,17 @@ export function* put_user_page(k: Kernel, page: Page): Code {
 
 /** Ghost state: the caller uses the page that it got no longer, however it drops the reference next. */
 export function* user_is_done(k: Kernel, page: Page): Code {
+  if (is_zero_page(k, page)) return;
   const { name } = k.current;
-  yield* rmw(
+  const got = yield* rmw(
     [page.heldGets],
-    (held: readonly string[]) => ({ next: [without(held, holderAt(held, name))], result: null }),
+    (held: readonly string[]) => ({ next: [without(held, holderAt(held, name))], result: held.length > 0 }),
     { note: { text: () => "" } },
+  );
+  requireUse(
+    got,
+    `${name} drops a reference to pfn ${hex(page.pfn)}, of which nobody has one from get_user_pages_fast(); ` +
+      "unpin_user_page() gives back a pin",
   );
 }
 
