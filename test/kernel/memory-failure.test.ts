@@ -129,3 +129,23 @@ describe.each(kernels.map((k) => k.release))("memory of a DAX device, on %s", (r
     expect(mapped).toEqual([0, 1, 2, 3, 4, 5, 6, 7].filter((i) => i < first || i >= first + align));
   });
 });
+
+// The pgmap is looked up by page frame (mm/memory-failure.c:memory_failure() calls get_dev_pagemap()), a tail's too.
+it.each(
+  kernels,
+)("$release: the failure of the second page of a huge mapping takes the mapping away", (version) => {
+  const machine = boot(version, { geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 } });
+  const done = machine.run(function* (k) {
+    const inode = yield* createFile(k, mountDax(k, 2), "file", 2);
+    const mm = createProcess(k, "mm", 2);
+    yield* mapFile(k, mm, inode, 0, 2);
+    k.current.mm = mm;
+    yield* k.touch(mm, 0, true);
+    const error = yield* k.memory_failure_dev_pagemap(pfn(0x41));
+    return { mm, error };
+  });
+  if (isBlocked(done)) throw new Error(done.blocked);
+  expect(done.error).toBe(0);
+  expect(done.mm.pmds.map((pmdp) => machine.see(pmdp))).toEqual([null]);
+  expect(machine.warning()).toBe(null);
+});

@@ -40,7 +40,8 @@ export const is_valid_gup_args = (_k: Kernel, flags: number, to_set: number): bo
  * mmap_lock, with faults.
  *
  * Models `mm/gup.c:gup_fast_fallback()` @ v6.12; v5.18 has it as internal_get_user_pages_fast().
- * Left out: MMF_HAS_PINNED, for which fork() would ask; signals.
+ * Left out: MMF_HAS_PINNED, for which fork() would ask; signals; FOLL_TOUCH, with which pages that are taken under mmap_lock
+ * are marked as used.
  *
  * @returns the pages, which may be fewer than asked for with FOLL_FAST_ONLY, or a negative error.
  */

@@ -14,6 +14,8 @@ declare module "../kernel.ts" {
  * The program has no need of pages that it maps: their entries go, and come again with the next faults.
  *
  * Models `mm/madvise.c:madvise_dontneed_single_vma()` @ v6.12, with the lock that do_madvise() takes.
+ * Left out: that madvise() looks up what is mapped in the range, where the mapping is given here; the per-VMA lock that v7.2
+ * takes in place of mmap_lock, and which holds the same people off; the tables that v6.15 gives back.
  *
  * @param first First virtual page number; `end` is one past the last.
  */
