@@ -44,6 +44,7 @@ import {
 import { munmapVsPunchHole } from "./munmap-vs-punch-hole.ts";
 import { munmapVsPunchHoleOfHugePage } from "./munmap-vs-punch-hole-of-huge-page.ts";
 import { pinVsMunmapOfP2pmem } from "./pin-vs-munmap-of-p2pmem.ts";
+import { punchVsPunchOfSharedExtent } from "./punch-vs-punch-of-shared-extent.ts";
 import { readPinVsMunmapOfSecondFile } from "./read-pin-vs-munmap-of-second-file.ts";
 import { readPinVsStore } from "./read-pin-vs-store.ts";
 import { reclaimVsPin } from "./reclaim-vs-pin.ts";
@@ -126,6 +127,7 @@ export const catalogue: readonly Scenario[] = [
   refaultOfSharedExtentVsUnpin,
   refaultOfSharedHugeExtentVsUnpin,
   twoFilesFaultOnSharedExtent,
+  punchVsPunchOfSharedExtent,
   sharedLoadVsPunchOfSecondFile,
   invalidateVsFaultsOnOneEntry,
   threeInvalidationsVsFault,
