@@ -35,7 +35,13 @@ function forked(version: KernelVersion, pfn: number, file: (k: Kernel) => Code<I
     const fault = yield* k.touch(child, 0, false);
     const afterMunmap = shown();
     yield* k.vm_munmap(child, 0, 1);
-    return { has: pte_present(entry), afterFork, afterMunmap, fault, afterExit: shown() };
+    return {
+      has: pte_present(entry) ? (entry.dirty ? "dirty" : "clean") : "none",
+      afterFork,
+      afterMunmap,
+      fault,
+      afterExit: shown(),
+    };
   });
   assert(!isBlocked(found), "somebody waits");
   expect(machine.warning()).toBe(null);
@@ -53,7 +59,7 @@ describe.each(kernels)("fork() on $release", (version) => {
   it("copies entries of virtio-fs", () => {
     const found = forked(version, FIRST_PFN, (k) => createFile(k, mountDax(k, 1, "fuse"), "file", 1));
     expect(found).toEqual({
-      has: true,
+      has: "clean",
       afterFork: mapped(2),
       afterMunmap: mapped(1),
       fault: "NOPAGE",
@@ -64,7 +70,7 @@ describe.each(kernels)("fork() on $release", (version) => {
   it.each(["ext4", "xfs"] as const)("leaves entries of %s to faults", (type) => {
     const found = forked(version, FIRST_PFN, (k) => createFile(k, mountDax(k, 1, type), "file", 1));
     expect(found).toEqual({
-      has: false,
+      has: "none",
       afterFork: mapped(1),
       afterMunmap: mapped(1),
       fault: "NOPAGE",
@@ -80,7 +86,7 @@ describe.each(kernels.slice(3))("fork() on $release", (version) => {
     });
     const pooled = version.release === "v6.12" ? "1/0" : "0/0";
     expect(found).toEqual({
-      has: true,
+      has: "clean",
       afterFork: "2/2",
       afterMunmap: "1/1",
       fault: "NOPAGE",

@@ -111,8 +111,8 @@ export function* copy_present_pte(k: Kernel, dst: VmArea, src: VmArea, address: 
     yield* copyPage(k, dst, address);
     return;
   }
-  const anon = yield* folio_test_anon(folio);
   yield* folio_ref_inc(folio);
+  const anon = yield* folio_test_anon(folio);
   if (anon) yield* atomic_add(page._mapcount, 1);
   else yield* k.folio_add_file_rmap_pte(folio, page);
   yield* copyEntry(dst, src, address, pte, anon ? dst.vm_mm.rss_anon : dst.vm_mm.rss_file);
@@ -122,7 +122,7 @@ export function* copy_present_pte(k: Kernel, dst: VmArea, src: VmArea, address: 
  * The same, where a page says of itself that it is one process's own: no other may be pinned.
  *
  * Models `mm/memory.c:copy_present_ptes()` and `copy_present_page()` @ v6.12, with folio_try_dup_anon_rmap_ptes(), for one
- * entry.
+ * entry. Of the two questions it asks first what v6.1 asks first (page_try_dup_anon_rmap()): whether the page is one's own.
  */
 export function* copy_present_pte_exclusive(
   k: Kernel,
@@ -137,8 +137,8 @@ export function* copy_present_pte_exclusive(
     return;
   }
   const folio = yield* page_folio(k, page);
-  const anon = yield* folio_test_anon(folio);
   yield* folio_ref_inc(folio);
+  const anon = yield* folio_test_anon(folio);
   if (anon) {
     const exclusive = ((yield* READ_ONCE(page.flags)) & PG_anon_exclusive) !== 0;
     if (exclusive && (yield* k.folio_maybe_dma_pinned(folio))) {
@@ -190,7 +190,7 @@ function* copyPage(k: Kernel, dst: VmArea, address: number): Code {
 }
 
 /**
- * Writes the child's entry. In a private mapping both lose the right to write. Models the end of
+ * Writes the child's entry. In a private mapping both lose the right to write; in a shared one the child's is clean. Models the end of
  * `mm/memory.c:__copy_present_ptes()` @ v6.12.
  *
  * @param rss The count of the child that the page is added to; null if no reference of it is counted.
@@ -201,7 +201,7 @@ function* copyEntry(dst: VmArea, src: VmArea, address: number, pte: Pte, rss: Ce
   if (cow && pte.write) {
     yield* WRITE_ONCE<LowerEntry>(pte_offset(src.vm_mm, address), { ...pte, write: false });
   }
-  const entry: Pte = cow ? { ...pte, write: false } : pte;
+  const entry: Pte = cow ? { ...pte, write: false } : { ...pte, dirty: false };
   if (rss === null) yield* WRITE_ONCE<LowerEntry>(dstp, entry);
   else yield* set_pte_at(dstp, entry, rss, 1);
 }
