@@ -93,6 +93,8 @@ export function* ext4_collapse_range(k: Kernel, inode: Inode, first: number, end
     inode,
     (size) => (end >= size ? -EINVAL : null),
     function* collapse(size): Code {
+      // Up to the first byte of the range, which is one too many: the page that it is in goes to the device as well.
+      yield* k.dax_writeback_mapping_range(inode.i_mapping, first, first + 1);
       yield* k.ext4_write_back_what_moves(inode, end);
       yield* k.truncate_pagecache(inode, first);
       for (let index = first; index < end; index++) yield* k.ext4_free_block(inode, index);
