@@ -17,6 +17,8 @@ const ERRNO: Readonly<Record<number, string>> = {
   18: "EXDEV",
   19: "ENODEV",
   22: "EINVAL",
+  27: "EFBIG",
+  28: "ENOSPC",
   95: "EOPNOTSUPP",
   121: "EREMOTEIO",
 };

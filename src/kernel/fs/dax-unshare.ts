@@ -1,5 +1,6 @@
 // DAX: copies of blocks that others have, too, without a write. Source: fs/dax.c.
 import type { Code } from "../../explore/access.ts";
+import { ENOSPC, ENXIO } from "../include/asm-generic/errno-base.ts";
 import type { Inode } from "../include/linux/fs.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
@@ -19,20 +20,22 @@ declare module "../kernel.ts" {
  * Context: i_rwsem and invalidate_lock held for writing.
  *
  * @param first First page of the range; `end` is one past the last.
+ * @returns 0; -ENOSPC if there is no block for a copy, or -ENXIO if the device has gone. What was copied before stays.
  */
-export function* dax_file_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
+export function* dax_file_unshare(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
   const { i_mapping, i_sb, i_size } = inode;
   const { iomap_begin, iomap_end } = i_sb.s_type;
   const size = yield* READ_ONCE(i_size);
   for (let index = first; index < Math.min(end, size); index++) {
     const iomap = yield* k[iomap_begin](inode, index, 1, true);
-    if (iomap === null) return;
+    if (iomap === null) return -ENOSPC;
     let copied = true;
     if (iomap.shared) {
       yield* k.invalidate_inode_pages2_range(i_mapping, index, index + 1);
       copied = yield* k.dax_alive(i_sb);
     }
     if (iomap_end !== null) yield* k[iomap_end](inode, index, iomap, copied);
-    if (!copied) return;
+    if (!copied) return -ENXIO;
   }
+  return 0;
 }

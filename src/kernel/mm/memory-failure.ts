@@ -2,6 +2,7 @@
 
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
+import { EBUSY, ENXIO } from "../include/asm-generic/errno-base.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import { type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
@@ -18,9 +19,7 @@ declare module "../kernel.ts" {
   }
 }
 
-/** Errors of the kernel. */
-export const ENXIO = 6;
-export const EBUSY = 16;
+/** Of include/uapi/asm-generic/errno.h. */
 export const EOPNOTSUPP = 95;
 
 /** Why the holder of a DAX device is told: memory went bad, or the device goes. */

@@ -3,6 +3,7 @@
 import { assert } from "../../../base/assert.ts";
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
+import { ENXIO } from "../../include/asm-generic/errno-base.ts";
 import type { FileSystemType } from "../../include/linux/fs.ts";
 import { page_folio, pfn_to_page } from "../../include/linux/mm.ts";
 import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../../include/linux/mm_types.ts";
@@ -11,7 +12,6 @@ import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import { EINVAL } from "../../mm/gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
-import { ENXIO } from "../../mm/memory-failure.ts";
 import { dax_read_lock, dax_read_unlock } from "./super.ts";
 
 declare module "../../kernel.ts" {

@@ -88,7 +88,7 @@ export function* xfs_file_fallocate(
     if (size + end - first > i_data.length) error = -EFBIG;
     else if (first >= size) error = -EINVAL;
     else yield* k.xfs_insert_file_space(inode, first, end);
-  } else if (mode === FALLOC_FL_UNSHARE_RANGE) yield* k.xfs_reflink_unshare(inode, first, end);
+  } else if (mode === FALLOC_FL_UNSHARE_RANGE) error = yield* k.xfs_reflink_unshare(inode, first, end);
   else yield* k.xfs_free_file_space(inode, first, end);
   yield* up_write(i_mapping.invalidate_lock);
   yield* up_write(i_rwsem);

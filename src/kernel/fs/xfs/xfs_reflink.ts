@@ -224,12 +224,15 @@ function* xfs_reflink_set_inode_flag(from: Inode, to: Inode): Code {
  * Context: IOLOCK and MMAPLOCK held exclusively, layouts broken.
  *
  * @param first First page of the range; `end` is one past the last.
+ * @returns as dax_file_unshare().
  */
-export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code {
-  if (!(yield* READ_ONCE(inode.i_reflink))) return;
-  yield* k.dax_file_unshare(inode, first, end);
+export function* xfs_reflink_unshare(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
+  if (!(yield* READ_ONCE(inode.i_reflink))) return 0;
+  const error = yield* k.dax_file_unshare(inode, first, end);
+  if (error !== 0) return error;
   yield* k.dax_writeback_mapping_range(inode.i_mapping, first, end);
   yield* xfs_reflink_try_clear_inode_flag(inode);
+  return 0;
 }
 
 /**
