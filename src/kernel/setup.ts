@@ -179,7 +179,8 @@ export function* addRam(k: Kernel, pages: number): Code {
 }
 
 /**
- * Makes a process to be the child of another, once that forks with dup_mmap(). Its mappings are there already.
+ * Makes a process to be the child of another, once that forks with dup_mmap(). The mappings of the other are there
+ * already; of one that is itself to be a child, those that it will have.
  *
  * @returns the child, for dup_mmap().
  */
@@ -189,7 +190,11 @@ export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<Mm
   const there = yield* READ_ONCE(parent.mm_mt);
   const copy = ({ vm_flags, vm_start, vm_pages, vm_pgoff, vm_file }: VmArea): VmArea =>
     newVma(mm, { vm_flags, vm_start, vm_pages, vm_pgoff, vm_file });
-  const wholes = new Set(there.map(({ whole }) => whole));
+  const toCome = k.world.mms.flatMap(({ children }) => children.filter(({ mm }) => mm === parent));
+  const wholes = new Set([
+    ...there.map(({ whole }) => whole),
+    ...toCome.flatMap(({ vmas }) => [...vmas.values()]),
+  ]);
   parent.children.push({ mm, vmas: new Map([...wholes].map((vma) => [vma, copy(vma)])) });
   return mm;
 }
