@@ -46,7 +46,8 @@ export async function selectScenarios(names: readonly string[]): Promise<Selecte
 }
 
 /** What is said of a kernel that there is not would be left out silently. */
-function assertKnownKernels({ name, expected = {}, twins = [] }: Scenario): void {
+function assertKnownKernels({ name, onto = [], expected = {}, twins = [] }: Scenario): void {
+  for (const release of onto) kernelOf(release, `scenario ${name} is for ${release}: `);
   for (const kernel of Object.keys(expected)) kernelNamed(kernel, `scenario ${name} expects something: `);
   for (const twin of twins) kernelNamed(twin.kernel, `twin ${twin.change} of scenario ${name}: `);
 }

@@ -1,5 +1,6 @@
 // A program to explore: shared cells, threads over them, and what must hold. Setup runs once, alone;
 // from then on its objects never change and all that does is in cells.
+import { isAbsolute } from "node:path";
 import { PagelifeError } from "../base/errors.ts";
 import { Arena, type Cell, type Code, type Operation, type See } from "./access.ts";
 import { errorOf } from "./error-of.ts";
@@ -111,8 +112,8 @@ function fillMemory(memory: Value[], cells: readonly Cell[]): void {
 function runSetup<W>(program: Program<W>, arena: Arena, memory: Value[]): W {
   const { name } = program;
   const unstarted = new Unstarted();
-  const outer = running.unstarted;
-  running.unstarted = unstarted;
+  const outer = { ...running };
+  Object.assign(running, { stack: [], unstarted });
   try {
     const made = program.setup();
     const world = isGenerator(made) ? runAlone(made, arena, memory, name) : made;
@@ -122,8 +123,14 @@ function runSetup<W>(program: Program<W>, arena: Arena, memory: Value[]): W {
     if (mayComeOfForgotten(error)) unstarted.assertNone(neverRan);
     throw errorOf(`setup of ${name}`, error, null);
   } finally {
-    running.unstarted = outer;
+    Object.assign(running, outer);
   }
+}
+
+/** Where the user's code of setup stands: ` (at FILE:LINE)`. */
+function whereSetupStands(): string {
+  const own = running.stack.findLast(({ site }) => site !== null && isAbsolute(site.file));
+  return own?.site ? ` (at ${own.site.file}:${own.site.line})` : "";
 }
 
 /** Steps after which setup counts as a loop without end. */
@@ -132,11 +139,16 @@ const SETUP_LIMIT = 1_000_000;
 function runAlone<W>(setup: Code<W>, arena: Arena, memory: Value[], name: string): W {
   let turn = setup.next();
   for (let steps = 0; !turn.done; steps++) {
-    if (steps > SETUP_LIMIT) throw new PagelifeError("PL208", `setup of ${name} goes on without end`);
+    if (steps > SETUP_LIMIT) {
+      throw new PagelifeError("PL208", `setup of ${name} goes on without end${whereSetupStands()}`);
+    }
     fillMemory(memory, arena.cells);
     const done = perform(turn.value, memory);
     if (done === null) {
-      throw new PagelifeError("PL208", `setup of ${name} would wait for ever: nobody else runs yet`);
+      throw new PagelifeError(
+        "PL208",
+        `setup of ${name} would wait for ever: nobody else runs yet${whereSetupStands()}`,
+      );
     }
     for (const { cell, value } of done.writes) memory[cell] = value;
     turn = setup.next(done.result);

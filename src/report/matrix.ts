@@ -4,15 +4,16 @@ import { type CheckSummary, expectedText, isExpected, type Verdict, verdictText 
 
 /**
  * Draws the matrix. A cell that is not as expected has an exclamation mark; rules that are
- * broken are named below, since their names are long.
+ * broken are named below, since their names are long. Where a scenario has no verdict, what its author did has led to an
+ * error, which is told apart.
  */
 export function drawMatrix(verdicts: readonly Verdict[]): string {
   const scenarios = [...new Set(verdicts.map((v) => v.scenario))];
-  const columns = [...new Set(verdicts.map(columnName))];
+  const columns = inOrder([...new Set(verdicts.map(columnName))]);
   const rules = [...new Set(verdicts.flatMap((v) => brokenRule(v) ?? []))];
   const text = (scenario: string, column: string): string => {
     const cell = verdicts.find((v) => v.scenario === scenario && columnName(v) === column);
-    if (cell === undefined) return "";
+    if (cell === undefined) return "error";
     const rule = brokenRule(cell);
     const outcome = rule === null ? verdictText(cell) : `breaks [${rules.indexOf(rule) + 1}]`;
     return `${outcome}${isExpected(cell) === false ? ` ! expected ${expectedText(cell)}` : ""}`;
@@ -27,6 +28,12 @@ export function drawMatrix(verdicts: readonly Verdict[]): string {
   );
   return [...lines, ...rules.map((rule, i) => `[${i + 1}] ${rule}`)].join("\n");
 }
+
+/** Kernels by their release: the first scenario may not have come to a verdict on each. */
+const inOrder = (columns: readonly string[]): readonly string[] => {
+  const releaseOf = (column: string): string => column.split("+", 1)[0] ?? "";
+  return columns.toSorted((a, b) => releaseOf(a).localeCompare(releaseOf(b), "en", { numeric: true }));
+};
 
 /** The rule that a verdict says is broken, or null. */
 const brokenRule = ({ verdict, kind, property }: Verdict): string | null =>

@@ -11,6 +11,13 @@ it("the example as it stands holds", async () => {
   expect(await check(example)).toBe("holds");
 });
 
+it("a kernel that there is not is no kernel that a scenario is for", async () => {
+  const { text } = changed("threads: {", 'onto: ["7.2"],\n  threads: {');
+  expect(await check(text)).toContain(
+    'PL101: scenario two-unpinners-vs-punch-hole is for 7.2: no kernel is called "7.2". Did you mean v7.2?',
+  );
+});
+
 describe("a yield* that was forgotten", () => {
   it.each([
     { name: "in a thread", from: punch, to: punch.slice("yield* ".length), says: "ext4_punch_hole()" },

@@ -130,7 +130,9 @@ it("says so where setup itself goes on without end", () => {
       return { flag };
     },
   };
-  expect(() => prepare(program)).toThrow(/PL208: setup of spinner goes on without end/);
+  expect(() => prepare(program)).toThrow(
+    /PL208: setup of spinner goes on without end \(at .*livelock\.test\.ts:129\)/,
+  );
 });
 
 describe("a thread that waits for a lock", () => {
