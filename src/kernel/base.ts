@@ -315,6 +315,7 @@ const functions: Partial<KernelFunctions> = {
   xfs_reflink_unshare: xfs_reflink.xfs_reflink_unshare,
   fuse_dax_fault: fuse_dax.fuse_dax_fault,
   fuse_iomap_begin: fuse_dax.fuse_iomap_begin,
+  fuse_dax_write_iter: fuse_dax.fuse_dax_write_iter,
   fuse_wait_dax_page: fuse_dax.fuse_wait_dax_page,
   fuse_dax_break_layouts: fuse_dax.fuse_dax_break_layouts,
   lookup_and_reclaim_dmap: fuse_dax.lookup_and_reclaim_dmap,

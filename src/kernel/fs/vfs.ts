@@ -72,15 +72,16 @@ export function* vfs_fallocate(
  * Writes to a page of a file with write(2).
  *
  * Models `fs/read_write.c:vfs_write()` @ v6.12, with ext4_dax_write_iter(), xfs_file_dax_write() and
- * fuse_dax_write_iter(), which are alike here: i_rwsem is held, and invalidate_lock is not. A write at or beyond the end
- * of the file makes it longer, after it was written.
+ * what of fuse_dax_write_iter() is alike: i_rwsem is held, and invalidate_lock is not. A write at or beyond the end of the
+ * file makes it longer, after it was written.
  * Left out: zeroing what lies between the old end and the write.
  */
 export function* vfs_write(k: Kernel, inode: Inode, index: number): Code {
   const { i_rwsem, i_size } = inode;
+  const { write_iter } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
-  const written = yield* k.dax_iomap_rw(inode, index);
+  const written = yield* k[write_iter](inode, index);
   const grows = written && index >= (yield* READ_ONCE(i_size));
   if (grows) yield* WRITE_ONCE(i_size, index + 1);
   yield* up_write(i_rwsem);

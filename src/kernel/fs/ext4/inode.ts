@@ -34,6 +34,7 @@ export const ext4: FileSystemType = {
   mmap: null,
   iomap_begin: "ext4_iomap_begin",
   iomap_end: null,
+  write_iter: "dax_iomap_rw",
   setattr: "ext4_setattr",
   fallocate: "ext4_fallocate",
   remap_file_range: null,

@@ -16,6 +16,7 @@ declare module "../../kernel.ts" {
   interface KernelFunctions {
     fuse_dax_fault: typeof fuse_dax_fault;
     fuse_iomap_begin: typeof fuse_iomap_begin;
+    fuse_dax_write_iter: typeof fuse_dax_write_iter;
     fuse_wait_dax_page: typeof fuse_wait_dax_page;
     fuse_dax_break_layouts: typeof fuse_dax_break_layouts;
     lookup_and_reclaim_dmap: typeof lookup_and_reclaim_dmap;
@@ -35,6 +36,7 @@ export const fuse: FileSystemType = {
   mmap: null,
   iomap_begin: "fuse_iomap_begin",
   iomap_end: null,
+  write_iter: "fuse_dax_write_iter",
   setattr: "fuse_do_setattr",
   fallocate: "fuse_file_fallocate",
   remap_file_range: null,
@@ -43,11 +45,15 @@ export const fuse: FileSystemType = {
   evict_inode: "fuse_evict_inode",
 };
 
+/** Of a page of the window: one file has it, with nothing mapped in its place before, and the host keeps the metadata. */
+const OF_WINDOW = { shared: false, fresh: false, dirty: false } as const;
+
 /**
  * Brings a page of a file into a page table, unless the file is being cut.
  *
  * Models `fs/fuse/dax.c:__fuse_dax_fault()` @ v6.12.
- * Left out: waiting for a free range; sb_start_pagefault() of a write, since nobody can freeze fuse.
+ * Left out: waiting for a free range: where none is left, the access is a SIGBUS; sb_start_pagefault() of a write, since
+ * nobody can freeze fuse.
  */
 export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
   const { invalidate_lock } = vmf.vma.vm_file.i_mapping;
@@ -59,29 +65,34 @@ export function* fuse_dax_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault> {
 }
 
 /**
- * The pages of the window, given by the host if need be.
+ * The pages of the window, given by the host if need be: for reads as for writes. What the file has on the host, data or
+ * a hole, is seen through a page of the window only.
  *
  * Models `fs/fuse/dax.c:fuse_iomap_begin()` @ v6.12.
- * Left out: a page of the window for reads of a hole within the size of the file, which get one, too; here they are
- * answered with the hole.
+ * Left out: the hole that it answers beyond the end of the file, where a fault does not ask; that the host lets a range
+ * that was read be written to by the first write, in its place.
  * Simplified: the semaphore of the inode's ranges. fuse_setup_new_dax_mapping() looks again under it, in the step in
- * which the pages are given.
+ * which the pages are given. They are the lowest that are free, and not those that have been free for longest.
  */
-export function* fuse_iomap_begin(
-  k: Kernel,
-  inode: Inode,
-  index: number,
-  pages: number,
-  write: boolean,
-): Code<Iomap | null> {
+export function* fuse_iomap_begin(k: Kernel, inode: Inode, index: number, pages: number): Code<Iomap | null> {
   const extents = extentsOf(inode, index, pages);
   const run = yield* lookUp(extents);
-  if (run.pfn !== null || !write) {
-    return { pfn: run.pfn, pages: run.pages, shared: false, fresh: false, dirty: false };
-  }
+  if (run.pfn !== null) return { pfn: run.pfn, pages: run.pages, ...OF_WINDOW };
   const taken = yield* takeBlocks(k, inode, extents);
-  if (taken === null) return null;
-  return { pfn: taken.block, pages: taken.pages, shared: false, fresh: false, dirty: false };
+  return taken === null ? null : { pfn: taken.block, pages: taken.pages, ...OF_WINDOW };
+}
+
+/**
+ * Writes to a page of a file: through the window, or past it where the file becomes longer.
+ *
+ * Models `fs/fuse/dax.c:fuse_dax_write_iter()` @ v6.12. fuse_dax_direct_write() sends what is written to the host.
+ * Context: i_rwsem held for writing.
+ *
+ * @returns whether it was written.
+ */
+export function* fuse_dax_write_iter(k: Kernel, inode: Inode, index: number): Code<boolean> {
+  if (index >= (yield* READ_ONCE(inode.i_size))) return true;
+  return yield* k.dax_iomap_rw(inode, index);
 }
 
 /** Models `fs/fuse/dax.c:fuse_wait_dax_page()` @ v6.12: sleeps without the lock that keeps faults out. */
@@ -119,7 +130,7 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
 
 /**
  * Takes pages of the window away from a file, after nobody uses them any more, for other files to have. The host keeps
- * what is in them, and a later fault brings it back in another place of the window.
+ * what is in them, and a later access, a load, too, brings it back in a place of the window that is free then.
  *
  * Models `fs/fuse/dax.c:lookup_and_reclaim_dmap()` @ v6.12, for a range of any length, with `reclaim_one_dmap_locked()`
  * and `dmap_writeback_invalidate()`.

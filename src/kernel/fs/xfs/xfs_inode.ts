@@ -36,6 +36,7 @@ export const xfs: FileSystemType = {
   mmap: null,
   iomap_begin: "xfs_iomap_begin",
   iomap_end: "xfs_dax_write_iomap_end",
+  write_iter: "dax_iomap_rw",
   setattr: "xfs_vn_setattr",
   fallocate: "xfs_file_fallocate",
   remap_file_range: "xfs_file_remap_range",

@@ -32,6 +32,8 @@ export interface FileSystemType {
   /** iomap_ops: which block, and what to do when the access is done. */
   readonly iomap_begin: "ext4_iomap_begin" | "xfs_iomap_begin" | "fuse_iomap_begin";
   readonly iomap_end: "xfs_dax_write_iomap_end" | null;
+  /** file_operations: write(2) of a page, past the CPU's caches. */
+  readonly write_iter: "dax_iomap_rw" | "fuse_dax_write_iter";
   /** inode_operations: a new size. */
   readonly setattr: "ext4_setattr" | "xfs_vn_setattr" | "fuse_do_setattr";
   /** file_operations. */
