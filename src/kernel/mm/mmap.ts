@@ -2,10 +2,11 @@
 // vma.ts.
 import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
-import { type MmStruct, overlaps, type VmArea } from "../include/linux/mm_types.ts";
+import { type MmStruct, overlaps, VM_SHARED, VM_SYNC, type VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { EOPNOTSUPP } from "./gup-flags.ts";
 import { unmap_region } from "./vma.ts";
 
 declare module "../kernel.ts" {
@@ -30,16 +31,19 @@ export function* vma_lookup(_k: Kernel, mm: MmStruct, address: number): Code<VmA
  * Makes a mapping known to its process and its file, after the file has seen it. What a file that refuses has mapped
  * already is taken away again.
  *
- * Models `mm/vma.c:vma_link()` @ v6.12, with call_mmap(). The vm_area_struct exists from setup on.
+ * Models `mm/vma.c:vma_link()` @ v6.12, with call_mmap(), and the test of FOP_MMAP_SYNC in `mm/mmap.c:do_mmap()`: it is
+ * of shared mappings; in a private one, which copies what is stored, VM_SYNC does nothing. The vm_area_struct exists from
+ * setup on.
  * Left out: VM_MAYWRITE, and with it mprotect(): how a file was opened says no more than VM_WRITE does (VM_SHARED).
  *
- * @returns 0, or the negative error of the file.
+ * @returns 0, or the negative error of the file: -EOPNOTSUPP if it cannot be mapped with MAP_SYNC.
  * @throws {@link PagelifeError} PL210 if something is mapped there.
  */
 export function* mmap(k: Kernel, vma: VmArea): Code<number> {
   const { mmap_lock, mm_mt } = vma.vm_mm;
+  const { mmap: call, mmap_sync } = vma.vm_file.i_sb.s_type;
+  if (vma.vm_flags & VM_SHARED && vma.vm_flags & VM_SYNC && !mmap_sync) return -EOPNOTSUPP;
   yield* down_write(k, mmap_lock);
-  const call = vma.vm_file.i_sb.s_type.mmap;
   const error = call === null ? 0 : yield* k[call](vma);
   const mapped = yield* READ_ONCE(mm_mt);
   if (error !== 0) {

@@ -34,6 +34,7 @@ export const dax_fs_type = {
   huge_fault: "dev_dax_huge_fault",
   writenotify: false,
   mixedmap: false,
+  mmap_sync: true,
   mmap: "dax_mmap",
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;

@@ -31,6 +31,7 @@ export const ext4: FileSystemType = {
   huge_fault: "ext4_dax_fault",
   writenotify: true,
   mixedmap: false,
+  mmap_sync: true,
   mmap: null,
   iomap_begin: "ext4_iomap_begin",
   iomap_end: null,

@@ -33,6 +33,7 @@ export const fuse: FileSystemType = {
   huge_fault: "fuse_dax_fault",
   writenotify: true,
   mixedmap: true,
+  mmap_sync: false,
   mmap: null,
   iomap_begin: "fuse_iomap_begin",
   iomap_end: null,

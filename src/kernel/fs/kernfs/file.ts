@@ -19,6 +19,7 @@ export const sysfs_fs_type = {
   huge_fault: "kernfs_vma_fault",
   writenotify: true,
   mixedmap: true,
+  mmap_sync: false,
   mmap: "p2pmem_alloc_mmap",
   holder: false,
 } satisfies Partial<FileSystemType> as unknown as FileSystemType;

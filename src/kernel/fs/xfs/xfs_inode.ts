@@ -33,6 +33,7 @@ export const xfs: FileSystemType = {
   huge_fault: "xfs_dax_fault",
   writenotify: true,
   mixedmap: false,
+  mmap_sync: true,
   mmap: null,
   iomap_begin: "xfs_iomap_begin",
   iomap_end: "xfs_dax_write_iomap_end",

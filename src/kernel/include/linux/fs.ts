@@ -27,6 +27,8 @@ export interface FileSystemType {
   readonly writenotify: boolean;
   /** Have its mappings VM_MIXEDMAP? The file says so when it is mapped: fork() copies their entries. */
   readonly mixedmap: boolean;
+  /** FOP_MMAP_SYNC: can it be mapped with MAP_SYNC? */
+  readonly mmap_sync: boolean;
   /** file_operations: what the file does when it is mapped, if anything. */
   readonly mmap: "dax_mmap" | "p2pmem_alloc_mmap" | null;
   /** iomap_ops: which block, and what to do when the access is done. */

@@ -172,7 +172,9 @@ export const VM_SHARED = 1 << 3;
 export const VM_HUGEPAGE = 1 << 4;
 export const VM_NOHUGEPAGE = 1 << 5;
 export const VM_MIXEDMAP = 1 << 6;
-/** MAP_SYNC: a write fault returns only when the metadata of the file is durable. */
+/**
+ * MAP_SYNC, with MAP_SHARED_VALIDATE: a write fault returns only when the metadata of the file is durable. Not for fuse.
+ */
 export const VM_SYNC = 1 << 7;
 
 /** struct vm_area_struct: a mapping of a file, or what the unmapping of a part has left of one. */
