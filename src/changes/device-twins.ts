@@ -3,6 +3,7 @@ import { pfn as toPfn } from "../base/brand.ts";
 import { dev_dax_fault } from "../kernel/drivers/dax/device.ts";
 import { folio_page, pfn_to_page } from "../kernel/include/linux/mm.ts";
 import type { PageMapping, Word0 } from "../kernel/include/linux/mm_types.ts";
+import { pmdStart } from "../kernel/include/linux/pgtable.ts";
 import { change } from "../kernel/kernel.ts";
 import { atomic_add, WRITE_ONCE } from "../kernel/lib/atomic.ts";
 
@@ -83,6 +84,17 @@ export const p2pmemMmapFailsForFirst = twin(
   },
 );
 
+export const failureAsksForHead = twin(
+  "failure-asks-for-head",
+  "memory failure looks who maps the first page of the huge page that a bad page may be part of",
+  {
+    *mf_generic_pgoff(k, folio, pfn) {
+      const index = yield* k.below.mf_generic_pgoff(folio, pfn);
+      return pmdStart(k, index);
+    },
+  },
+);
+
 export const deviceTwins = [
   pudZapKeepsReference,
   deviceFaultOutsideOfSrcu,
@@ -91,4 +103,5 @@ export const deviceTwins = [
   folioMissesLastTail,
   freeUnchargesAlways,
   p2pmemMmapFailsForFirst,
+  failureAsksForHead,
 ];

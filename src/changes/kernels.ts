@@ -19,6 +19,7 @@ import {
 } from "./device-private.ts";
 import { deviceTwins } from "./device-twins.ts";
 import { ext4Fallocate } from "./ext4-fallocate.ts";
+import { failureOfTail } from "./failure-of-tail.ts";
 import { freezeHolders, thawAsksWho } from "./freeze-holders.ts";
 import { fsdaxLayouts } from "./fsdax-layouts.ts";
 import { fuseEvictWaits, scanLooksAgain } from "./fsdax-layouts-mended.ts";
@@ -142,6 +143,7 @@ export const changes: readonly Change[] = [
   ...stuckWaitRemedies,
   zapWaitsForPmdLock,
   xfsNotifyWithoutAgf,
+  failureOfTail,
   daxMappingEndsFlushed,
   daxResetKeepsPgmap,
   ...twins,

@@ -343,6 +343,7 @@ const functions: Partial<KernelFunctions> = {
   xfs_dax_failure_fn: xfs_notify_failure.xfs_dax_failure_fn,
   memory_failure_dev_pagemap: memory_failure.memory_failure_dev_pagemap,
   mf_generic_kill_procs: memory_failure.mf_generic_kill_procs,
+  mf_generic_pgoff: memory_failure.mf_generic_pgoff,
   mf_dax_kill_procs: memory_failure.mf_dax_kill_procs,
 };
 

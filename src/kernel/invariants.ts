@@ -12,7 +12,7 @@ import {
   referencesAddUp,
   rssCountsMappings,
 } from "./invariants/counts.ts";
-import { pooledPageIsUnused } from "./invariants/devices.ts";
+import { badPageIsNotMapped, pooledPageIsUnused } from "./invariants/devices.ts";
 import { entryLockIsHeld, referencedFolioStaysInFile } from "./invariants/entries.ts";
 import {
   associationsCountEntries,
@@ -73,6 +73,7 @@ export const kernelInvariants: readonly KernelInvariant[] = [
   folioHasOnePgmap,
   sharedTailsAreNotWritten,
   pooledPageIsUnused,
+  badPageIsNotMapped,
   chargesAddUp,
   noWarning,
 ];

@@ -33,6 +33,7 @@ import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { mmapVsMmapOfP2pmem } from "./mmap-vs-mmap-of-p2pmem.ts";
 import { munmapOfPartVsPunchHoleOfHugePage } from "./munmap-of-part-vs-punch-hole-of-huge-page.ts";
+import { munmapVsMemoryFailureOfTail } from "./munmap-vs-memory-failure-of-tail.ts";
 import { munmapVsMunmap } from "./munmap-vs-munmap.ts";
 import { munmapVsPgmapOfTail } from "./munmap-vs-pgmap-of-tail.ts";
 import { munmapVsPinOfDeviceDax } from "./munmap-vs-pin-of-device-dax.ts";
@@ -133,6 +134,7 @@ export const catalogue: readonly Scenario[] = [
   threeInvalidationsVsFault,
   memoryFailureVsPunchHole,
   memoryFailureVsSecondFile,
+  munmapVsMemoryFailureOfTail,
   memoryFailureVsWriteFaultOnSharedPage,
   memoryFailureVsReadFaultOnSharedPage,
   killDaxVsReadFault,

@@ -38,6 +38,7 @@ const caught: readonly (readonly [rule: string, twin: string, kernel: string, sc
   ["folio-has-one-pgmap", "folio-misses-last-tail", "v6.12", "munmap-vs-pin-of-device-dax"],
   ["shared-tails-are-not-written", "mapping-is-set-on-tails", "v6.12", "munmap-vs-pin-of-device-dax"],
   ["pooled-page-is-unused", "munmap-frees-p2pdma", "v6.12", "pin-vs-munmap-of-p2pmem"],
+  ["bad-page-is-not-mapped", "failure-asks-for-head", "v6.12", "munmap-vs-memory-failure-of-tail"],
   ["charges-add-up", "free-uncharges-always", "v7.2", "fork-vs-punch-hole"],
   ["no-warning", "busy-ignores-pins", "v7.2", "unpin-vs-punch-hole"],
   ["layout-break-returns", "free-does-not-wake", "v7.2", "unpin-vs-punch-hole"],

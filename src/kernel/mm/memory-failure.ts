@@ -5,7 +5,7 @@ import { type Code, fail, rmw } from "../../explore/access.ts";
 import { EBUSY, ENXIO } from "../include/asm-generic/errno-base.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
-import { type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
+import { type Folio, type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
 import { PG_hwpoison } from "../include/linux/page-flags.ts";
 import { isLeaf, pmd_offset, pmdPages, pte_offset, pud_offset, pudPages } from "../include/linux/pgtable.ts";
 import type { Kernel } from "../kernel.ts";
@@ -15,6 +15,7 @@ declare module "../kernel.ts" {
   interface KernelFunctions {
     memory_failure_dev_pagemap: typeof memory_failure_dev_pagemap;
     mf_generic_kill_procs: typeof mf_generic_kill_procs;
+    mf_generic_pgoff: typeof mf_generic_pgoff;
     mf_dax_kill_procs: typeof mf_dax_kill_procs;
   }
 }
@@ -43,7 +44,8 @@ export function* memory_failure_dev_pagemap(k: Kernel, pfn: Pfn): Code<number> {
   if (pgmap === null) return -ENXIO;
   let rc = yield* k.pmem_pagemap_memory_failure(pfn);
   if (rc === -EOPNOTSUPP) rc = yield* k.mf_generic_kill_procs(pfn);
-  yield* k.put_dev_pagemap(pgmap);
+  const dealtWith = { cell: pfn_to_page(k, pfn).failed, update: () => true };
+  yield* k.put_dev_pagemap(pgmap, rc === 0 ? [dealtWith] : []);
   return rc;
 }
 
@@ -113,10 +115,21 @@ export function* mf_generic_kill_procs(k: Kernel, pfn: Pfn): Code<number> {
       "mf_generic_kill_procs() finds the page that it has locked without mapping",
     );
   }
-  const index = yield* READ_ONCE(folio.index);
+  const index = yield* k.mf_generic_pgoff(folio, pfn);
   yield* unmap_and_kill(k, mapping, index, k.current.mm);
   yield* k.dax_unlock_folio(folio, cookie);
   return 0;
+}
+
+/**
+ * For which page of the file it is looked who maps it: for that of the head of the folio, whichever page is bad. The head of
+ * a folio of a DAX device is mapped by whoever maps a tail of it, by the same entry; up to v6.14 pages of FS-DAX are in
+ * no folio.
+ *
+ * Models the page offset in `mm/memory-failure.c:collect_procs_file()` @ v6.12, as mf_generic_kill_procs() calls it.
+ */
+export function* mf_generic_pgoff(_k: Kernel, folio: Folio, _pfn: Pfn): Code<number> {
+  return yield* READ_ONCE(folio.index);
 }
 
 /**

@@ -2,7 +2,7 @@
 // Source: mm/memremap.c.
 import { hex, type Pfn } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
-import { type Code, cell, fail, modelled } from "../../explore/access.ts";
+import { type Code, cell, fail, type GhostUpdate, modelled } from "../../explore/access.ts";
 import {
   type DevPagemap,
   MEMORY_DEVICE_FS_DAX,
@@ -101,9 +101,13 @@ export function* get_dev_pagemap(k: Kernel, pfn: Pfn): Code<DevPagemap | null> {
   return live ? pgmap : null;
 }
 
-/** Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12. */
-export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap): Code {
-  yield* percpu_ref_put(pgmap.ref);
+/**
+ * Models `include/linux/memremap.h:put_dev_pagemap()` @ v6.12.
+ *
+ * @param ghosts What becomes known with the step.
+ */
+export function* put_dev_pagemap(_k: Kernel, pgmap: DevPagemap, ghosts: readonly GhostUpdate[] = []): Code {
+  yield* percpu_ref_put(pgmap.ref, ghosts);
 }
 
 /**

@@ -90,6 +90,8 @@ export interface Page extends Modelled {
   readonly block_owner: Cell<string>;
   /** Ghost state: stores to the page are in the CPU's caches; a power cut loses them. */
   readonly unflushed: Cell<boolean>;
+  /** Ghost state: its memory has gone bad, and memory failure has said that it is dealt with. */
+  readonly failed: Cell<boolean>;
   /** The page seen as a folio. */
   readonly folio: Folio;
 }
@@ -225,6 +227,7 @@ export function newPage(pfn: Pfn, pgmap: DevPagemap | null, refcount: number, ow
     misread: ghostCell<string | null>(`${name}.misread`, null),
     block_owner: ghostCell(`${name}.block_owner`, owner),
     unflushed: ghostCell(`${name}.unflushed`, false),
+    failed: ghostCell(`${name}.failed`, false),
   }) as Omit<Page, "folio"> & { folio?: Folio };
   page.folio = modelled("folio", { page: page as Page, ...words });
   return page as Page;
