@@ -250,7 +250,10 @@ export class Arena {
 
 function currentArena(what: string): Arena {
   if (arena === null) {
-    throw new PagelifeError("PL208", `${what} was made outside of setup; all objects exist from setup on`);
+    throw new PagelifeError(
+      "PL210",
+      `${what} is made here, and only setup makes things: do it there, and return them`,
+    );
   }
   return arena;
 }

@@ -108,6 +108,7 @@ export {
   FIRST_RAM,
   mapFile,
   mountDax,
+  prepareMapping,
 } from "./setup.ts";
 export { createP2pmem, mapCoherent, mapPrivate } from "./setup-device.ts";
 export { mayFail } from "./setup-errors.ts";

@@ -206,6 +206,11 @@ export function* createChild(k: Kernel, parent: MmStruct, name: string): Code<Mm
  */
 export function createProcess(k: Kernel, name: string, pages: number): MmStruct {
   requireSetup("createProcess", k, name, pages);
+  const named = k.world.mms.some((mm) => mm.name === name);
+  requireUse(
+    !named,
+    `createProcess(): there is a process called ${name} already; give this one another name`,
+  );
   const mm = newMm(name, pages, k.world.geometry);
   k.world.mms.push(mm);
   return mm;
@@ -231,20 +236,39 @@ export function* mapFile(
   pgoff: number = 0,
 ): Code<VmArea> {
   requireSetup("mapFile", k, mm, inode, address, pages);
+  const vma = prepareMapping(k, mm, inode, address, pages, flags, pgoff);
+  yield* kernelForSetup(k).mmap(vma);
+  return vma;
+}
+
+/**
+ * A mapping that is yet to be made, by a thread with `k.mmap(vma)`. Its parameters are those of mapFile().
+ *
+ * @returns the mapping.
+ * @throws {@link PagelifeError} PL210 if the process has no room there.
+ */
+export function prepareMapping(
+  k: Kernel,
+  mm: MmStruct,
+  inode: Inode,
+  address: number,
+  pages: number,
+  flags: number = VM_SHARED | VM_WRITE | VM_HUGEPAGE,
+  pgoff: number = 0,
+): VmArea {
+  requireSetup("prepareMapping", k, mm, inode, address, pages);
   const room = mm.page_table.length;
   requireUse(
     pages > 0 && address >= 0 && address + pages <= room,
     `${mm.name} has no room for ${pages} pages from page ${address} on: createProcess(k, "${mm.name}", ${room}) made it`,
   );
-  const vma = newVma(mm, {
+  return newVma(mm, {
     vm_flags: inode.i_sb.s_type.mixedmap ? flags | VM_MIXEDMAP : flags,
     vm_start: address,
     vm_pages: pages,
     vm_pgoff: pgoff,
     vm_file: inode,
   });
-  yield* kernelForSetup(k).mmap(vma);
-  return vma;
 }
 
 /**
@@ -260,6 +284,10 @@ export function* cacheTranslation(k: Kernel, mm: MmStruct, address: number): Cod
     const entry = entryp === null ? null : yield* READ_ONCE<LowerEntry | UpperEntry>(entryp);
     if (isLeaf(entry)) translation ??= { ...entry, kind: "pte", pfn: pfnAt(k, entry, address) };
   }
+  requireUse(
+    translation !== null,
+    `cacheTranslation(): ${mm.name} has nothing at page ${address}: touch it before`,
+  );
   const tlb = cell<Pte | null>(`${mm.name}.tlb[${mm.tlbs.length}]`, null);
   mm.tlbs.push(tlb);
   yield* WRITE_ONCE(tlb, translation);

@@ -80,6 +80,7 @@ const setupTakes = {
   createChild: ["kernel", "mm", "name"],
   createProcess: ["kernel", "name", "number"],
   mapFile: ["kernel", "mm", "inode", "number", "number"],
+  prepareMapping: ["kernel", "mm", "inode", "number", "number"],
   cacheTranslation: ["kernel", "mm", "number"],
   createP2pmem: ["kernel", "number"],
   mapCoherent: ["kernel", "mm", "number"],

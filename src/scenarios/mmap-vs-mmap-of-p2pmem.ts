@@ -1,4 +1,5 @@
-import { newVma, VM_SHARED, VM_WRITE, type VmArea } from "../kernel/include/linux/mm_types.ts";
+import type { Inode } from "../kernel/include/linux/fs.ts";
+import type { VmArea } from "../kernel/include/linux/mm_types.ts";
 import {
   countNotBelowIdle,
   mappedPageIsReferenced,
@@ -9,7 +10,7 @@ import {
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, type ScenarioThread, scenario } from "../kernel/scenario.ts";
-import { createProcess } from "../kernel/setup.ts";
+import { createProcess, prepareMapping } from "../kernel/setup.ts";
 import { createP2pmem } from "../kernel/setup-device.ts";
 
 interface World {
@@ -18,10 +19,8 @@ interface World {
 }
 
 /** A mapping that is yet to be made, of a process of its own. */
-function mapping(k: Kernel, name: string, vm_file: VmArea["vm_file"]): VmArea {
-  const mm = createProcess(k, name, 1);
-  return newVma(mm, { vm_flags: VM_SHARED | VM_WRITE, vm_start: 0, vm_pages: 1, vm_pgoff: 0, vm_file });
-}
+const mapping = (k: Kernel, name: string, file: Inode): VmArea =>
+  prepareMapping(k, createProcess(k, name, 1), file, 0, 1);
 
 const maps = (cpu: number, who: keyof World): ScenarioThread<World> => ({
   title: "mmap",

@@ -52,6 +52,36 @@ describe("what cannot be done with the kernel is told with the line", () => {
       says: "thread first: first pins pages and runs in no process",
     },
     {
+      name: "a process made in a thread",
+      from: punch,
+      to: 'yield* k.touch(createProcess(k, "other", 1), 0, true);',
+      says: "thread punch: cell other.mmap_lock is made here, and only setup makes things",
+    },
+    {
+      name: "a second process of one name",
+      from: touch,
+      to: "createProcess(k, mm.name, 1);",
+      says: "there is a process called mm already",
+    },
+    {
+      name: "a file that loses its name twice",
+      from: punch,
+      to: "yield* k.vfs_unlink(inode); yield* k.vfs_unlink(inode);",
+      says: "vfs_unlink() of file, which has no name any more",
+    },
+    {
+      name: "a file for a DAX device",
+      from: punch,
+      to: "yield* k.kill_dev_dax(inode);",
+      says: "kill_dev_dax() takes a DAX device",
+    },
+    {
+      name: "thawing what cannot be frozen",
+      from: punch,
+      to: "yield* k.thaw_super(inode.i_sb);",
+      says: "thaw_super() needs a file system that counts its writers",
+    },
+    {
       name: "a number for pages",
       from: "yield* k.unpin_user_pages(first);",
       to: "yield* k.unpin_user_pages(-14 as never);",

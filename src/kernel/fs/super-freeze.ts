@@ -80,10 +80,7 @@ export function* freeze_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "us
   const { name } = sb.s_type;
   const { frozen, write, pagefault, fs } = sb.s_writers;
   requireUse(name === "ext4" || name === "xfs", `${name} cannot be frozen: FIFREEZE says -EOPNOTSUPP`);
-  requireUse(
-    k.sb_counts_writers(sb),
-    `freeze_super() needs a file system that counts its writers: mountDax(k, blocks, "${name}", FIRST_PFN, { freezes: true })`,
-  );
+  requireCounted(k, sb, "freeze_super");
   const begun = yield* k.freeze_begins(sb, who);
   if (begun !== "begins") return begun;
   yield* percpu_down_write(k, write);
@@ -122,11 +119,20 @@ export function* freeze_begins(_k: Kernel, sb: SuperBlock, _who: FreezeHolder): 
  */
 export function* thaw_super(k: Kernel, sb: SuperBlock, who: FreezeHolder = "userspace"): Code<number> {
   const { fs, pagefault, write } = sb.s_writers;
+  requireCounted(k, sb, "thaw_super");
   const left = yield* k.thaw_leaves(sb, who);
   if (left < 0) return left;
   if (left > 0) return 0;
   for (const level of [fs, pagefault, write]) yield* percpu_up_write(level);
   return 0;
+}
+
+/** Who freezes waits for those who write, if they are counted. */
+function requireCounted(k: Kernel, sb: SuperBlock, name: string): void {
+  requireUse(
+    k.sb_counts_writers(sb),
+    `${name}() needs a file system that counts its writers: mountDax(k, blocks, "${sb.s_type.name}", FIRST_PFN, { freezes: true })`,
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import type { FallocMode, Inode, SuperBlock } from "../include/linux/fs.ts";
 import type { VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
+import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -132,7 +132,8 @@ export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: 
 export function* vfs_unlink(k: Kernel, inode: Inode): Code {
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, inode.i_rwsem);
-  yield* WRITE_ONCE(inode.i_nlink, 0);
+  const links = yield* xchg(inode.i_nlink, 0);
+  requireUse(links > 0, `vfs_unlink() of ${inode.name}, which has no name any more`);
   yield* up_write(inode.i_rwsem);
   yield* k.sb_end_write(inode.i_sb);
 }

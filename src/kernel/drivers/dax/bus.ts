@@ -1,4 +1,5 @@
 // DAX devices going away. Source: drivers/dax/bus.c.
+import { requireUse } from "../../../base/errors.ts";
 import type { Code } from "../../../explore/access.ts";
 import type { Inode } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -15,6 +16,8 @@ declare module "../../kernel.ts" {
  * Models `drivers/dax/bus.c:kill_dev_dax()` @ v6.12.
  */
 export function* kill_dev_dax(k: Kernel, inode: Inode): Code {
-  yield* k.kill_dax(inode.i_sb);
-  yield* k.unmap_mapping_pages(inode.i_mapping, 0, inode.dev_dax?.pfns.length ?? 0);
+  const { dev_dax, i_mapping, i_sb, name } = inode;
+  requireUse(dev_dax, `kill_dev_dax() takes a DAX device, made by createDevDax(), and was given ${name}`);
+  yield* k.kill_dax(i_sb);
+  yield* k.unmap_mapping_pages(i_mapping, 0, dev_dax.pfns.length);
 }
