@@ -1,5 +1,6 @@
 // Folios of DAX devices, and coherent memory that moves before it is pinned for long.
 
+import { dax_mapping_pgoff } from "../kernel/drivers/dax/device.ts";
 import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
 import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
@@ -23,6 +24,31 @@ export const devDaxCompound = change({
       return yield* k.dev_dax_insert(vmf, pfn);
     },
   },
+});
+
+export const devDaxPgoffUp = change({
+  name: "device-dax-pgoff-up",
+  subject: "device-dax: use ALIGN() for determining pgoff",
+  source: "v5.17, commit b9b5777f09be",
+  about:
+    "Before, the address of a fault was rounded down to where its entry begins. Now it is rounded up: the folio of a huge " +
+    "entry that is first touched in its middle says the index of the next one.",
+  functions: {
+    /** Models the pgoff in `drivers/dax/device.c:dax_set_mapping()` @ v5.18: ALIGN() rounds up. */
+    dax_mapping_pgoff(_k, { address, order, vma: { vm_pgoff, vm_start } }) {
+      const pages = 2 ** order;
+      return vm_pgoff + Math.ceil(address / pages) * pages - vm_start;
+    },
+  },
+});
+
+export const devDaxPgoff = change({
+  name: "device-dax-pgoff",
+  subject: "device-dax: correct pgoff align in dax_set_mapping()",
+  source: "v6.12, commit 7fcbd9785d4c (CVE-2024-50022)",
+  about: "Before, device-dax-pgoff-up rounded up: memory failure then takes the wrong huge page away.",
+  after: ["device-dax-pgoff-up"],
+  functions: { dax_mapping_pgoff },
 });
 
 export const deviceCoherent = change({

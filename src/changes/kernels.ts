@@ -6,7 +6,7 @@ import { daxMappingEndsFlushed, mixedmapEndsFlushed } from "./dax-mapping-ends-f
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxResetKeepsPgmap } from "./dax-reset-keeps-pgmap.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
-import { devDaxCompound, deviceCoherent } from "./device-dax.ts";
+import { devDaxCompound, devDaxPgoff, devDaxPgoffUp, deviceCoherent } from "./device-dax.ts";
 import {
   devicePrivateFaultRef,
   devicePrivateTrylock,
@@ -62,6 +62,7 @@ export const v5_18 = laterKernel("v5.18", v5_10, [
   daxWakeAll,
   gupHeadRecheck,
   devDaxCompound,
+  devDaxPgoffUp,
   migrationWaitNoRef,
   migrateLocksOnce,
   zoneDeviceRefcount,
@@ -100,6 +101,7 @@ export const v6_12 = laterKernel("v6.12", v6_1, [
   xfsReadFault,
   vmaSplitPrepared,
   zapPmdAgain,
+  devDaxPgoff,
 ]);
 
 /** Linux 6.15: FS-DAX counts are normalised; entries of PMDs are marked special by mistake. */
@@ -128,6 +130,7 @@ export const exceptions: readonly string[] = [
   "v6.1 lets files be read while they are cloned, as 6.1.192 of Debian does (14a537983b22, of v6.7)",
   "v6.1 has dax_file_unshare(), as 6.1.192 of Debian does, and 6.0 does not",
   "v6.12 has ext4-fallocate, as 6.12.117 of Debian does, and 6.12.0 does not",
+  "v6.1 has no device-dax-pgoff, which 6.1.192 does have",
   "v6.1 and v6.12 have no xfs-cow-hole, which 6.1.192 and 6.12.117 do have",
   "v7.2 has xfs-cow-hole, as 7.2.13 of Debian does; 7.2.0 was not read",
 ];

@@ -146,6 +146,7 @@ const functions: Partial<KernelFunctions> = {
   dev_dax_map: dax_device.dev_dax_map,
   dev_dax_insert: dax_device.dev_dax_insert,
   dax_set_mapping: dax_device.dax_set_mapping,
+  dax_mapping_pgoff: dax_device.dax_mapping_pgoff,
   kill_dev_dax: dax_bus.kill_dev_dax,
   memmap_init_compound: memremap.memmap_init_compound,
   zap_pmd_range: huge_memory_zap.zap_pmd_range,

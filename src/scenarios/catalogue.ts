@@ -29,6 +29,7 @@ import {
   memoryFailureVsReadFaultOnSharedPage,
   memoryFailureVsWriteFaultOnSharedPage,
 } from "./memory-failure-vs-fault-on-shared-page.ts";
+import { memoryFailureVsLoadOfDeviceDax } from "./memory-failure-vs-load-of-device-dax.ts";
 import { memoryFailureVsPunchHole } from "./memory-failure-vs-punch-hole.ts";
 import { memoryFailureVsSecondFile } from "./memory-failure-vs-second-file.ts";
 import { mmapVsMmapOfP2pmem } from "./mmap-vs-mmap-of-p2pmem.ts";
@@ -143,6 +144,7 @@ export const catalogue: readonly Scenario[] = [
   killDevDaxVsFault,
   munmapVsPinOfDeviceDax,
   munmapVsPgmapOfTail,
+  memoryFailureVsLoadOfDeviceDax,
   pinVsMunmapOfP2pmem,
   mmapVsMmapOfP2pmem,
   longtermPinsOfCoherentPage,

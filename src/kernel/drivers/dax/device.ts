@@ -22,6 +22,7 @@ declare module "../../kernel.ts" {
     dev_dax_map: typeof dev_dax_map;
     dev_dax_insert: typeof dev_dax_insert;
     dax_set_mapping: typeof dax_set_mapping;
+    dax_mapping_pgoff: typeof dax_mapping_pgoff;
   }
 }
 
@@ -159,9 +160,9 @@ export function* dev_dax_insert(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code<VmF
  * Models `drivers/dax/device.c:dax_set_mapping()` @ v6.12.
  */
 export function* dax_set_mapping(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code {
-  const { vm_file, vm_pgoff, vm_start } = vmf.vma;
+  const { vm_file } = vmf.vma;
   const pages = 2 ** vmf.order;
-  const pgoff = vm_pgoff + vmf.address - (vmf.address % pages) - vm_start;
+  const pgoff = k.dax_mapping_pgoff(vmf);
   const n = (vm_file.dev_dax?.pgmap.vmemmap_shift ?? 0) > 0 ? 1 : pages;
   for (let i = 0; i < n; i++) {
     const folio = yield* page_folio(k, pfn_to_page(k, toPfn(pfn + i)));
@@ -169,4 +170,14 @@ export function* dax_set_mapping(k: Kernel, vmf: VmFaultInfo, pfn: Pfn): Code {
     yield* WRITE_ONCE<PageMapping>(folio.mapping, vm_file.i_mapping);
     yield* WRITE_ONCE(folio.index, pgoff + i);
   }
+}
+
+/**
+ * Which page of the device a fault brings in first: the one where its entry begins.
+ *
+ * Models the pgoff in `drivers/dax/device.c:dev_dax_huge_fault()` @ v5.10, and in dax_set_mapping() from v6.12 on.
+ */
+export function dax_mapping_pgoff(_k: Kernel, vmf: VmFaultInfo): number {
+  const { vm_pgoff, vm_start } = vmf.vma;
+  return vm_pgoff + vmf.address - (vmf.address % 2 ** vmf.order) - vm_start;
 }
