@@ -1,10 +1,11 @@
 // Folios of DAX devices, and coherent memory that moves before it is pinned for long.
 
 import { dax_mapping_pgoff } from "../kernel/drivers/dax/device.ts";
+import { EAGAIN } from "../kernel/include/asm-generic/errno-base.ts";
 import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
 import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
-import { EAGAIN, FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
+import { FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
 import { check_and_migrate_movable_pages, migrate_device_coherent_folio } from "../kernel/mm/gup-longterm.ts";
 
 export const devDaxCompound = change({

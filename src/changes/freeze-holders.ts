@@ -1,4 +1,5 @@
 // Who has frozen a file system: not asked at first; then the kernel and programs each for themselves.
+
 import { acquire, rmw } from "../explore/access.ts";
 import { thawNote } from "../kernel/fs/super-freeze.ts";
 import { EBUSY, EINVAL } from "../kernel/include/asm-generic/errno-base.ts";

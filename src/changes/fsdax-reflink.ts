@@ -3,6 +3,7 @@
 
 import type { Code } from "../explore/access.ts";
 import { warnOfDoubleAssociation, warnOfForeignMapping } from "../kernel/fs/dax-associate.ts";
+import { EOPNOTSUPP } from "../kernel/include/asm-generic/errno-base.ts";
 import {
   PAGE_MAPPING_DAX_SHARED,
   type Page,
@@ -11,7 +12,6 @@ import {
 } from "../kernel/include/linux/mm_types.ts";
 import { change, type Kernel } from "../kernel/kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../kernel/lib/atomic.ts";
-import { EOPNOTSUPP } from "../kernel/mm/memory-failure.ts";
 
 declare module "../kernel/kernel.ts" {
   interface KernelFunctions {

@@ -1,4 +1,5 @@
 // Memory of PCI devices comes to programs, and GUP asks before it gives it out.
+
 import {
   p2pdma_page_free,
   p2pmem_alloc_mmap,
@@ -7,12 +8,13 @@ import {
   p2pmem_prepare_page,
 } from "../kernel/drivers/pci/p2pdma.ts";
 import { kernfs_vma_fault } from "../kernel/fs/kernfs/file.ts";
+import { EFAULT } from "../kernel/include/asm-generic/errno-base.ts";
 import { MEMORY_DEVICE_PCI_P2PDMA } from "../kernel/include/linux/memremap.ts";
 import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../kernel/include/linux/mm_types.ts";
 import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
 import { WRITE_ONCE } from "../kernel/lib/atomic.ts";
-import { EFAULT, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
+import { FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN, FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 
 export const p2pdmaMmap = change({
   name: "p2pdma-mmap",

@@ -15,6 +15,7 @@ export { marksCell, untilUnlocked } from "./fs/dax-entry.ts";
 export { entryCell, lockAndStoreEntries, storeEntries } from "./fs/dax-store.ts";
 export { untilIdle } from "./fs/ext4/inode.ts";
 export { WARN } from "./include/asm-generic/bug.ts";
+export * from "./include/asm-generic/errno-base.ts";
 export { type DaxEntry, type DaxMarks, NO_MARKS } from "./include/linux/dax.ts";
 export {
   type AddressSpace,

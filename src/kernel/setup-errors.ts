@@ -2,29 +2,17 @@
 // another question. So what comes to nothing there ends the search, with the line.
 import { PagelifeError } from "../base/errors.ts";
 import type { Code } from "../explore/access.ts";
+import * as errors from "./include/asm-generic/errno-base.ts";
 import type { MmStruct, VmArea } from "./include/linux/mm_types.ts";
 import type { FunctionName, Kernel } from "./kernel.ts";
 
 /** What is wrong with the result of a call, or null. */
 type Fault = (result: unknown, args: readonly unknown[]) => string | null;
 
-const ERRNO: Readonly<Record<number, string>> = {
-  6: "ENXIO",
-  11: "EAGAIN",
-  12: "ENOMEM",
-  14: "EFAULT",
-  16: "EBUSY",
-  18: "EXDEV",
-  19: "ENODEV",
-  22: "EINVAL",
-  27: "EFBIG",
-  28: "ENOSPC",
-  95: "EOPNOTSUPP",
-  121: "EREMOTEIO",
-};
+const ERRNO = new Map<number, string>(Object.entries(errors).map(([name, number]) => [number, name]));
 
 const errno: Fault = (result) =>
-  typeof result === "number" && result < 0 ? `-${ERRNO[-result] ?? -result}` : null;
+  typeof result === "number" && result < 0 ? `-${ERRNO.get(-result) ?? -result}` : null;
 
 const access: Fault = (result) => (result === "NOPAGE" ? null : String(result));
 

@@ -1,8 +1,9 @@
 // What pages of a DAX device count, as section 2.4 of the lifecycle reference states it, at each size of entry.
+
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
-import { ENXIO } from "../../src/kernel/include/asm-generic/errno-base.ts";
+import { EINVAL, ENXIO } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import type { Inode } from "../../src/kernel/include/linux/fs.ts";
 import {
   type MmStruct,
@@ -12,7 +13,7 @@ import {
   type VmArea,
 } from "../../src/kernel/include/linux/mm_types.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { EINVAL, FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import { createDevDax, createProcess, mapFile } from "../../src/kernel/setup.ts";
 import { mayFail } from "../../src/kernel/setup-errors.ts";

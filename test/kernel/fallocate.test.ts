@@ -1,4 +1,5 @@
 // fallocate() where it is refused, and where it moves what is in a file.
+
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { kernels } from "../../src/changes/kernels.ts";

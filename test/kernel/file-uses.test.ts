@@ -1,4 +1,5 @@
 // What cannot be done with a file, and what Linux says to it.
+
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";

@@ -1,4 +1,5 @@
 // A frozen file system: who waits, at which level, and who does not.
+
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { changes, kernels } from "../../src/changes/kernels.ts";

@@ -1,11 +1,12 @@
 // What callers of GUP cannot ask for, and what nobody gives back.
+
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import { EINVAL } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import type { Page } from "../../src/kernel/include/linux/mm_types.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
 import {
-  EINVAL,
   FOLL_FAST_ONLY,
   FOLL_GET,
   FOLL_LONGTERM,

@@ -1,21 +1,15 @@
 // Who may pin what for long, by which path: table 3.4 of the lifecycle reference, a row for each of its cells and each
 // kernel.
+
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import { EFAULT, EINVAL, EOPNOTSUPP, EREMOTEIO } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import { GUP_PIN_COUNTING_BIAS } from "../../src/kernel/include/linux/mm.ts";
 import type { MmStruct, Page } from "../../src/kernel/include/linux/mm_types.ts";
 import { down_read, up_read } from "../../src/kernel/kernel/locking/rwsem.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import {
-  EFAULT,
-  EINVAL,
-  EOPNOTSUPP,
-  EREMOTEIO,
-  FOLL_LONGTERM,
-  FOLL_PIN,
-  FOLL_WRITE,
-} from "../../src/kernel/mm/gup-flags.ts";
+import { FOLL_LONGTERM, FOLL_PIN, FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot } from "../../src/kernel/sequential.ts";
 import {
   addRam,

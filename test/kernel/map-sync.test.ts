@@ -1,13 +1,14 @@
 // Which files mmap() maps with MAP_SYNC, and what the flag does to a private mapping: nothing.
+
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import { EOPNOTSUPP } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import type { FileSystemName, Inode } from "../../src/kernel/include/linux/fs.ts";
 import { VM_SHARED, VM_SYNC, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { pte_offset } from "../../src/kernel/include/linux/pgtable.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { EOPNOTSUPP } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import {
   addRam,

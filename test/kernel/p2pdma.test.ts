@@ -1,9 +1,11 @@
 // Memory of a PCI device that a program maps: what its pages count, where they are, and what the device is held by.
+
 import { describe, expect, it } from "vitest";
 import { kernels, v7_2 } from "../../src/changes/kernels.ts";
+import { EINVAL, EREMOTEIO } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import { VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { change, withChanges } from "../../src/kernel/kernel.ts";
-import { EINVAL, EREMOTEIO, FOLL_LONGTERM, FOLL_PCI_P2PDMA } from "../../src/kernel/mm/gup-flags.ts";
+import { FOLL_LONGTERM, FOLL_PCI_P2PDMA } from "../../src/kernel/mm/gup-flags.ts";
 import { boot } from "../../src/kernel/sequential.ts";
 import { createProcess, mapFile } from "../../src/kernel/setup.ts";
 import { createP2pmem, FIRST_P2PMEM_PFN } from "../../src/kernel/setup-device.ts";

@@ -1,15 +1,16 @@
 // munmap() of a part of a mapping: the mapping is split, and a huge entry that maps pages on both sides is taken apart,
 // also for the pages that stay. Up to v6.12 a page of a file counts no mappings.
+
 import { describe, expect, it } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
+import { EINVAL } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import type { Inode } from "../../src/kernel/include/linux/fs.ts";
 import { type MmStruct, VM_WRITE, type VmArea } from "../../src/kernel/include/linux/mm_types.ts";
 import { pmdPages, pudPages } from "../../src/kernel/include/linux/pgtable.ts";
 import { rssCountsMappings } from "../../src/kernel/invariants.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
-import { EINVAL } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
 import {
   addRam,

@@ -1,9 +1,10 @@
 // What mlock() brings in, and what GUP gives of a hole: mm/gup.c:populate_vma_page_range() and follow_page_mask().
+
 import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
+import { EFAULT, EREMOTEIO } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import { type MmStruct, type Page, VM_SHARED, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { referencesAddUp, rssCountsMappings } from "../../src/kernel/invariants.ts";
-import { EFAULT, EREMOTEIO } from "../../src/kernel/mm/gup-flags.ts";
 import { boot, isBlocked, type Machine } from "../../src/kernel/sequential.ts";
 import {
   addRam,

@@ -1,9 +1,11 @@
 // A shared mapping that may not be written through, of a file that was opened for reading only, or for both: do_mmap()
 // takes VM_SHARED and VM_MAYWRITE away in the first case, and no program can tell.
+
 import { expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
+import { EFAULT } from "../../src/kernel/include/asm-generic/errno-base.ts";
 import { VM_SHARED } from "../../src/kernel/include/linux/mm_types.ts";
-import { EFAULT, FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
+import { FOLL_WRITE } from "../../src/kernel/mm/gup-flags.ts";
 import { boot } from "../../src/kernel/sequential.ts";
 import {
   createChild,

@@ -1,4 +1,5 @@
 // fallocate(FALLOC_FL_UNSHARE_RANGE) of a file whose blocks another has, too.
+
 import { expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import { ENOSPC } from "../../src/kernel/include/asm-generic/errno-base.ts";

@@ -1,4 +1,5 @@
 // DAX: copies of blocks that others have, too, without a write. Source: fs/dax.c.
+
 import type { Code } from "../../explore/access.ts";
 import { ENOSPC, ENXIO } from "../include/asm-generic/errno-base.ts";
 import type { Inode } from "../include/linux/fs.ts";

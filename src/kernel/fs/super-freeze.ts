@@ -1,6 +1,7 @@
 // Freezing a file system: who writes to it is held off. Source: fs/super.c, include/linux/fs.h. A file system is
 // frozen level by level: first who writes by system calls is held off (SB_FREEZE_WRITE), then who stores through
 // mappings (SB_FREEZE_PAGEFAULT), and after all was written back, the file system's own changes (SB_FREEZE_FS).
+
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw, type StepOptions } from "../../explore/access.ts";
 import { EBUSY, EINVAL } from "../include/asm-generic/errno-base.ts";

@@ -1,5 +1,6 @@
 // The virtual file system: system calls on files, by the operations of their file system.
 // Source: fs/open.c, fs/read_write.c, fs/remap_range.c, fs/sync.c, fs/inode.c, fs/super.c.
+
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { EBUSY, EXDEV } from "../include/asm-generic/errno-base.ts";

@@ -1,6 +1,8 @@
 // get_user_pages: how it takes references and pins of a folio, and drops them. Source: mm/gup.c.
+
 import type { Code } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import { ENOMEM, EREMOTEIO } from "../include/asm-generic/errno-base.ts";
 import { addLargeCount, GUP_PIN_COUNTING_BIAS, is_zero_page, page_folio } from "../include/linux/mm.ts";
 import type { Folio, Page } from "../include/linux/mm_types.ts";
 import {
@@ -10,7 +12,7 @@ import {
   folio_ref_try_add,
 } from "../include/linux/page_ref.ts";
 import type { Kernel } from "../kernel.ts";
-import { ENOMEM, EREMOTEIO, FOLL_GET, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN } from "./gup-flags.ts";
+import { FOLL_GET, FOLL_LONGTERM, FOLL_PCI_P2PDMA, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

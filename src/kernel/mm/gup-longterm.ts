@@ -1,6 +1,8 @@
 // Pages that must move before they are pinned for long. Here those are of coherent device memory.
 // Source: mm/gup.c, mm/migrate_device.c.
+
 import type { Code } from "../../explore/access.ts";
+import { EAGAIN, EBUSY } from "../include/asm-generic/errno-base.ts";
 import { page_folio } from "../include/linux/mm.ts";
 import type { Folio, LowerEntry, MmStruct, Page } from "../include/linux/mm_types.ts";
 import { folio_ref_count, folio_ref_inc, folio_ref_sub } from "../include/linux/page_ref.ts";
@@ -8,7 +10,7 @@ import { pte_lockptr, pte_offset } from "../include/linux/pgtable.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { EAGAIN, EBUSY, FOLL_PIN } from "./gup-flags.ts";
+import { FOLL_PIN } from "./gup-flags.ts";
 import { addNewAnonRmap, ownPte } from "./memory-private.ts";
 
 declare module "../kernel.ts" {

@@ -2,6 +2,7 @@
 
 import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
+import { EEXIST, EFAULT, EMLINK, EOPNOTSUPP } from "../include/asm-generic/errno-base.ts";
 import type { DevPagemap } from "../include/linux/memremap.ts";
 import { page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
@@ -17,17 +18,7 @@ import { pte_present } from "../include/linux/swapops.ts";
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
-import {
-  EEXIST,
-  EFAULT,
-  EMLINK,
-  EOPNOTSUPP,
-  FOLL_GET,
-  FOLL_LONGTERM,
-  FOLL_PIN,
-  FOLL_TOUCH,
-  FOLL_WRITE,
-} from "./gup-flags.ts";
+import { FOLL_GET, FOLL_LONGTERM, FOLL_PIN, FOLL_TOUCH, FOLL_WRITE } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

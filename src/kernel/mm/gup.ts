@@ -1,14 +1,16 @@
 // get_user_pages: references and pins through a user's address, as its callers know it. Source: mm/gup.c.
+
 import { hex } from "../../base/brand.ts";
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import { EINVAL } from "../include/asm-generic/errno-base.ts";
 import { is_zero_page, isTail, page_folio } from "../include/linux/mm.ts";
 import type { Page, PinnedAs, Word0 } from "../include/linux/mm_types.ts";
 import { PG_head } from "../include/linux/page-flags.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
-import { EINVAL, FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
+import { FOLL_FAST_ONLY, FOLL_GET, FOLL_LONGTERM, FOLL_PIN } from "./gup-flags.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {

@@ -1,8 +1,10 @@
 // Entries of a PMD: how they come, and how GUP takes the page behind one. Source: mm/huge_memory.c. How they go is
 // in huge_memory-zap.ts; entries of a PUD are in huge_memory-pud.ts.
+
 import type { Pfn } from "../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../explore/access.ts";
 import { WARN } from "../include/asm-generic/bug.ts";
+import { EEXIST, EFAULT } from "../include/asm-generic/errno-base.ts";
 import { folio_order, is_zero_pfn, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import {
   type Folio,
@@ -18,7 +20,7 @@ import { isLeaf, pfnAt, pmd_offset, pmdOrder, pmdPages, pmdStart } from "../incl
 import { spin_lock, spin_unlock } from "../kernel/locking/spinlock.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { EEXIST, EFAULT, FOLL_GET, FOLL_PIN } from "./gup-flags.ts";
+import { FOLL_GET, FOLL_PIN } from "./gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "./memory.ts";
 
 declare module "../kernel.ts" {

@@ -2,7 +2,7 @@
 
 import type { Pfn } from "../../base/brand.ts";
 import { type Code, fail, rmw } from "../../explore/access.ts";
-import { EBUSY, ENXIO } from "../include/asm-generic/errno-base.ts";
+import { EBUSY, ENXIO, EOPNOTSUPP } from "../include/asm-generic/errno-base.ts";
 import type { AddressSpace } from "../include/linux/fs.ts";
 import { isMapping, page_folio, pfn_to_page } from "../include/linux/mm.ts";
 import { type Folio, type MmStruct, type Page, TABLE } from "../include/linux/mm_types.ts";
@@ -19,9 +19,6 @@ declare module "../kernel.ts" {
     mf_dax_kill_procs: typeof mf_dax_kill_procs;
   }
 }
-
-/** Of include/uapi/asm-generic/errno.h. */
-export const EOPNOTSUPP = 95;
 
 /** Why the holder of a DAX device is told: memory went bad, or the device goes. */
 export type FailureFlags = "" | "MF_MEM_PRE_REMOVE";

@@ -1,12 +1,13 @@
 // The mappings of a process: how they are looked up, and how they come. Source: mm/mmap.c, mm/vma.c. How they go is in
 // vma.ts.
+
 import { requireUse } from "../../base/errors.ts";
 import type { Code } from "../../explore/access.ts";
+import { EOPNOTSUPP } from "../include/asm-generic/errno-base.ts";
 import { type MmStruct, overlaps, VM_SHARED, VM_SYNC, type VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { EOPNOTSUPP } from "./gup-flags.ts";
 import { unmap_region } from "./vma.ts";
 
 declare module "../kernel.ts" {

@@ -1,6 +1,8 @@
 // How mappings go, in whole or in part. Source: mm/vma.c; before v6.12 mm/mmap.c.
+
 import type { Code } from "../../explore/access.ts";
 import { dev_dax_may_split } from "../drivers/dax/device.ts";
+import { EINVAL } from "../include/asm-generic/errno-base.ts";
 import {
   type MmStruct,
   overlaps,
@@ -13,7 +15,6 @@ import { pmd_offset, pmdPages, pmdStart, pud_offset, pudPages, pudStart } from "
 import { down_write, downgrade_write, up_read, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../lib/atomic.ts";
-import { EINVAL } from "./gup-flags.ts";
 import { inc_tlb_flush_pending } from "./mmu_gather.ts";
 import { anon_vma_clone } from "./rmap.ts";
 

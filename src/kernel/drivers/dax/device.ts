@@ -1,16 +1,16 @@
 // A DAX device: memory that programs map without a file system. All of its entries are of one size, that of its
 // alignment. Source: drivers/dax/device.c.
+
 import { assert } from "../../../base/assert.ts";
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
-import { ENXIO } from "../../include/asm-generic/errno-base.ts";
+import { EINVAL, ENXIO } from "../../include/asm-generic/errno-base.ts";
 import type { FileSystemType } from "../../include/linux/fs.ts";
 import { page_folio, pfn_to_page } from "../../include/linux/mm.ts";
 import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../../include/linux/mm_types.ts";
 import { pmdOrder } from "../../include/linux/pgtable.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { EINVAL } from "../../mm/gup-flags.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 import { dax_read_lock, dax_read_unlock } from "./super.ts";
 

@@ -1,13 +1,14 @@
 // The DAX device under a file system: is it there, and whom to tell when it goes or goes bad.
 // Source: drivers/dax/super.c.
+
 import type { Pfn } from "../../../base/brand.ts";
 import { acquire, type Code, rmw } from "../../../explore/access.ts";
-import { ENXIO } from "../../include/asm-generic/errno-base.ts";
+import { ENXIO, EOPNOTSUPP } from "../../include/asm-generic/errno-base.ts";
 import type { DaxDevice } from "../../include/linux/dax.ts";
 import type { SuperBlock } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";
+import type { FailureFlags } from "../../mm/memory-failure.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {

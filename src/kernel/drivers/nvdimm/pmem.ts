@@ -1,8 +1,9 @@
 // Persistent memory. Source: drivers/nvdimm/pmem.c.
+
 import type { Pfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
+import { EOPNOTSUPP } from "../../include/asm-generic/errno-base.ts";
 import type { Kernel } from "../../kernel.ts";
-import { EOPNOTSUPP } from "../../mm/memory-failure.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {

@@ -1,16 +1,17 @@
 // Memory of a PCI device that other devices do DMA to, as programs get it: through a file in sysfs, a page for each page
 // that they map. Source: drivers/pci/p2pdma.c.
 // Left out everywhere: kernel users of that memory, removal of the device.
+
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { requireUse } from "../../../base/errors.ts";
 import { type Code, rmw } from "../../../explore/access.ts";
+import { EINVAL, ENODEV, ENOMEM } from "../../include/asm-generic/errno-base.ts";
 import type { DevPagemap } from "../../include/linux/memremap.ts";
 import { pfn_to_page } from "../../include/linux/mm.ts";
 import { type Page, VM_SHARED, type VmArea } from "../../include/linux/mm_types.ts";
 import type { Kernel } from "../../kernel.ts";
 import { WRITE_ONCE } from "../../lib/atomic.ts";
 import { percpu_ref_get, percpu_ref_put, percpu_ref_tryget_live } from "../../lib/percpu-refcount.ts";
-import { EINVAL, ENODEV, ENOMEM } from "../../mm/gup-flags.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {

@@ -1,4 +1,5 @@
 // ext4: fallocate(), which takes blocks of a file away or moves them. Source: fs/ext4/extents.c.
+
 import type { Code } from "../../../explore/access.ts";
 import { EFBIG, EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {

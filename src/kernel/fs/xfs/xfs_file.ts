@@ -1,5 +1,6 @@
 // XFS: faults on a DAX file, and taking blocks away. Source: fs/xfs/xfs_file.c. IOLOCK is i_rwsem, and
 // MMAPLOCK is invalidate_lock.
+
 import type { Code } from "../../../explore/access.ts";
 import { EFBIG, EINVAL } from "../../include/asm-generic/errno-base.ts";
 import {

@@ -1,10 +1,12 @@
 // XFS: what it does when it is told that memory went bad, or goes. Source: fs/xfs/xfs_notify_failure.c.
+
 import type { Pfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
+import { EOPNOTSUPP } from "../../include/asm-generic/errno-base.ts";
 import type { Inode, SuperBlock } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
-import { EOPNOTSUPP, type FailureFlags } from "../../mm/memory-failure.ts";
+import type { FailureFlags } from "../../mm/memory-failure.ts";
 import { extentOf } from "../blocks.ts";
 import { xfs_alloc_read_agf, xfs_trans_brelse } from "./xfs_alloc.ts";
 

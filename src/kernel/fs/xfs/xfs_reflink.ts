@@ -1,5 +1,6 @@
 // XFS: blocks that several files share, and copies of them on write.
 // Source: fs/xfs/xfs_reflink.c.
+
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import { type Cell, type Code, rmw } from "../../../explore/access.ts";
 import { EINVAL } from "../../include/asm-generic/errno-base.ts";
