@@ -97,7 +97,7 @@ export class ModelProcess {
   /** The child has the mappings, and with them entries of private pages; shared ones come with its own faults. */
   *fork(child: ModelProcess): Code<number> {
     const { kernel } = this;
-    const mm = yield* createChild(kernel, this.#mm, child.#mm.name);
+    const mm = yield* createChild(kernel, this.#mm, `mm${kernel.world.mms.length}`);
     const copies = this.#mm.children.at(-1);
     if (copies === undefined) throw new PagelifeBug("a child that setup did not make");
     yield* kernel.dup_mmap(this.#mm, mm);
