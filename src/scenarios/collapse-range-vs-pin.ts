@@ -10,6 +10,7 @@ import {
 } from "../kernel/invariants.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { mappedFile } from "./furniture.ts";
 
 interface World {
@@ -65,11 +66,7 @@ export const collapseRangeVsPin = scenario<World>({
   ],
   expected: {
     "v5.10": holds,
-    "v5.18": {
-      verdict: "missed-wakeup",
-      rule: "layout-break-returns",
-      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-    },
+    "v5.18": pinDroppedWithoutHook,
     "v6.1": holds,
     "v6.12": holds,
     "v6.15": holds,

@@ -11,6 +11,7 @@ import {
 } from "../kernel/invariants.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
 import { addRam, createChild, createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { pinPage } from "./furniture.ts";
 
 interface World {
@@ -81,11 +82,7 @@ export const forkVsPunchHole = scenario<World>({
   ],
   expected: {
     "v5.10": holds,
-    "v5.18": {
-      verdict: "missed-wakeup",
-      rule: "layout-break-returns",
-      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-    },
+    "v5.18": pinDroppedWithoutHook,
     "v6.1": holds,
     "v6.12": holds,
     "v6.15": holds,

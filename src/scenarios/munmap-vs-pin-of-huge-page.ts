@@ -17,6 +17,7 @@ import {
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { mappedFile } from "./furniture.ts";
 
 interface World {
@@ -129,12 +130,6 @@ const punchHole = {
   },
 };
 
-const missedWakeup: Expectation = {
-  verdict: "missed-wakeup",
-  rule: "layout-break-returns",
-  because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-};
-
 const keepsPgmap: Expectation = {
   verdict: "holds",
   because: "the head keeps its pgmap throughout, and a tail has its link until it has its own",
@@ -164,7 +159,7 @@ export const punchHoleVsPinOfHugePage = scenario<World>({
   ],
   expected: {
     "v5.10": array,
-    "v5.18": missedWakeup,
+    "v5.18": pinDroppedWithoutHook,
     "v6.1": array,
     "v6.12": array,
     "v6.15": { verdict: "holds", because: "GUP without locks stops at the special entry" },
@@ -215,7 +210,7 @@ export const punchHoleVsPinOfHugePageWithIpi = scenario<World>({
   ],
   expected: {
     "v5.10": array,
-    "v5.18": missedWakeup,
+    "v5.18": pinDroppedWithoutHook,
     "v6.1": array,
     "v6.12": array,
     "v6.15": { verdict: "holds", because: "GUP without locks stops at the special entry" },

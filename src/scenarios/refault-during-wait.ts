@@ -6,6 +6,7 @@ import {
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { type PinnedFile, pinnedFile, punchHole, unpin } from "./pinned-file.ts";
 
 export const refaultDuringWait = scenario<PinnedFile>({
@@ -39,11 +40,7 @@ export const refaultDuringWait = scenario<PinnedFile>({
   ],
   expected: {
     "v5.10": { verdict: "holds", because: "idle is 1, mapped or not, and put_page() wakes" },
-    "v5.18": {
-      verdict: "missed-wakeup",
-      rule: "layout-break-returns",
-      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-    },
+    "v5.18": pinDroppedWithoutHook,
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "idle is 1, mapped or not" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "idle is 1, mapped or not" },
     "v6.1": { verdict: "holds", because: "idle is 1, mapped or not, and the last unpin wakes" },

@@ -10,8 +10,9 @@ import {
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { FOLL_WRITE } from "../kernel/mm/gup-flags.ts";
-import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { scenario } from "../kernel/scenario.ts";
 import { createFile, createProcess, mapFile, mountDax } from "../kernel/setup.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 
 interface World {
   readonly mm: MmStruct;
@@ -33,12 +34,6 @@ const truncate = {
   *run(k: Kernel, { inode }: World): Code {
     yield* k.ext4_punch_hole(inode, 0, 1);
   },
-};
-
-const missedWakeup: Expectation = {
-  verdict: "missed-wakeup",
-  rule: "layout-break-returns",
-  because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
 };
 
 export const truncateVsGupFast = scenario<World>({
@@ -73,7 +68,7 @@ export const truncateVsGupFast = scenario<World>({
       verdict: "holds",
       because: "the count is raised before the entry is looked at again, and read after it is cleared",
     },
-    "v5.18": missedWakeup,
+    "v5.18": pinDroppedWithoutHook,
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
     "v6.1": {
@@ -173,7 +168,7 @@ export const truncateVsGup = scenario<World>({
   ],
   expected: {
     "v5.10": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
-    "v5.18": missedWakeup,
+    "v5.18": pinDroppedWithoutHook,
     "v6.1": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v6.12": { verdict: "holds", because: "mappings take no reference, so a refault changes nothing" },
     "v6.15": {

@@ -13,6 +13,7 @@ import {
 } from "../kernel/invariants.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { type Expectation, scenario } from "../kernel/scenario.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { mappedFile, pinPage } from "./furniture.ts";
 
 interface World {
@@ -85,11 +86,7 @@ export const twoUnpinnersVsPunchHole = scenario<World>({
       verdict: "holds",
       because: "each keeps one unit for put_page(), and only the last of these sees 1",
     },
-    "v5.18": {
-      verdict: "missed-wakeup",
-      rule: "layout-break-returns",
-      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-    },
+    "v5.18": pinDroppedWithoutHook,
     "v5.18+fsdax-wakeup/folio-put": {
       verdict: "holds",
       because: "each keeps one unit for its last step, and only the last of these sees 1",

@@ -6,6 +6,7 @@ import {
   referencesAddUp,
 } from "../kernel/invariants.ts";
 import { scenario } from "../kernel/scenario.ts";
+import { pinDroppedWithoutHook } from "./expectations.ts";
 import { type PinnedFile, pinnedFile, punchHole, unpin } from "./pinned-file.ts";
 
 export const unpinVsPunchHole = scenario<PinnedFile>({
@@ -31,11 +32,7 @@ export const unpinVsPunchHole = scenario<PinnedFile>({
   ],
   expected: {
     "v5.10": { verdict: "holds", because: "the last unit of a pin is dropped with put_page(), which wakes" },
-    "v5.18": {
-      verdict: "missed-wakeup",
-      rule: "layout-break-returns",
-      because: "gup_put_folio() drops the pin without the hook that sees a one-based page become idle",
-    },
+    "v5.18": pinDroppedWithoutHook,
     "v5.18+fsdax-wakeup/folio-put": { verdict: "holds", because: "folio_put() itself looks for 2 -> 1" },
     "v5.18+fsdax-wakeup/gup-put": { verdict: "holds", because: "gup_put_folio() goes through the hook" },
     "v6.1": { verdict: "holds", because: "fixed in v5.19: mm: fix missing wake-up event for FSDAX pages" },
