@@ -60,6 +60,7 @@ import { staleStoreVsPunchHole } from "./stale-store-vs-punch-hole.ts";
 import { staleStoreVsSplitOfHugePage } from "./stale-store-vs-split-of-huge-page.ts";
 import { threeInvalidationsVsFault } from "./three-invalidations-vs-fault.ts";
 import { truncateVsAllocation } from "./truncate-vs-allocation.ts";
+import { truncateVsDirtyHugePage } from "./truncate-vs-dirty-huge-page.ts";
 import { truncateVsDirtyPage } from "./truncate-vs-dirty-page.ts";
 import { truncateVsGup, truncateVsGupFast } from "./truncate-vs-gup-fast.ts";
 import { truncateVsPinOfUnmappedFile } from "./truncate-vs-pin-of-unmapped-file.ts";
@@ -116,6 +117,7 @@ export const catalogue: readonly Scenario[] = [
   unpinVsEvictOfSharedExtent,
   readPinVsMunmapOfSecondFile,
   truncateVsDirtyPage,
+  truncateVsDirtyHugePage,
   collapseRangeVsDirtyPage,
   umountVsDirtyPage,
   fsyncVsReadFault,
