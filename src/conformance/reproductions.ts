@@ -228,6 +228,32 @@ export const reproductions: readonly Reproduction[] = [
     },
   },
   {
+    name: "munmap-vs-memory-failure-of-tail",
+    question: "Does a process lose a bad page that it maps by itself, if that lies in the middle of a folio?",
+    scenario: "munmap-vs-memory-failure-of-tail",
+    programs: on(
+      ["ext4"],
+      "munmap-vs-memory-failure-of-tail",
+      [{ pages: 512, allocated: 512, huge: true, watch: 2 }],
+      [
+        { ...map, pages: 512 },
+        touch,
+        { ...map, proc: 1, page: 1, pages: 1 },
+        { ...touch, proc: 1, page: 1, write: false },
+        { op: "poison", proc: 1, map: 0, page: 1 },
+      ],
+    ),
+    expected: [
+      { op: 4, status: "done" },
+      { op: 4, era: "one-based", errno: SIGBUS, page: { place: "0/1", mapcount: 0 } },
+      { op: 4, era: "zero-based", errno: 0, page: { place: "0/1", mapcount: 2 } },
+    ],
+    verdict: {
+      "one-based": "yes: the page is looked for, and its entry goes",
+      "zero-based": "no: who maps the head of the folio is looked for, and nobody is found",
+    },
+  },
+  {
     name: "truncate-vs-dirty-page",
     question: "Is a page that was stored to still known as dirty after another part of the file was cut off?",
     scenario: "truncate-vs-dirty-page",
@@ -240,6 +266,54 @@ export const reproductions: readonly Reproduction[] = [
       "one-based": "yes: its entry stays",
       "zero-based":
         "no: its entry went with those of the whole file, and the dirty mark with it; fsync() finds nothing",
+    },
+  },
+  {
+    name: "truncate-vs-dirty-huge-page",
+    question:
+      "Is a page that was stored to still known as dirty after the rest of its huge page was cut off?",
+    scenario: "truncate-vs-dirty-huge-page",
+    programs: on(
+      both,
+      "truncate-vs-dirty-huge-page",
+      [{ pages: 512, allocated: 512, huge: true, watch: 2 }],
+      [{ ...map, pages: 512 }, touch, { ...truncate, size: 1 }],
+    ),
+    expected: [
+      { op: 2, era: "one-based", page: { place: "0/0", mapping: "none" } },
+      { op: 2, era: "zero-based", page: { place: "0/0", refcount: 0, mapcount: 0, mapping: "none" } },
+    ],
+    verdict: {
+      "one-based":
+        "no: the entry of the huge page goes as a whole, and the dirty mark with it; fsync() finds nothing",
+      "zero-based": "no: the entry of the huge page went before, with those of the whole file",
+    },
+  },
+  {
+    name: "copying-store-vs-punch-of-second-file",
+    question: "Is a block freed to which there is a reference from before a store copied it?",
+    scenario: "copying-store-vs-punch-of-second-file",
+    programs: on(
+      ["xfs"],
+      "copying-store-vs-punch-of-second-file",
+      [{}, { allocated: 0 }],
+      [
+        { op: "reflink", proc: 1, file: 1, from: 0 },
+        map,
+        { ...touch, write: false },
+        { ...pin, how: "vmsplice" },
+        touch,
+        { ...punch, file: 1 },
+      ],
+    ),
+    expected: [
+      { op: 5, status: "done" },
+      { op: 5, era: "one-based", page: { place: "0/0", refcount: 2, mapcount: 0, mapping: "none" } },
+      { op: 5, era: "zero-based", page: { place: "0/0", refcount: 1, mapcount: 0, mapping: "none" } },
+    ],
+    verdict: {
+      "one-based": "yes: no file has the page any more, and the reference is there still",
+      "zero-based": "yes: no file has the page any more, and the reference is there still",
     },
   },
   {

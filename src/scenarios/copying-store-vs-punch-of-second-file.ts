@@ -24,8 +24,9 @@ export const copyingStoreVsPunchOfSecondFile = scenario<World>({
   question: "Is a block freed to which there is a reference from before a store copied it?",
   claim:
     "Break-layouts looks at the entries of the file that is to lose a block. That copy-on-write moves the entry of the " +
-    "first file to the copy, while somebody has a reference to the original, is our reading; a prediction, not yet seen " +
-    "on a kernel.",
+    "first file to the copy, while somebody has a reference to the original, is our reading; `pagelife lab run " +
+    "copying-store-vs-punch-of-second-file` sees the block go on 6.12, and on 7.2, which warns of the copy " +
+    "(dax_folio_put()).",
   closed: "The reference is not dropped. The second file is not mapped, and nobody has read it.",
   *setup(k) {
     const { one, two } = yield* reflinkedFiles(k);

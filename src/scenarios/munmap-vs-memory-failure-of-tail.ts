@@ -35,7 +35,8 @@ export const munmapVsMemoryFailureOfTail = scenario<World>({
   question: "Does a process lose the bad page that it has met, if that lies in the middle of a folio?",
   claim:
     "That FS-DAX pages are each one of their own, as the comment before mf_generic_kill_procs() says of them still in " +
-    "v7.2, ended with v6.15: a huge entry makes a folio. Our reading; a prediction, not yet seen on a kernel.",
+    "v7.2, ended with v6.15: a huge entry makes a folio. Our reading; `pagelife lab run munmap-vs-memory-failure-of-tail` " +
+    "sees it on 7.2: 0 returned, and the page mapped as before. 6.12 unmaps it.",
   closed:
     "The process that meets the failure maps the second page of the file alone, another one both by a huge entry. ext4 " +
     "is not told of failures; XFS with rmapbt is, and looks for the page of the file.",

@@ -27,8 +27,8 @@ export const truncateVsDirtyHugePage = scenario<World>({
   question:
     "Is a page that was stored to still flushed by fsync() after the other half of its huge page was cut off?",
   claim:
-    "A PMD entry of the page cache has one mark for all of its pages, and goes as a whole. Our reading; a prediction, not " +
-    "yet seen on a kernel.",
+    "A PMD entry of the page cache has one mark for all of its pages, and goes as a whole. Our reading; `pagelife lab run " +
+    "truncate-vs-dirty-huge-page` sees it go on 6.12 and 7.2.",
   closed: "A power cut matters only where CPU caches are lost in it.",
   geometry: { PTRS_PER_PTE: 2, PTRS_PER_PMD: 2 },
   *setup(k) {
