@@ -6,7 +6,11 @@ import { MEMORY_DEVICE_COHERENT } from "../kernel/include/linux/memremap.ts";
 import { followPgmap } from "../kernel/include/linux/mmzone.ts";
 import { change } from "../kernel/kernel.ts";
 import { FOLL_LONGTERM } from "../kernel/mm/gup-flags.ts";
-import { check_and_migrate_movable_pages, migrate_device_coherent_folio } from "../kernel/mm/gup-longterm.ts";
+import {
+  check_and_migrate_listed_pages,
+  check_and_migrate_movable_pages,
+  migrate_device_coherent_folio,
+} from "../kernel/mm/gup-longterm.ts";
 
 export const devDaxCompound = change({
   name: "device-dax-compound",
@@ -80,4 +84,24 @@ export const deviceCoherent = change({
       }
     },
   },
+});
+
+export const gupLongtermList = change({
+  name: "gup-longterm-list",
+  subject: "mm: gup: fix infinite loop within __get_longterm_locked",
+  source: "commit 1aaf8c122918, v6.14",
+  about:
+    "Before, pages that had to move were counted. Since, they are looked for on a list of what has left the LRU, on which " +
+    "memory of a device never is: pages of coherent memory stay where they are, and are pinned for long.",
+  after: ["device-coherent"],
+  functions: { check_and_migrate_movable_pages: check_and_migrate_listed_pages },
+});
+
+export const gupLongtermCount = change({
+  name: "gup-longterm-count",
+  subject: 'mm/gup: revert "mm: gup: fix infinite loop within __get_longterm_locked"',
+  source: "D. Hildenbrand, June 2025, after v6.15",
+  about: "Before, pages of coherent memory that had to move were pinned for long where they were.",
+  after: ["gup-longterm-list"],
+  functions: { check_and_migrate_movable_pages },
 });

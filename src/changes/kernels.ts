@@ -6,7 +6,14 @@ import { daxMappingEndsFlushed, mixedmapEndsFlushed } from "./dax-mapping-ends-f
 import { daxMkcleanRange } from "./dax-mkclean-range.ts";
 import { daxResetKeepsPgmap } from "./dax-reset-keeps-pgmap.ts";
 import { daxWakeAll } from "./dax-wake-all.ts";
-import { devDaxCompound, devDaxPgoff, devDaxPgoffUp, deviceCoherent } from "./device-dax.ts";
+import {
+  devDaxCompound,
+  devDaxPgoff,
+  devDaxPgoffUp,
+  deviceCoherent,
+  gupLongtermCount,
+  gupLongtermList,
+} from "./device-dax.ts";
 import {
   devicePrivateFaultRef,
   devicePrivateTrylock,
@@ -110,6 +117,7 @@ export const v6_15 = laterKernel("v6.15", v6_12, [
   fsdaxRefcounts,
   pmdMarkedSpecial,
   devicePrivateTrylock,
+  gupLongtermList,
 ]);
 
 /** Linux 7.2. */
@@ -123,6 +131,7 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
   devicePrivateWait,
   hmmFaultOom,
   p2pmemMmapFails,
+  gupLongtermCount,
 ]);
 
 /** Where a kernel is not the release .0 that it is named after. */

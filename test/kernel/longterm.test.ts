@@ -86,7 +86,8 @@ function outcome(version: KernelVersion, memory: string, path: Path, write: bool
   });
 }
 
-// Kernel, memory, then fast and slow, each for reading and for writing. Coherent memory came with v6.0. v6.15 marks
+// Kernel, memory, then fast and slow, each for reading and for writing. Coherent memory came with v6.0; v6.14 forgot to
+// move it (check_and_migrate_movable_pages_or_folios() with list_empty()), which v7.2 does again. v6.15 marks
 // huge entries special by mistake, so that its fast path stops there. Programs map P2PDMA from v6.2 on, through a file of
 // sysfs, which asks for notice of writes: that is looked at before the page is (v6.5).
 const table: readonly (readonly [string, string, string, string, string, string])[] = [
@@ -116,7 +117,7 @@ const table: readonly (readonly [string, string, string, string, string, string]
   ["v7.2", "device-dax, PUD", "allowed", "fallback", "allowed", "allowed"],
   ["v6.1", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
   ["v6.12", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
-  ["v6.15", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
+  ["v6.15", "COHERENT", "fallback", "fallback", "allowed", "allowed"],
   ["v7.2", "COHERENT", "fallback", "fallback", "migrated", "migrated"],
   ["v6.12", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
   ["v6.15", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
@@ -129,6 +130,9 @@ const table: readonly (readonly [string, string, string, string, string, string]
   ["v7.2", "P2PDMA", "fallback", "fallback", "EREMOTEIO", "EFAULT"],
 ];
 
+/** The kernels that move coherent memory before it is pinned for long. */
+const moving = kernels.filter(({ release }) => ["v6.1", "v6.12", "v7.2"].includes(release));
+
 describe("FOLL_LONGTERM", () => {
   it.each(table)("%s, %s", (release, memory, ...expected) => {
     const version = kernels.find((k) => k.release === release);
@@ -138,7 +142,7 @@ describe("FOLL_LONGTERM", () => {
     expect(found).toEqual(expected);
   });
 
-  it.each(kernels.slice(2))("$release: coherent memory is free when its page has moved", (version) => {
+  it.each(moving)("$release: coherent memory is free when its page has moved", (version) => {
     const machine = boot(version, { geometry: GEOMETRY });
     const counts = machine.run(function* (k) {
       const mm = createProcess(k, "mm", PAGES);
@@ -152,9 +156,7 @@ describe("FOLL_LONGTERM", () => {
     expect(machine.counts(counts)).toMatchObject({ refcount: 0, mapcount: 0 });
   });
 
-  it.each(
-    kernels.slice(2),
-  )("$release: coherent memory that somebody else uses stays, and the pin fails", (version) => {
+  it.each(moving)("$release: coherent memory that somebody else uses stays, and the pin fails", (version) => {
     const machine = boot(version, { geometry: GEOMETRY });
     const got = machine.run(function* (k) {
       const mm = createProcess(k, "mm", PAGES);

@@ -62,6 +62,28 @@ export function* check_and_migrate_movable_pages(
 }
 
 /**
+ * The same with a look at the list of the pages that have left the LRU, and not at how many have to move. Memory of a
+ * device never is on an LRU: none of it moves.
+ *
+ * Models `mm/gup.c:check_and_migrate_movable_pages_or_folios()` @ v6.15.
+ * Left out: pages of CMA and movable zones, which are on the list, and with which those of coherent memory move.
+ *
+ * @returns 0: all stay pinned.
+ */
+export function* check_and_migrate_listed_pages(
+  k: Kernel,
+  _mm: MmStruct,
+  _start: number,
+  pages: readonly Page[],
+): Code<number> {
+  for (const page of pages) {
+    const folio = yield* page_folio(k, page);
+    yield* k.folio_is_longterm_pinnable(folio);
+  }
+  return 0;
+}
+
+/**
  * Puts a page of ordinary memory in the place of one of coherent memory, and drops the caller's reference to the latter.
  *
  * Models `mm/migrate_device.c:migrate_device_coherent_folio()` @ v6.12, with migrate_device_unmap(),
