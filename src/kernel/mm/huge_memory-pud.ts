@@ -61,6 +61,8 @@ function hasRoomForPud(k: Kernel, vma: VmArea, address: number): boolean {
  * writable, and where neither comes about there is a table afterwards.
  *
  * Models `mm/memory.c:create_huge_pud()` and `wp_huge_pud()` @ v7.2, with the beginning of `__handle_mm_fault()`.
+ * Left out: that up to v5.18 it is create_huge_pud() that splits, and wp_huge_pud() does not (14c99d659415, v5.19): a DAX
+ * device, which has no other mappings than shared ones, never declines a write to its entry.
  *
  * @returns FALLBACK where a smaller entry must do.
  */

@@ -108,7 +108,9 @@ export function* __split_huge_pmd(k: Kernel, vma: VmArea, address: number): Code
 /**
  * Models `mm/huge_memory.c:__split_huge_pmd_locked()` @ v6.12, for the mapping of a file: the TLB is flushed, and
  * the reference dropped, while the lock is held.
- * Left out: the marks of the entry, dirty and young, that pass to the folio; nobody asks a DAX page for them.
+ * Left out: the marks of the entry, dirty and young, that pass to the folio; nobody asks a DAX page for them; that
+ * v6.15, and the releases .0 before it, drop the reference before they take the pages from the count of the process;
+ * entries of migration.
  */
 export function* __split_huge_pmd_locked(k: Kernel, vma: VmArea, pmdp: Cell<UpperEntry>, pmd: Pte): Code {
   const page = k.zapped_page_pmd(pmd);

@@ -145,7 +145,9 @@ export function* device_private_fault_get(
 /**
  * The same with the page locked, too: of two faults, one moves it.
  *
- * Models `mm/memory.c:do_swap_page()` @ v7.2, for private device memory.
+ * Models `mm/memory.c:do_swap_page()` @ v7.2, for private device memory; v6.15 does not wait where the page is locked.
+ * Simplified: the page-table lock is dropped before the wait; softleaf_entry_wait_on_locked() drops it once it is on the
+ * wait queue.
  */
 export function* device_private_fault_lock(
   k: Kernel,

@@ -71,6 +71,8 @@ export function* vm_munmap(k: Kernel, mm: MmStruct, first: number, end: number):
  *
  * Models `mm/vma.c:unmap_region()` @ v6.12, as vms_clear_ptes() is made, too.
  * Left out: batches of references that are dropped before the end.
+ * Simplified: the files forget all mappings before the first table goes; free_pgtables() does that for neighbours, which
+ * are at most a PMD apart, and frees their tables before it comes to the next ones.
  *
  * @param others The mappings that stay.
  * @param known Does the file know these, and is to forget them?
@@ -156,7 +158,14 @@ function* replaceByParts(vma: VmArea, addr: number): Code {
   }
 }
 
-/** The file forgets a mapping. Models `mm/vma.c:unlink_file_vma()` @ v6.12. */
+/**
+ * The file forgets a mapping.
+ *
+ * Models `mm/vma.c:unlink_file_vma()` @ v6.12.
+ * Left out: the count of writable mappings.
+ * Simplified: one at a time; from v6.12 on unlink_file_vma_batch_process() takes up to eight neighbours of one file away
+ * while it holds the lock.
+ */
 function* unlinkFile(k: Kernel, vma: VmArea): Code {
   const { i_mmap, i_mmap_rwsem } = vma.vm_file.i_mapping;
   yield* down_write(k, i_mmap_rwsem);
