@@ -136,6 +136,8 @@ export const v7_2 = laterKernel("v7.2", v6_15, [
 
 /** Where a kernel is not the release .0 that it is named after. */
 export const exceptions: readonly string[] = [
+  "v5.10 unmaps for a bad page what surrounds it, as 5.10.262 of Debian does; 5.10.0 unmaps more behind it",
+  "v5.10, v5.18 and v6.1 count no pin of the page of zeroes, as 6.1.192 of Debian does (c8070b787519, v6.5)",
   "v6.1 lets files be read while they are cloned, as 6.1.192 of Debian does (14a537983b22, of v6.7)",
   "v6.1 has dax_file_unshare(), as 6.1.192 of Debian does, and 6.0 does not",
   "v6.12 has ext4-fallocate, as 6.12.117 of Debian does, and 6.12.0 does not",
