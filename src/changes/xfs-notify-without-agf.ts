@@ -24,7 +24,12 @@ export const xfsNotifyWithoutAgf = change({
         }
       }
       yield* xfs_trans_brelse(sb);
-      for (const { inode, index } of found) yield* k.xfs_dax_failure_fn(inode, index, flags);
+      let wantShutdown = false;
+      for (const { inode, index } of found) {
+        const told = yield* k.xfs_dax_failure_fn(inode, index, flags);
+        if (!told) wantShutdown = true;
+      }
+      return wantShutdown;
     },
   },
 });

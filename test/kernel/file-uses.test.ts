@@ -4,13 +4,14 @@ import { describe, expect, it } from "vitest";
 import { kernels } from "../../src/changes/kernels.ts";
 import type { Code } from "../../src/explore/access.ts";
 import { EBUSY, EINVAL, EXDEV } from "../../src/kernel/include/asm-generic/errno-base.ts";
-import type { FileSystemName } from "../../src/kernel/include/linux/fs.ts";
+import type { FileSystemName, Inode } from "../../src/kernel/include/linux/fs.ts";
 import { VM_SHARED, VM_WRITE } from "../../src/kernel/include/linux/mm_types.ts";
 import { pte_offset } from "../../src/kernel/include/linux/pgtable.ts";
+import { up_read, up_write } from "../../src/kernel/kernel/locking/rwsem.ts";
 import type { Kernel, KernelVersion } from "../../src/kernel/kernel.ts";
 import { READ_ONCE } from "../../src/kernel/lib/atomic.ts";
 import { boot, isBlocked } from "../../src/kernel/sequential.ts";
-import { createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
+import { createDevDax, createFile, createProcess, mapFile, mountDax } from "../../src/kernel/setup.ts";
 import { mappedFile } from "../../src/scenarios/furniture.ts";
 
 const types: readonly FileSystemName[] = ["ext4", "xfs", "fuse"];
@@ -103,4 +104,22 @@ describe.each(kernels)("on $release", (kernel) => {
     }, kernel);
     expect(said).toEqual([-EINVAL, -EINVAL, -EXDEV, 0]);
   });
+});
+
+it("what is only mapped can be neither cut, written nor synced; and a lock is dropped by who holds it", () => {
+  const said = (code: (k: Kernel, inode: Inode) => Code<unknown>) => () =>
+    run(function* (k) {
+      const inode = yield* createDevDax(k, "dax0.0", 4, 1);
+      yield* code(k, inode);
+    });
+  expect(said((k, inode) => k.do_truncate(inode, 0))).toThrow(
+    "PL210: do_truncate() of dax0.0: it is the file of a device",
+  );
+  expect(said((k, inode) => k.vfs_write(inode, 0))).toThrow("PL210: vfs_write() of dax0.0");
+  expect(said((k, inode) => k.vfs_fsync(inode))).toThrow("PL210: vfs_fsync() of dax0.0");
+  expect(said((k, inode) => k.vfs_unlink(inode))).toThrow("PL210: vfs_unlink() of dax0.0");
+  expect(said((_, { i_rwsem }) => up_write(i_rwsem))).toThrow(
+    "up_write() of dax0.0.i_rwsem, which nobody holds",
+  );
+  expect(said((k, { i_rwsem }) => up_read(k, i_rwsem))).toThrow("up_read() of dax0.0.i_rwsem, which");
 });

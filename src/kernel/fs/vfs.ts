@@ -9,6 +9,7 @@ import type { VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE, WRITE_ONCE, xchg } from "../lib/atomic.ts";
+import { beginToForget, igrab, iput } from "./inode.ts";
 
 declare module "../kernel.ts" {
   interface KernelFunctions {
@@ -25,6 +26,12 @@ declare module "../kernel.ts" {
   }
 }
 
+/** A device is mapped, and nothing else can be done with its file. */
+function requireRegular(call: string, { i_sb, name }: Inode): void {
+  const regular = i_sb.s_type.setattr !== undefined;
+  requireUse(regular, `${call}() of ${name}: it is the file of a device, and is only mapped`);
+}
+
 /**
  * Gives a file a new size.
  *
@@ -34,10 +41,12 @@ declare module "../kernel.ts" {
  * @param size In pages; at most as many as the file was made with.
  */
 export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
+  requireRegular("do_truncate", inode);
   const { i_data, i_rwsem, name } = inode;
   requireUse(
     size >= 0 && size <= i_data.length,
-    `do_truncate() of ${name} to ${size} pages: it was made with room for ${i_data.length}`,
+    `do_truncate() of ${name} to ${size} pages: it was made with room for ${i_data.length}; make a larger one with ` +
+      "createFile(), and truncate it in setup",
   );
   const { setattr } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
@@ -62,6 +71,7 @@ export function* vfs_fallocate(
   first: number,
   end: number,
 ): Code<number> {
+  requireRegular("vfs_fallocate", inode);
   const { fallocate } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
   const rc = yield* k[fallocate](inode, mode, first, end);
@@ -78,6 +88,7 @@ export function* vfs_fallocate(
  * Left out: zeroing what lies between the old end and the write.
  */
 export function* vfs_write(k: Kernel, inode: Inode, index: number): Code {
+  requireRegular("vfs_write", inode);
   const { i_rwsem, i_size } = inode;
   const { write_iter } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
@@ -103,6 +114,7 @@ export function* vfs_fsync_range(k: Kernel, inode: Inode, first: number, end: nu
 
 /** Models `fs/sync.c:vfs_fsync()` @ v6.12: the whole file. */
 export function* vfs_fsync(k: Kernel, inode: Inode): Code {
+  requireRegular("vfs_fsync", inode);
   yield* k.vfs_fsync_range(inode, 0, inode.i_mapping.i_pages.length);
 }
 
@@ -131,6 +143,7 @@ export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: 
  * Left out: the directory; that do_unlinkat() forgets the inode if nobody has the file: evict() does.
  */
 export function* vfs_unlink(k: Kernel, inode: Inode): Code {
+  requireRegular("vfs_unlink", inode);
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, inode.i_rwsem);
   const links = yield* xchg(inode.i_nlink, 0);
@@ -159,18 +172,6 @@ export function* evict(k: Kernel, inode: Inode): Code {
   requireUse(!freeing, `evict() of ${name}, which is forgotten already: its last user closes it once`);
   if (!drops_inode && named) yield* write_inode_now(k, inode);
   yield* k[evict_inode](inode);
-}
-
-/** Sets I_FREEING, in the step in which the last user goes: is the file mapped, was it set before, has it a name? */
-function* beginToForget({ i_freeing, i_nlink, i_mapping }: Inode): Code<readonly boolean[]> {
-  return yield* rmw(
-    [i_freeing, i_nlink, i_mapping.i_mmap],
-    (freeing: boolean, nlink: number, vmas: readonly VmArea[]) => ({
-      next: [true, nlink, vmas],
-      result: [vmas.length > 0, freeing, nlink > 0],
-    }),
-    { note: { quiet: true } },
-  );
 }
 
 /** Models `fs/fs-writeback.c:write_inode_now()` @ v6.12. */
@@ -210,5 +211,10 @@ export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number>
  * Left out: the round before, in which the kernel starts to write and waits for nothing: it passes DAX files over.
  */
 export function* sync_filesystem(k: Kernel, sb: SuperBlock): Code {
-  for (const inode of sb.s_inodes) yield* write_inode_now(k, inode);
+  for (const inode of sb.s_inodes) {
+    // writeback_sb_inodes() passes over I_FREEING, and evict() waits for who writes back.
+    if (!(yield* igrab(inode))) continue;
+    yield* write_inode_now(k, inode);
+    yield* iput(inode);
+  }
 }

@@ -17,7 +17,11 @@ declare module "../kernel.ts" {
 /** The mapping of a child that setup made from one of its parent; of a part of that, the same part. */
 export function copyOf(parent: MmStruct, child: MmStruct, vma: VmArea): VmArea {
   const copy = parent.children.find((c) => c.mm === child)?.vmas.get(vma.whole);
-  requireUse(copy, `${child.name} was not made from this mapping of ${parent.name}`);
+  requireUse(
+    copy,
+    `${child.name} has no copy of the mapping of ${parent.name} at page ${vma.vm_start}: createChild() makes one of each that is ` +
+      "there when it is called",
+  );
   return partOfVma(copy, vma.vm_start, vma.vm_start + vma.vm_pages);
 }
 

@@ -11,6 +11,7 @@ import { READ_ONCE, WRITE_ONCE } from "../../lib/atomic.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 import { dropBlock, endOfBlocks, extentOf, extentsOf, lookUp, takeBlocks } from "../blocks.ts";
 import { untilIdle } from "../ext4/inode.ts";
+import { igrab, iput } from "../inode.ts";
 
 declare module "../../kernel.ts" {
   interface KernelFunctions {
@@ -139,10 +140,12 @@ export function* fuse_dax_break_layouts(k: Kernel, inode: Inode, start: number, 
  * for it: a worker when few ranges are left, and read(2) and write(2) that find none.
  *
  * @param first First page; `end` is one past the last.
- * @returns whether the pages are free: not if one is dirty.
+ * @returns whether the pages are free: not if one is dirty, or the file is going away.
  */
 export function* lookup_and_reclaim_dmap(k: Kernel, inode: Inode, first: number, end: number): Code<boolean> {
   const { i_mapping } = inode;
+  // Of try_to_free_dmap_chunks()
+  if (!(yield* igrab(inode))) return false;
   yield* down_write(k, i_mapping.invalidate_lock);
   yield* k.fuse_dax_break_layouts(inode, first, end - 1);
   yield* k.dax_writeback_mapping_range(i_mapping, first, end);
@@ -150,6 +153,7 @@ export function* lookup_and_reclaim_dmap(k: Kernel, inode: Inode, first: number,
   // FUSE_REMOVEMAPPING
   for (let index = first; clean && index < end; index++) yield* dropBlock(k, inode, extentOf(inode, index));
   yield* up_write(i_mapping.invalidate_lock);
+  yield* iput(inode);
   return clean;
 }
 

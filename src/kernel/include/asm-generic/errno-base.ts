@@ -12,4 +12,5 @@ export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EMLINK = 31;
 export const EOPNOTSUPP = 95;
+export const EFSCORRUPTED = 117;
 export const EREMOTEIO = 121;

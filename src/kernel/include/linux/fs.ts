@@ -117,6 +117,8 @@ export interface Inode extends Modelled {
   readonly i_remapping: Cell<boolean>;
   /** I_FREEING: its last user has closed it, and it is being forgotten, or has been. */
   readonly i_freeing: Cell<boolean>;
+  /** How many references of igrab() there are. */
+  readonly i_grabs: Cell<number>;
   /** Names of the file; without one its blocks go when the last user closes it. */
   readonly i_nlink: Cell<number>;
   /** The block map has changed since the last fsync: IOMAP_F_DIRTY. */
@@ -195,6 +197,7 @@ export function newInode(
     i_reflink: cell(`${name}.i_reflink`, false),
     i_remapping: cell(`${name}.i_remapping`, false),
     i_freeing: cell(`${name}.i_freeing`, false),
+    i_grabs: cell(`${name}.i_grabs`, 0),
     i_nlink: cell(`${name}.i_nlink`, 1),
     i_dirty: cell(`${name}.i_dirty`, false),
     i_sb: sb,

@@ -1,5 +1,7 @@
 // rw_semaphore: any number of readers, or one writer. Source: kernel/locking/rwsem.c.
 // Left out: the queue of waiters and its fairness; a reader may overtake a waiting writer.
+
+import { requireUse } from "../../../base/errors.ts";
 import { acquire, type Cell, type Code, cell, modelled, rmw } from "../../../explore/access.ts";
 import type { Modelled } from "../../../explore/value.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -30,14 +32,15 @@ export function* down_read(k: Kernel, sem: Rwsem): Code {
 /** Models `kernel/locking/rwsem.c:up_read()` @ v6.12. */
 export function* up_read(k: Kernel, sem: Rwsem): Code {
   const { name } = k.current;
-  yield* rmw(
+  const held = yield* rmw(
     [sem.holders],
     ({ readers, writer }: Holders) => ({
       next: [{ readers: readers.filter((r) => r !== name), writer }],
-      result: null,
+      result: readers.includes(name),
     }),
     { order: "release", note: { quiet: true } },
   );
+  requireUse(held, `up_read() of ${sem.holders.name}, which ${name} does not hold`);
 }
 
 /** Models `kernel/locking/rwsem.c:down_write()` @ v6.12. */
@@ -59,8 +62,10 @@ export function* downgrade_write(k: Kernel, sem: Rwsem): Code {
 
 /** Models `kernel/locking/rwsem.c:up_write()` @ v6.12. */
 export function* up_write(sem: Rwsem): Code {
-  yield* rmw([sem.holders], () => ({ next: [NOBODY], result: null }), {
-    order: "release",
-    note: { quiet: true },
-  });
+  const held = yield* rmw(
+    [sem.holders],
+    ({ writer }: Holders) => ({ next: [NOBODY], result: writer !== null }),
+    { order: "release", note: { quiet: true } },
+  );
+  requireUse(held, `up_write() of ${sem.holders.name}, which nobody holds for writing`);
 }
