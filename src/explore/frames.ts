@@ -3,7 +3,7 @@
 // file may be compiled to another module format than ours.
 import { PagelifeError } from "../base/errors.ts";
 import type { Unstarted } from "./unstarted.ts";
-import { encode, type FunctionTag, functionTags } from "./value.ts";
+import { encode, type FunctionTag, tagFunction } from "./value.ts";
 
 /** A place where a thread can stand: a `yield` or `yield*` of an instrumented function. */
 export interface Site {
@@ -153,7 +153,7 @@ const runtime = {
   /** Gives a function literal its identity: where it stands, and the constants that it captures. */
   fn<F extends object>(literal: F, site: string, captures: () => readonly unknown[], unstable?: string): F {
     const tag: FunctionTag = unstable === undefined ? { site, captures } : { site, captures, unstable };
-    functionTags.set(literal, tag);
+    tagFunction(literal, tag);
     return literal;
   },
 };

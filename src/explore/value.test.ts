@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encode, functionTags, Interner, identity, type Value } from "./value.ts";
+import { encode, Interner, identity, tagFunction, type Value } from "./value.ts";
 
 const text = (value: unknown): string => encode(value, "a test");
 
@@ -56,7 +56,7 @@ describe("encode", () => {
   it("knows a function by its site and what it captures", () => {
     const at = (site: string, ...captured: unknown[]): (() => void) => {
       const f = (): void => {};
-      functionTags.set(f, { site, captures: () => captured });
+      tagFunction(f, { site, captures: () => captured });
       return f;
     };
     expect(text(at("a.ts#1", 1))).toBe(text(at("a.ts#1", 1)));
@@ -84,7 +84,7 @@ describe("encode", () => {
 
   it("refuses a function that captures what may change", () => {
     const f = (): void => {};
-    functionTags.set(f, { site: "a.ts#1", captures: () => [], unstable: "count" });
+    tagFunction(f, { site: "a.ts#1", captures: () => [], unstable: "count" });
     expect(() => text(f)).toThrow('PL205: the function at a.ts#1 captures "count"');
   });
 });

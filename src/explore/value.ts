@@ -30,8 +30,17 @@ export interface FunctionTag {
   readonly unstable?: string;
 }
 
-/** Tags of function literals; written by instrumented code (`frames.ts`). */
-export const functionTags = new WeakMap<object, FunctionTag>();
+/** Under which a function literal has its tag; written by instrumented code (`frames.ts`). */
+const tagged: unique symbol = Symbol("pagelife.tagged");
+
+interface Tagged {
+  [tagged]?: FunctionTag;
+}
+
+/** Gives a function literal its tag. A property: a WeakMap of all functions that are ever made is slow to collect. */
+export function tagFunction(literal: object, tag: FunctionTag): void {
+  (literal as Tagged)[tagged] = tag;
+}
 
 /**
  * Writes a value so that two values have the same text exactly when they are the same value.
@@ -83,7 +92,7 @@ function encodeObject(value: object, where: string): string {
 }
 
 function encodeFunction(value: object, where: string): string {
-  const tag = functionTags.get(value);
+  const tag = (value as Tagged)[tagged];
   const name = (value as { name?: string }).name || "anonymous";
   if (tag === undefined) {
     throw new PagelifeError(
