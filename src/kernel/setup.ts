@@ -13,6 +13,7 @@ import {
   type FileSystemName,
   type FileSystemType,
   type Inode,
+  type MappedFileType,
   newInode,
   newSbWriters,
   type SuperBlock,
@@ -78,7 +79,7 @@ export function mountDax(
 /** @param name What the names of its cells begin with. */
 export function newSuperBlock(
   k: Kernel,
-  s_type: FileSystemType,
+  s_type: MappedFileType,
   pfns: readonly Pfn[],
   name: string,
   free: readonly Pfn[],

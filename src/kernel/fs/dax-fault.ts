@@ -1,7 +1,9 @@
 // DAX: faults on one page, and mapping for writing once the file's metadata is on disk. Source: fs/dax.c.
+
 import type { Pfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
 import type { DaxEntry, DaxMarks } from "../include/linux/dax.ts";
+import { fileSystemType } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import type { Page } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pmdOrder } from "../include/linux/pgtable.ts";
@@ -50,7 +52,7 @@ export function* dax_iomap_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pf
 export function* dax_iomap_pte_fault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   const inode = vmf.vma.vm_file;
   const mapping = inode.i_mapping;
-  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const { iomap_begin, iomap_end } = fileSystemType(inode.i_sb, `an access to ${inode.name}`);
   const { pgoff, write } = vmf;
   if (pgoff >= (yield* READ_ONCE(inode.i_size))) return "SIGBUS";
 

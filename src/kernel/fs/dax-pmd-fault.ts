@@ -1,7 +1,7 @@
 // DAX: faults on as many pages as a PMD entry maps. Source: fs/dax.c.
 import { type Pfn, pfn as toPfn } from "../../base/brand.ts";
 import type { Code } from "../../explore/access.ts";
-import type { Inode, Iomap } from "../include/linux/fs.ts";
+import { fileSystemType, type Inode, type Iomap } from "../include/linux/fs.ts";
 import { pfn_to_page } from "../include/linux/mm.ts";
 import { VM_SHARED } from "../include/linux/mm_types.ts";
 import { isLeaf, pmd_offset, pmdPages, pmdStart } from "../include/linux/pgtable.ts";
@@ -54,7 +54,7 @@ function* splitLeaf(k: Kernel, vmf: VmFaultInfo): Code {
 function* tryPmdFault(k: Kernel, vmf: VmFaultInfo): Code<VmFault | Pfn> {
   const inode = vmf.vma.vm_file;
   const mapping = inode.i_mapping;
-  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const { iomap_begin, iomap_end } = fileSystemType(inode.i_sb, `an access to ${inode.name}`);
   const pages = pmdPages(k);
   const { write } = vmf;
   const size = yield* READ_ONCE(inode.i_size);

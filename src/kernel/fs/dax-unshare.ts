@@ -2,7 +2,7 @@
 
 import type { Code } from "../../explore/access.ts";
 import { ENOSPC, ENXIO } from "../include/asm-generic/errno-base.ts";
-import type { Inode } from "../include/linux/fs.ts";
+import { fileSystemType, type Inode } from "../include/linux/fs.ts";
 import type { Kernel } from "../kernel.ts";
 import { READ_ONCE } from "../lib/atomic.ts";
 
@@ -25,7 +25,7 @@ declare module "../kernel.ts" {
  */
 export function* dax_file_unshare(k: Kernel, inode: Inode, first: number, end: number): Code<number> {
   const { i_mapping, i_sb, i_size } = inode;
-  const { iomap_begin, iomap_end } = i_sb.s_type;
+  const { iomap_begin, iomap_end } = fileSystemType(i_sb, `an access to ${inode.name}`);
   const size = yield* READ_ONCE(i_size);
   for (let index = first; index < Math.min(end, size); index++) {
     const iomap = yield* k[iomap_begin](inode, index, 1, true);

@@ -1,7 +1,7 @@
 // DAX: write(2), and writing back what programs stored through mappings. Source: fs/dax.c.
 import { type Code, rmw } from "../../explore/access.ts";
 import { type DaxEntry, type DaxMarks, NO_MARKS } from "../include/linux/dax.ts";
-import type { AddressSpace, Inode } from "../include/linux/fs.ts";
+import { type AddressSpace, fileSystemType, type Inode } from "../include/linux/fs.ts";
 import type { VmArea } from "../include/linux/mm_types.ts";
 import { pmdPages, pmdStart } from "../include/linux/pgtable.ts";
 import { down_read, up_read } from "../kernel/locking/rwsem.ts";
@@ -33,7 +33,7 @@ declare module "../kernel.ts" {
  * @returns false if there is no block for it, or the device has gone.
  */
 export function* dax_iomap_rw(k: Kernel, inode: Inode, index: number): Code<boolean> {
-  const { iomap_begin, iomap_end } = inode.i_sb.s_type;
+  const { iomap_begin, iomap_end } = fileSystemType(inode.i_sb, `an access to ${inode.name}`);
   const iomap = yield* k[iomap_begin](inode, index, 1, true);
   if (iomap === null) return false;
   yield* k.dax_write_invalidates(inode.i_mapping, index, iomap.fresh, iomap.shared);

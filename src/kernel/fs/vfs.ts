@@ -4,7 +4,7 @@
 import { requireUse } from "../../base/errors.ts";
 import { type Code, rmw } from "../../explore/access.ts";
 import { EBUSY, EXDEV } from "../include/asm-generic/errno-base.ts";
-import type { FallocMode, Inode, SuperBlock } from "../include/linux/fs.ts";
+import { type FallocMode, fileSystemType, type Inode, type SuperBlock } from "../include/linux/fs.ts";
 import type { VmArea } from "../include/linux/mm_types.ts";
 import { down_write, up_write } from "../kernel/locking/rwsem.ts";
 import type { Kernel } from "../kernel.ts";
@@ -26,12 +26,6 @@ declare module "../kernel.ts" {
   }
 }
 
-/** A device is mapped, and nothing else can be done with its file. */
-function requireRegular(call: string, { i_sb, name }: Inode): void {
-  const regular = i_sb.s_type.setattr !== undefined;
-  requireUse(regular, `${call}() of ${name}: it is the file of a device, and is only mapped`);
-}
-
 /**
  * Gives a file a new size.
  *
@@ -41,14 +35,13 @@ function requireRegular(call: string, { i_sb, name }: Inode): void {
  * @param size In pages; at most as many as the file was made with.
  */
 export function* do_truncate(k: Kernel, inode: Inode, size: number): Code {
-  requireRegular("do_truncate", inode);
   const { i_data, i_rwsem, name } = inode;
+  const { setattr } = fileSystemType(inode.i_sb, `do_truncate() of ${name}`);
   requireUse(
     size >= 0 && size <= i_data.length,
     `do_truncate() of ${name} to ${size} pages: it was made with room for ${i_data.length}; make a larger one with ` +
       "createFile(), and truncate it in setup",
   );
-  const { setattr } = inode.i_sb.s_type;
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
   yield* k[setattr](inode, size);
@@ -71,8 +64,7 @@ export function* vfs_fallocate(
   first: number,
   end: number,
 ): Code<number> {
-  requireRegular("vfs_fallocate", inode);
-  const { fallocate } = inode.i_sb.s_type;
+  const { fallocate } = fileSystemType(inode.i_sb, `vfs_fallocate() of ${inode.name}`);
   yield* k.sb_start_write(inode.i_sb);
   const rc = yield* k[fallocate](inode, mode, first, end);
   yield* k.sb_end_write(inode.i_sb);
@@ -88,9 +80,8 @@ export function* vfs_fallocate(
  * Left out: zeroing what lies between the old end and the write.
  */
 export function* vfs_write(k: Kernel, inode: Inode, index: number): Code {
-  requireRegular("vfs_write", inode);
   const { i_rwsem, i_size } = inode;
-  const { write_iter } = inode.i_sb.s_type;
+  const { write_iter } = fileSystemType(inode.i_sb, `vfs_write() of ${inode.name}`);
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, i_rwsem);
   const written = yield* k[write_iter](inode, index);
@@ -114,7 +105,7 @@ export function* vfs_fsync_range(k: Kernel, inode: Inode, first: number, end: nu
 
 /** Models `fs/sync.c:vfs_fsync()` @ v6.12: the whole file. */
 export function* vfs_fsync(k: Kernel, inode: Inode): Code {
-  requireRegular("vfs_fsync", inode);
+  fileSystemType(inode.i_sb, `vfs_fsync() of ${inode.name}`);
   yield* k.vfs_fsync_range(inode, 0, inode.i_mapping.i_pages.length);
 }
 
@@ -127,7 +118,7 @@ export function* vfs_fsync(k: Kernel, inode: Inode): Code {
  * @returns 0, or -EXDEV for files of two file systems, or -EINVAL for one file or more pages than `from` has.
  */
 export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: number): Code<number> {
-  const { name, remap_file_range } = from.i_sb.s_type;
+  const { name, remap_file_range } = fileSystemType(from.i_sb, `vfs_clone_file_range() of ${from.name}`);
   requireUse(remap_file_range !== null, `${name} cannot share blocks between files`);
   if (from.i_sb !== to.i_sb) return -EXDEV;
   yield* k.sb_start_write(to.i_sb);
@@ -143,7 +134,7 @@ export function* vfs_clone_file_range(k: Kernel, from: Inode, to: Inode, pages: 
  * Left out: the directory; that do_unlinkat() forgets the inode if nobody has the file: evict() does.
  */
 export function* vfs_unlink(k: Kernel, inode: Inode): Code {
-  requireRegular("vfs_unlink", inode);
+  fileSystemType(inode.i_sb, `vfs_unlink() of ${inode.name}`);
   yield* k.sb_start_write(inode.i_sb);
   yield* down_write(k, inode.i_rwsem);
   const links = yield* xchg(inode.i_nlink, 0);
@@ -166,7 +157,7 @@ export function* vfs_unlink(k: Kernel, inode: Inode): Code {
  */
 export function* evict(k: Kernel, inode: Inode): Code {
   const { name } = inode;
-  const { drops_inode, evict_inode } = inode.i_sb.s_type;
+  const { drops_inode, evict_inode } = fileSystemType(inode.i_sb, `evict() of ${name}`);
   const [mapped, freeing, named] = yield* beginToForget(inode);
   requireUse(!mapped, `evict() of ${name}, which a process maps: who maps a file is a user of it`);
   requireUse(!freeing, `evict() of ${name}, which is forgotten already: its last user closes it once`);
@@ -191,7 +182,7 @@ function* write_inode_now(k: Kernel, inode: Inode): Code {
  * @returns 0, or -EBUSY if a process maps a file.
  */
 export function* generic_shutdown_super(k: Kernel, sb: SuperBlock): Code<number> {
-  const { evict_inode } = sb.s_type;
+  const { evict_inode } = fileSystemType(sb, "generic_shutdown_super()");
   const maps = sb.s_inodes.map(({ i_mapping }) => i_mapping.i_mmap);
   const busy = yield* rmw(maps, (...vmas: (readonly VmArea[])[]) => ({
     next: vmas,

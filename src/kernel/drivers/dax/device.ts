@@ -5,7 +5,7 @@ import { assert } from "../../../base/assert.ts";
 import { type Pfn, pfn as toPfn } from "../../../base/brand.ts";
 import type { Code } from "../../../explore/access.ts";
 import { EINVAL, ENXIO } from "../../include/asm-generic/errno-base.ts";
-import type { FileSystemType } from "../../include/linux/fs.ts";
+import type { MappedFileType } from "../../include/linux/fs.ts";
 import { page_folio, pfn_to_page } from "../../include/linux/mm.ts";
 import { type PageMapping, VM_SHARED, VM_WRITE, type VmArea } from "../../include/linux/mm_types.ts";
 import { pmdOrder } from "../../include/linux/pgtable.ts";
@@ -28,9 +28,9 @@ declare module "../../kernel.ts" {
 
 /**
  * `drivers/dax/super.c:dax_fs_type`, the file system of the devices' inodes. A device has none of the operations of a
- * file, and nothing calls them.
+ * file that has blocks.
  */
-export const dax_fs_type = {
+export const dax_fs_type: MappedFileType = {
   name: "dax",
   huge_fault: "dev_dax_huge_fault",
   writenotify: false,
@@ -38,7 +38,7 @@ export const dax_fs_type = {
   mmap_sync: true,
   mmap: "dax_mmap",
   holder: false,
-} satisfies Partial<FileSystemType> as unknown as FileSystemType;
+};
 
 /**
  * The order of the folios that the memory of a device is made of: pages of their own.

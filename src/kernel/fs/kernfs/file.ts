@@ -1,6 +1,6 @@
 // Files of sysfs, as far as they are mapped. Source: fs/kernfs/file.c.
 import type { Code } from "../../../explore/access.ts";
-import type { FileSystemType } from "../../include/linux/fs.ts";
+import type { MappedFileType } from "../../include/linux/fs.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { VmFault, VmFaultInfo } from "../../mm/memory.ts";
 
@@ -12,9 +12,9 @@ declare module "../../kernel.ts" {
 
 /**
  * `fs/sysfs/mount.c:sysfs_fs_type`, of the file that gives out the memory of a PCI device. It has none of the other
- * operations, and nothing calls them. Its mappings have VM_MIXEDMAP from vm_insert_page(). It asks for notice of writes, whatever is mapped (kernfs_vma_page_mkwrite()).
+ * operations. Its mappings have VM_MIXEDMAP from vm_insert_page(). It asks for notice of writes, whatever is mapped (kernfs_vma_page_mkwrite()).
  */
-export const sysfs_fs_type = {
+export const sysfs_fs_type: MappedFileType = {
   name: "sysfs",
   huge_fault: "kernfs_vma_fault",
   writenotify: true,
@@ -22,7 +22,7 @@ export const sysfs_fs_type = {
   mmap_sync: false,
   mmap: "p2pmem_alloc_mmap",
   holder: false,
-} satisfies Partial<FileSystemType> as unknown as FileSystemType;
+};
 
 /**
  * A fault on a mapping of which all was mapped from the start: what has gone since does not come back.

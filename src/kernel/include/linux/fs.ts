@@ -1,7 +1,9 @@
 // struct inode, address_space and super_block, as cells, and what a file system gives the kernel: its operations,
 // as names of table functions, so that a change of a function takes effect through them, too.
 // Source: include/linux/fs.h, include/linux/iomap.h.
+
 import type { Pfn } from "../../../base/brand.ts";
+import { requireUse } from "../../../base/errors.ts";
 import { type Cell, cell, ghostCell, modelled } from "../../../explore/access.ts";
 import type { Modelled } from "../../../explore/value.ts";
 import { newRwsem, type Rwsem } from "../../kernel/locking/rwsem.ts";
@@ -13,8 +15,8 @@ import type { VmArea } from "./mm_types.ts";
 /** The file systems that can map persistent memory. */
 export type FileSystemName = "ext4" | "xfs" | "fuse";
 
-/** The operations of a file system: file_system_type, and the tables that it puts into its inodes. */
-export interface FileSystemType {
+/** What every file can do that is mapped: the tables that its file system puts into its inodes. */
+export interface MappedFileType {
   readonly name: FileSystemName | "dax" | "sysfs";
   /** vm_operations_struct: a fault on a mapped file. */
   readonly huge_fault:
@@ -31,6 +33,12 @@ export interface FileSystemType {
   readonly mmap_sync: boolean;
   /** file_operations: what the file does when it is mapped, if anything. */
   readonly mmap: "dax_mmap" | "p2pmem_alloc_mmap" | null;
+  /** dax_holder_operations: is it told of failures? Only XFS is. */
+  readonly holder: boolean;
+}
+
+/** The operations of a file system: file_system_type, and what is done with its files beside mapping them. */
+export interface FileSystemType extends MappedFileType {
   /** iomap_ops: which block, and what to do when the access is done. */
   readonly iomap_begin: "ext4_iomap_begin" | "xfs_iomap_begin" | "fuse_iomap_begin";
   readonly iomap_end: "xfs_dax_write_iomap_end" | null;
@@ -41,12 +49,21 @@ export interface FileSystemType {
   /** file_operations. */
   readonly fallocate: "ext4_fallocate" | "xfs_file_fallocate" | "fuse_file_fallocate";
   readonly remap_file_range: "xfs_file_remap_range" | null;
-  /** dax_holder_operations: is it told of failures? Only XFS is. */
-  readonly holder: boolean;
   /** super_operations: does an inode leave memory with its last user, whether it has a name or not? */
   readonly drops_inode: boolean;
   /** super_operations: the inode leaves memory. */
   readonly evict_inode: "ext4_evict_inode" | "xfs_fs_evict_inode" | "fuse_evict_inode";
+}
+
+/**
+ * The file system of a file. The file of a device is mapped, and nothing else can be done with it.
+ *
+ * @param call What is done: `do_truncate() of dax0.0`.
+ * @throws {@link PagelifeError} PL210 for the file of a device.
+ */
+export function fileSystemType({ s_type }: SuperBlock, call: string): FileSystemType {
+  requireUse("setattr" in s_type, `${call}: it is the file of a device, and is only mapped`);
+  return s_type;
 }
 
 /** Modes of fallocate() that take blocks away, or move them. */
@@ -157,7 +174,7 @@ export const newSbWriters = (name: string): SbWriters => ({
 
 /** struct super_block. */
 export interface SuperBlock extends Modelled {
-  readonly s_type: FileSystemType;
+  readonly s_type: MappedFileType | FileSystemType;
   /** The blocks that no file has, lowest first. */
   readonly free_blocks: Cell<readonly Pfn[]>;
   /** XFS: blocks that more than one file has; once for each file beyond the first. */
